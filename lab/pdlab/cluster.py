@@ -1,0 +1,139 @@
+"""kind clusters: created, judged by whether they answer, and made anew when they do not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+from .cache import locked, log_path, write_atomically
+from .engine import STOCK_NODE_IMAGE, Engine
+from .errors import LabError
+from .gobuild import program
+from .images import ARCHIVE, KUBERNETES_REPOSITORY
+from .network import ensure_network, keep_inside
+from .node import ensure_node_image
+from .paths import cache_root, cluster_folder, kubeconfig
+from .progress import say, step
+from .shell import ask, run, succeeds
+
+DEFAULT = "pd-lab"
+GATEWAY_NODE_PORT = 30080
+_FIRST_GATEWAY_PORT = 31080
+_READY_SECONDS = 120
+
+
+def ensure_cluster(engine: Engine, name: str) -> None:
+    """A cluster that answers; one that does not is deleted and created again."""
+    ensure_network(engine.env)
+    image = ensure_node_image(engine.env) if engine.own else STOCK_NODE_IMAGE
+    keep_inside(engine.env, image)
+    with locked(f"cluster-{name}"):
+        if answers(engine, name) and _image_of(engine, name) == image:
+            return
+        if name in existing(engine):
+            say(f"Cluster {name} does not answer or is of another image: creating it anew")
+        _delete(engine, name)
+        with step(f"Create cluster {name}", "40 s"):
+            _create(engine, name, image)
+
+
+def answers(engine: Engine, name: str) -> bool:
+    """Whether the node runs and its API server says it is ready."""
+    if not succeeds(["docker", "exec", f"{name}-control-plane", "true"], env=engine.env):
+        return False
+    return kubeconfig(name).exists() and succeeds([*kubectl(name), "get", "--raw", "/readyz"], timeout=10)
+
+
+def existing(engine: Engine) -> list[str]:
+    return ask([program("kind"), "get", "clusters", "--quiet"], env=engine.env).split()
+
+
+def recorded() -> list[str]:
+    """Names of the clusters that this cache knows."""
+    return sorted(folder.name for folder in (cache_root() / "clusters").glob("*") if folder.is_dir())
+
+
+def kubectl(name: str) -> list[str]:
+    """A kubectl command line for this cluster, with a limit on each request."""
+    return [str(program("kubectl")), "--kubeconfig", str(kubeconfig(name)), "--request-timeout=10s"]
+
+
+def gateway_port(name: str) -> int:
+    """Host port of the cluster's ingress gateway: 31080 for the default cluster, the next free one for others."""
+    if name == DEFAULT:
+        return _FIRST_GATEWAY_PORT
+    with locked("ports"):
+        file = cluster_folder(name) / "gateway-port"
+        if not file.exists():
+            taken = {int(other.read_text()) for other in (cache_root() / "clusters").glob("*/gateway-port")}
+            port = next(port for port in range(_FIRST_GATEWAY_PORT + 1, _FIRST_GATEWAY_PORT + 100) if port not in taken)
+            write_atomically(file, str(port))
+        return int(file.read_text())
+
+
+def load_images(engine: Engine, name: str, archives: dict[str, Path]) -> None:
+    """Loads image archives that the node does not have yet (it remembers their keys)."""
+    node = f"{name}-control-plane"
+    present = set(ask(["docker", "exec", node, "sh", "-c", "mkdir -p /kind/lab-images; ls /kind/lab-images"], env=engine.env).split())
+    for what, archive in archives.items():
+        key = archive.parent.name
+        if key in present:
+            continue
+        with step(f"Load image {what} into {name}", "5 s"):
+            if archive.name != ARCHIVE:
+                raise LabError(f"{archive} is not an image archive of the lab")
+            run([program("kind"), "load", "image-archive", archive, "--name", name], env=engine.env, log=log_path(f"load-{what}"))
+            ask(["docker", "exec", node, "touch", f"/kind/lab-images/{key}"], env=engine.env)
+
+
+def delete_cluster(engine: Engine, name: str) -> None:
+    with locked(f"cluster-{name}"):
+        _delete(engine, name)
+
+
+def _delete(engine: Engine, name: str) -> None:
+    if name in existing(engine):
+        run([program("kind"), "delete", "cluster", "--name", name], env=engine.env, log=log_path(f"kind-delete-{name}"))
+    for file in (kubeconfig(name), cluster_folder(name) / "installed"):
+        file.unlink(missing_ok=True)
+
+
+def forget_cluster(name: str) -> None:
+    shutil.rmtree(cluster_folder(name), ignore_errors=True)
+
+
+def _image_of(engine: Engine, name: str) -> str:
+    return ask(["docker", "inspect", "--format", "{{.Config.Image}}", f"{name}-control-plane"], env=engine.env).strip()
+
+
+def _create(engine: Engine, name: str, image: str) -> None:
+    configuration = cluster_folder(name) / "kind.json"
+    write_atomically(configuration, json.dumps(_configuration(engine, name), indent=1))
+    command = [program("kind"), "create", "cluster", "--name", name, "--image", image, "--config", configuration, "--kubeconfig", kubeconfig(name)]
+    run(command, env=engine.env, log=log_path(f"kind-create-{name}"))
+    deadline = time.monotonic() + _READY_SECONDS
+    # Pods are refused until their namespace has its service account.
+    ready = [*kubectl(name), "get", "serviceaccount", "default"]
+    while not (succeeds(ready) and succeeds([*kubectl(name), "wait", "node", "--all", "--for=condition=Ready", "--timeout=5s"])):
+        if time.monotonic() > deadline:
+            raise LabError(f"The node of {name} is not ready after {_READY_SECONDS} s; see `kubectl --kubeconfig {kubeconfig(name)} describe node`.")
+        time.sleep(0.5)
+
+
+def _configuration(engine: Engine, name: str) -> dict[str, object]:
+    configuration: dict[str, object] = {
+        "kind": "Cluster",
+        "apiVersion": "kind.x-k8s.io/v1alpha4",
+        "networking": {"apiServerAddress": "127.0.0.1", "kubeProxyMode": "nftables" if engine.own else "iptables", "disableDefaultCNI": engine.own},
+        "nodes": [
+            {
+                "role": "control-plane",
+                "extraPortMappings": [{"containerPort": GATEWAY_NODE_PORT, "hostPort": gateway_port(name), "listenAddress": "127.0.0.1"}],
+            }
+        ],
+    }
+    if engine.own:
+        configuration["kubeadmConfigPatches"] = [json.dumps({"kind": "ClusterConfiguration", "imageRepository": KUBERNETES_REPOSITORY})]
+    return configuration

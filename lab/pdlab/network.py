@@ -1,0 +1,74 @@
+"""The lab's own network, and the rule that keeps everything on it inside the machine.
+
+A service address that kube-proxy has not programmed yet is routed to the node's gateway and from there, without this
+rule, out of the machine. The rule refuses whatever enters the host from the lab's bridge and would leave by another interface.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from .errors import LabError
+from .packages import search_path
+from .progress import say
+from .shell import ask, succeeds
+
+NETWORK = "pd-lab"
+_BRIDGE = "pd-lab0"
+_RULE = ["DOCKER-USER", "-i", _BRIDGE, "!", "-o", _BRIDGE, "-j", "REJECT"]
+# An address of TEST-NET-2 (RFC 5737): belongs to nobody, should the rule fail.
+_NOBODY = "198.51.100.1"
+
+
+def ensure_network(env: Mapping[str, str]) -> None:
+    if not succeeds(["docker", "network", "inspect", NETWORK], env=env):
+        ask(["docker", "network", "create", "--driver", "bridge", "-o", f"com.docker.network.bridge.name={_BRIDGE}", NETWORK], env=env)
+
+
+def keep_inside(env: Mapping[str, str], image: str) -> None:
+    """Sets the rule and proves it with a packet from a container of `image`. Raises LabError where that fails."""
+    if os.environ.get("PD_LAB_EGRESS") == "allow":
+        say("PD_LAB_EGRESS=allow: nothing keeps the lab's traffic on this machine")
+        return
+    try:
+        if not succeeds(_iptables("-C", *_RULE), env={"PATH": search_path()}):
+            ask(_iptables("-I", *_RULE), env={"PATH": search_path()})
+        before = _rejected()
+        _knock(env, image)
+        after = _rejected()
+    except LabError as error:
+        raise LabError(f"Traffic of the lab cannot be kept on this machine, so no cluster is started.\n{error}\n{_ADVICE}") from error
+    if after <= before:
+        raise LabError(f"A test packet from the lab's network did not meet the rule that refuses it, so no cluster is started.\n{_ADVICE}")
+
+
+_ADVICE = "Run as root where iptables can be changed, or set PD_LAB_EGRESS=allow if this machine may talk to the outside."
+
+
+def remove_rule() -> None:
+    while succeeds(_iptables("-D", *_RULE), env={"PATH": search_path()}):
+        pass
+
+
+def remove_network(env: Mapping[str, str]) -> None:
+    succeeds(["docker", "network", "rm", NETWORK], env=env)
+
+
+def _knock(env: Mapping[str, str], image: str) -> None:
+    """Sends the start of one connection to an address that is nobody's; the container's own failure is expected."""
+    script = f"(exec 3<>/dev/tcp/{_NOBODY}/80) 2>/dev/null || true"
+    ask(["docker", "run", "--rm", "--pull=never", "--network", NETWORK, "--entrypoint", "timeout", image, "3", "bash", "-c", script], env=env, timeout=60)
+
+
+def _rejected() -> int:
+    """Packets that the rule has refused so far."""
+    for line in ask(_iptables("-nvxL", "DOCKER-USER"), env={"PATH": search_path()}).splitlines():
+        words = line.split()
+        if "REJECT" in words and _BRIDGE in words:
+            return int(words[0])
+    raise LabError("The rule is not in the chain DOCKER-USER.")
+
+
+def _iptables(*arguments: str) -> list[str]:
+    return ["iptables", "-w", "10", *arguments]

@@ -1,0 +1,3 @@
+"""placeholder"""
+def install(*a): ...
+def is_installed(n): return False
