@@ -1,0 +1,23 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""progressive.delivery.release: runs one release in one target, in this process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.progressive.delivery.plugins.module_utils.cluster.session import connect
+from ansible_collections.progressive.delivery.plugins.module_utils.engine import native
+from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse
+from ansible_collections.progressive.delivery.plugins.plugin_utils.verb import Verb
+
+
+class ActionModule(Verb):
+    """Spec, then session, then the engine."""
+
+    def call(self, release: dict[str, Any], connection: dict[str, Any], caller: native.Caller) -> dict[str, Any]:
+        spec = parse(release)
+        session = connect(connection)
+        result = native.start(session, spec, caller, check_mode=self._task.check_mode)
+        return {"next": {"status": caller.next_status, "abort": caller.next_abort}, **result}

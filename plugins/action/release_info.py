@@ -1,0 +1,21 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""progressive.delivery.release_info: what the records of a namespace say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.progressive.delivery.plugins.module_utils.cluster.session import connect
+from ansible_collections.progressive.delivery.plugins.module_utils.engine import native
+from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse_reference
+from ansible_collections.progressive.delivery.plugins.plugin_utils.verb import Verb
+
+
+class ActionModule(Verb):
+    """Reads only."""
+
+    def call(self, release: dict[str, Any], connection: dict[str, Any], caller: native.Caller) -> dict[str, Any]:
+        reference = parse_reference(release, name_is_required=False)
+        return {"changed": False, "releases": native.status(connect(connection), reference.namespace, reference.name)}

@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The kinds we speak of and where the API server keeps them. Known paths need no discovery requests."""
+
+from __future__ import annotations
+
+KINDS: dict[str, tuple[str, str]] = {
+    # kind: (apiVersion, plural)
+    "ConfigMap": ("v1", "configmaps"),
+    "Endpoints": ("v1", "endpoints"),
+    "Namespace": ("v1", "namespaces"),
+    "Pod": ("v1", "pods"),
+    "ResourceQuota": ("v1", "resourcequotas"),
+    "Service": ("v1", "services"),
+    "Deployment": ("apps/v1", "deployments"),
+    "ReplicaSet": ("apps/v1", "replicasets"),
+    "Lease": ("coordination.k8s.io/v1", "leases"),
+    "EndpointSlice": ("discovery.k8s.io/v1", "endpointslices"),
+    "HorizontalPodAutoscaler": ("autoscaling/v2", "horizontalpodautoscalers"),
+    "NetworkPolicy": ("networking.k8s.io/v1", "networkpolicies"),
+    "PodDisruptionBudget": ("policy/v1", "poddisruptionbudgets"),
+    "SelfSubjectAccessReview": ("authorization.k8s.io/v1", "selfsubjectaccessreviews"),
+    "VirtualService": ("networking.istio.io/v1", "virtualservices"),
+    "DestinationRule": ("networking.istio.io/v1", "destinationrules"),
+    "Sidecar": ("networking.istio.io/v1", "sidecars"),
+    "AuthorizationPolicy": ("security.istio.io/v1", "authorizationpolicies"),
+    "PeerAuthentication": ("security.istio.io/v1", "peerauthentications"),
+    "ScaledObject": ("keda.sh/v1alpha1", "scaledobjects"),
+}
+CLUSTER_SCOPED = frozenset({"Namespace", "SelfSubjectAccessReview"})
+
+
+def api_version(kind: str) -> str:
+    """The apiVersion we use for a kind."""
+    return KINDS[kind][0]
+
+
+def api_group(kind: str) -> str:
+    """The API group of a kind, empty for the core group."""
+    version = KINDS[kind][0]
+    return version.rpartition("/")[0]
+
+
+def plural(kind: str) -> str:
+    """The resource name of a kind, as access reviews and paths want it."""
+    return KINDS[kind][1]
+
+
+def object_path(kind: str, namespace: str | None = None, name: str | None = None) -> str:
+    """The request path of a collection, or of one object when name is given."""
+    version, resource = KINDS[kind]
+    prefix = f"/apis/{version}" if "/" in version else f"/api/{version}"
+    parts = [prefix]
+    if kind not in CLUSTER_SCOPED and namespace:
+        parts.append(f"namespaces/{namespace}")
+    parts.append(resource)
+    if name:
+        parts.append(name)
+    return "/".join(parts)

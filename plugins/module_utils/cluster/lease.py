@@ -1,0 +1,177 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Lease of a workload: who may change its release, and the epoch that fences off everybody else."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from .errors import ClusterError, Conflict, NotFound, Superseded
+from .kinds import api_version, object_path
+from .patch import expect, replace
+from .session import Session
+
+LEASE_SECONDS = 15
+RENEW_SECONDS = 5.0
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+class LeaseHeld(ClusterError):
+    """Somebody else holds the Lease and is alive."""
+
+    def __init__(self, name: str, holder: str, renewed_seconds_ago: float) -> None:
+        super().__init__(f"Lease {name} is held by {holder}, renewed {renewed_seconds_ago:.0f} s ago")
+        self.holder = holder
+
+
+def lease_name(kind: str, workload: str) -> str:
+    """One Lease per workload, whatever its releases are called."""
+    return f"progressive-delivery-{kind.lower()}-{workload}"
+
+
+def process_start(pid: int) -> str | None:
+    """When a process of this host began, in the kernel's own ticks; None when there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else fields[19]
+
+
+def own_identity() -> str:
+    """host/pid/start: tells a restarted runner from the one before, and lets the same host see that a holder is dead."""
+    return f"{socket.gethostname()}/{os.getpid()}/{process_start(os.getpid()) or 0}"
+
+
+def is_dead(holder: str) -> bool:
+    """Whether the holder is certainly gone: a process of this very host that does not run any more."""
+    host, _sep, rest = holder.partition("/")
+    pid, _sep, start = rest.partition("/")
+    return host == socket.gethostname() and pid.isdigit() and process_start(int(pid)) != start
+
+
+@dataclass
+class Lease:
+    """A Lease that we hold. epoch rises by one with every holder."""
+
+    session: Session
+    namespace: str
+    name: str
+    holder: str
+    epoch: int
+    uid: str
+
+    def renew(self) -> None:
+        """Say that we are alive. Raises Superseded when somebody took the Lease over."""
+        operations = [
+            expect("/spec/holderIdentity", self.holder),
+            expect("/spec/leaseTransitions", self.epoch),
+            replace("/spec/renewTime", _now()),
+        ]
+        try:
+            self.session.patch("Lease", self.namespace, self.name, operations)
+        except (Conflict, NotFound) as error:
+            raise Superseded(f"Lease {self.name} is not ours any more") from error
+
+    def release(self) -> None:
+        """Give the Lease back. Nothing happens when it is not ours any more."""
+        try:
+            current = self.session.get("Lease", self.namespace, self.name)
+            if current["metadata"]["uid"] == self.uid and current["spec"].get("leaseTransitions") == self.epoch:
+                self.session.delete("Lease", self.namespace, self.name, uid=self.uid)
+        except (NotFound, Conflict):
+            return
+
+
+def look(session: Session, namespace: str, name: str) -> dict[str, Any] | None:
+    """The Lease as it stands, or None."""
+    return session.find("Lease", namespace, name)
+
+
+def acquire(
+    session: Session,
+    namespace: str,
+    name: str,
+    *,
+    sleep: Callable[[float], None],
+    emit: Callable[[str], None],
+    by_force: bool = False,
+) -> Lease:
+    """Take the Lease: a free one, one whose holder is dead, or one that is not renewed for its whole duration.
+
+    by_force takes it from a living holder (an abort that got no answer). Raises LeaseHeld.
+    Liveness is watched with our own clock, never read off the holder's timestamps, so skewed clocks do no harm.
+    """
+    current = look(session, namespace, name)
+    if current is None:
+        try:
+            return _create(session, namespace, name)
+        except Conflict:
+            current = session.get("Lease", namespace, name)
+    spec = current["spec"]
+    holder = spec.get("holderIdentity") or ""
+    if holder and not by_force and not is_dead(holder):
+        _await_silence(session, namespace, name, current, sleep=sleep, emit=emit)
+    return _take(session, namespace, name)
+
+
+def _await_silence(
+    session: Session, namespace: str, name: str, current: dict[str, Any], *, sleep: Callable[[float], None], emit: Callable[[str], None]
+) -> None:
+    renewed, holder = current["spec"].get("renewTime"), current["spec"]["holderIdentity"]
+    duration = int(current["spec"].get("leaseDurationSeconds") or LEASE_SECONDS)
+    emit(f"waiting up to {duration} s to see whether {holder} is alive (Lease {name})")
+    for _second in range(duration + 1):
+        sleep(1.0)
+        now = look(session, namespace, name)
+        if now is None:
+            return
+        if now["spec"].get("renewTime") != renewed:
+            raise LeaseHeld(name, now["spec"].get("holderIdentity") or holder, 0.0)
+
+
+def _create(session: Session, namespace: str, name: str) -> Lease:
+    holder = own_identity()
+    body = {
+        "apiVersion": api_version("Lease"),
+        "kind": "Lease",
+        "metadata": {"name": name, "namespace": namespace, "labels": {"app.kubernetes.io/managed-by": "progressive.delivery"}},
+        "spec": {
+            "holderIdentity": holder,
+            "leaseDurationSeconds": LEASE_SECONDS,
+            "acquireTime": _now(),
+            "renewTime": _now(),
+            "leaseTransitions": 1,
+        },
+    }
+    made = session.request("POST", object_path("Lease", namespace), body=body)
+    return Lease(session, namespace, name, holder, 1, made["metadata"]["uid"])
+
+
+def _take(session: Session, namespace: str, name: str) -> Lease:
+    current = look(session, namespace, name)
+    if current is None:
+        return _create(session, namespace, name)
+    holder, epoch = own_identity(), int(current["spec"].get("leaseTransitions") or 0) + 1
+    taken = dict(
+        current["spec"],
+        holderIdentity=holder,
+        leaseDurationSeconds=LEASE_SECONDS,
+        acquireTime=_now(),
+        renewTime=_now(),
+        leaseTransitions=epoch,
+    )
+    version = expect("/metadata/resourceVersion", current["metadata"]["resourceVersion"])
+    session.patch("Lease", namespace, name, [version, replace("/spec", taken)])
+    return Lease(session, namespace, name, holder, epoch, current["metadata"]["uid"])
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).strftime(TIME_FORMAT)

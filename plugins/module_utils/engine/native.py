@@ -1,0 +1,330 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The native engine: start, resume, abort and status of a release, by this collection alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..analysis.sequential import Sequential
+from ..cluster import lease as leases
+from ..cluster.errors import ClusterError, Conflict, NotFound, Superseded
+from ..cluster.lease import LeaseHeld
+from ..cluster.session import Session
+from ..metrics.catalogue import SOURCES, Arms
+from ..metrics.prometheus import ByService, ByUrl, Prometheus
+from ..metrics.source import Source
+from ..release import preview, record, runner
+from ..release.context import Context, Process
+from ..release.ending import ABORTED, PROMOTED, REFUSED, TurnBack
+from ..release.plan import difference, plan
+from ..release.preflight import Findings, Refused, Target, already_running, preflight
+from ..release.record import Journal, Record, State
+from ..release.spec import GateSpec, Spec, StepSpec
+from ..release.values import Problem
+from ..report.live import Live
+from ..traffic.istio import IstioRouter
+from ..traffic.route import RouteError, fence_token
+
+JSON = dict[str, Any]
+ACKNOWLEDGE_SECONDS = 5.0
+ABORT_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who runs a verb: how to print, what the target is called, where JSON lines go, its process."""
+
+    live_emit: Any
+    target_name: str
+    log_dir: str | None
+    process: Process
+    next_status: str
+    next_abort: str
+
+
+def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = False) -> JSON:
+    """Run the release to its ending, or go on with the one that is unfinished. Raises Refused with nothing changed."""
+    known = record.load(session, spec.namespace, spec.name)
+    if known is not None and known.unfinished:
+        _same_plan(known, spec)
+        return _resume(session, spec, known, caller) if not check_mode else preview.unfinished(known)
+    if already_running(session, spec):
+        return {
+            "changed": False,
+            "outcome": PROMOTED,
+            "reason": f"{spec.workload} runs {spec.image} already",
+            "weight_percent": 0,
+            "release_id": "",
+            "steps": [],
+            "evidence": {},
+        }
+    found = preflight(session, spec, _transport(session, spec))
+    if check_mode:
+        _free_lease(session, spec)
+        return preview.show(session, spec, found, _router(session, spec.namespace, found.target, caller.process), caller.live_emit)
+    return _begin(session, spec, found, known, caller)
+
+
+def abort(session: Session, namespace: str, release_name: str, caller: Caller, *, by: str, reason: str) -> JSON:
+    """Return traffic now. The runner is asked first; after five seconds without an answer its Lease is taken over."""
+    known = record.load(session, namespace, release_name)
+    if known is None:
+        names = ", ".join(one.name.removeprefix("release-") for one in record.load_all(session, namespace)) or "none"
+        raise Refused([Problem("release_name", release_name, f"a release of namespace {namespace}; there is: {names}")])
+    if not known.unfinished:
+        return {**summary(known), "changed": False}
+    request = {"by": by, "reason": reason, "at": record.now()}
+    record.ask_abort(session, known, request)
+    ended = _await_ending(session, namespace, release_name, caller.process)
+    if ended is not None:
+        return {**summary(ended), "changed": True}
+    spec = spec_from(known.spec)
+    context = _take_over(session, spec, known, caller, by_force=True)
+    why = TurnBack("aborted", f"aborted by {by}: {reason or 'no reason given'} (the runner did not answer)", outcome=ABORTED)
+    runner.go_back(context, why)
+    return {**_result(context), "changed": True}
+
+
+def status(session: Session, namespace: str, release_name: str | None = None) -> list[JSON]:
+    """What the records of a namespace say, newest first; of one release when it is named."""
+    found = record.load_all(session, namespace)
+    if release_name is not None:
+        found = [one for one in found if one.name == record.record_name(release_name)]
+    return [summary(one) for one in sorted(found, key=lambda one: one.state.started_at, reverse=True)]
+
+
+def summary(known: Record) -> JSON:
+    """A record as a verb returns it."""
+    state = known.state
+    return {
+        "release_name": known.name.removeprefix("release-"),
+        "release_id": state.release_id,
+        "phase": state.phase,
+        "outcome": state.outcome,
+        "reason": state.reason,
+        "weight_percent": state.weight_percent,
+        "workload": f"Deployment/{known.target['workload']}",
+        "namespace": known.namespace,
+        "image": state.image,
+        "digest": state.digest,
+        "stable_image": known.target["stable_image"],
+        "started_at": state.started_at,
+        "updated_at": state.updated_at,
+        "steps": state.steps,
+        "looks": state.looks,
+        "evidence": state.evidence,
+        "history": state.history,
+        "abort_requested": known.abort,
+    }
+
+
+def spec_from(saved: Mapping[str, Any]) -> Spec:
+    """The spec of a record."""
+    fields = dict(saved)
+    fields["steps"] = tuple(StepSpec(**one) for one in fields["steps"])
+    fields["gates"] = tuple(GateSpec(**one) for one in fields["gates"])
+    if fields["prometheus_service"] is not None:
+        fields["prometheus_service"] = tuple(fields["prometheus_service"])
+    return Spec(**fields, stop_after=None)
+
+
+def _same_plan(known: Record, spec: Spec) -> None:
+    saved = spec_from(known.spec).to_dict()
+    changed = difference(saved, spec.to_dict())
+    if changed:
+        allowed = f"the plan that release {known.state.release_id} began with, or abort it first; changed: {'; '.join(changed)}"
+        raise Refused([Problem("release_name", spec.name, allowed)])
+
+
+def _free_lease(session: Session, spec: Spec) -> None:
+    name = leases.lease_name("deployment", spec.workload)
+    found = leases.look(session, spec.namespace, name)
+    holder = (found or {}).get("spec", {}).get("holderIdentity")
+    if holder and not leases.is_dead(holder):
+        raise Refused(
+            [Problem("release_workload", spec.workload, f"a workload that no other release holds; Lease {name} is held by {holder}")]
+        )
+
+
+def _begin(session: Session, spec: Spec, found: Findings, known: Record | None, caller: Caller) -> JSON:
+    held = _lease(session, spec, caller)
+    state = State(record.new_release_id(spec.name), image=spec.image)
+    token = fence_token(state.release_id, held.epoch)
+    journal = Journal(session, spec.namespace, spec.name, token)
+    try:
+        journal.create(spec.to_dict(), found.target.to_dict(), state, known)
+        context = _context(session, spec, found.target, caller, state=state, held=held, token=token)
+        for note in found.notes:
+            context.live.say("note", note)
+        if spec.gates and not found.target.history_known:
+            context.live.say("note", "less than an hour of history: errors are taken to be independent (dispersion 1)")
+        context.live.say("start", f"{state.release_id}: {found.target.stable_image} → {spec.image}")
+    except BaseException:
+        held.release()
+        raise
+    try:
+        context.router.claim(token, may_replace=lambda fence: _is_stale(session, spec, fence))
+    except RouteError as error:
+        session.delete("ConfigMap", spec.namespace, record.record_name(spec.name))
+        held.release()
+        raise Refused(
+            [Problem("release_traffic.virtual_service", found.target.virtual_service, f"a route that no other release holds: {error}")]
+        ) from error
+    return _run(context)
+
+
+def _is_stale(session: Session, spec: Spec, fence: str) -> bool:
+    """Whether a fence on the route was left by a release that has ended or is gone: then it binds nobody."""
+    return not any(fence.startswith(one.state.release_id + ".") and one.unfinished for one in record.load_all(session, spec.namespace))
+
+
+def _lease(session: Session, spec: Spec, caller: Caller, *, by_force: bool = False) -> leases.Lease:
+    name = leases.lease_name("deployment", spec.workload)
+    try:
+        return leases.acquire(session, spec.namespace, name, sleep=caller.process.sleep, emit=caller.live_emit, by_force=by_force)
+    except (LeaseHeld, Conflict) as error:
+        allowed = f"a workload that no other release holds: {error}; see it with: {caller.next_status}, or end it with: {caller.next_abort}"
+        raise Refused([Problem("release_workload", spec.workload, allowed)]) from error
+
+
+def _resume(session: Session, spec: Spec, known: Record, caller: Caller) -> JSON:
+    context = _take_over(session, spec, known, caller)
+    context.live.say(
+        "resume", f"{known.state.release_id} at {known.state.weight_percent} %, step {known.state.step + 1}, was {known.state.phase}"
+    )
+    if known.state.phase == "returning":
+        runner.go_back(context, TurnBack("resumed", known.state.reason, outcome=known.state.outcome or "rolled_back"))
+        return _result(context)
+    if known.state.phase == "parked":
+        _unpark(context)
+    return _run(context)
+
+
+def _unpark(context: Context) -> None:
+    """A parked release has weight 0: go back to the step that gives it its weight again."""
+    steps = plan(context.spec)
+    weights = [index for index, step in enumerate(steps) if step.kind == "weight" and index <= context.state.step]
+    context.state.phase, context.state.outcome = "running", None
+    context.state.step = weights[-1] if weights else context.state.step
+
+
+def _take_over(session: Session, spec: Spec, known: Record, caller: Caller, *, by_force: bool = False) -> Context:
+    """Raise the epoch everywhere: Lease, record, route, Deployments. Whoever held it before can change nothing any more."""
+    held = _lease(session, spec, caller, by_force=by_force)
+    token = fence_token(known.state.release_id, held.epoch)
+    target = Target(**known.target)
+    context = _context(session, spec, target, caller, state=known.state, held=held, token=token)
+    context.journal.take_over(known.fence)
+    try:
+        context.router.claim(token, may_replace=lambda fence: fence.startswith(known.state.release_id + "."))
+    except RouteError as error:
+        context.live.say("warning", str(error))
+    for name in (context.target.workload, context.twin):
+        context.claim_deployment(name)
+    return context
+
+
+def _run(context: Context) -> JSON:
+    try:
+        runner.run(context, plan(context.spec))
+    except Superseded as error:
+        return _superseded(context, error)
+    return _result(context)
+
+
+def _superseded(context: Context, error: Superseded) -> JSON:
+    """Somebody took over: tell how that ended, as far as the record says by now."""
+    context.live.say("stopped", f"another runner holds this release now; nothing was changed by this one ({error})")
+    known = record.load(context.session, context.namespace, context.spec.name)
+    if known is None:
+        raise ClusterError(f"another runner took this release over and its record is gone: {error}")
+    return {**summary(known), "changed": True, "outcome": known.state.outcome or ABORTED, "reason": known.state.reason or str(error)}
+
+
+def _result(context: Context) -> JSON:
+    state = context.state
+    return {
+        "changed": True,
+        "outcome": state.outcome if state.phase in ("ended", "parked") else "running",
+        "reason": state.reason,
+        "weight_percent": state.weight_percent,
+        "release_id": state.release_id,
+        "digest": state.digest,
+        "steps": state.steps,
+        "evidence": state.evidence,
+    }
+
+
+def _await_ending(session: Session, namespace: str, release_name: str, process: Process) -> Record | None:
+    """The ended record; None when the runner has not even begun to return traffic after five seconds."""
+    began = process.clock()
+    while process.clock() - began < ABORT_SECONDS:
+        known = record.load(session, namespace, release_name)
+        if known is None or not known.unfinished:
+            return known
+        if known.state.phase == "running" and process.clock() - began > ACKNOWLEDGE_SECONDS:
+            return None
+        if known.state.phase != "running" and _runner_is_dead(session, known):
+            return None
+        process.sleep(0.25)
+    return None
+
+
+def _runner_is_dead(session: Session, known: Record) -> bool:
+    try:
+        found = session.get("Lease", known.namespace, leases.lease_name("deployment", known.target["workload"]))
+    except NotFound:
+        return True
+    return leases.is_dead(found["spec"].get("holderIdentity") or "")
+
+
+def _context(session: Session, spec: Spec, target: Target, caller: Caller, *, state: State, held: leases.Lease, token: str) -> Context:
+    log_path = os.path.join(caller.log_dir, f"{state.release_id}.jsonl") if caller.log_dir else None
+    return Context(
+        session=session,
+        spec=spec,
+        target=target,
+        state=state,
+        lease=held,
+        token=token,
+        journal=Journal(session, spec.namespace, spec.name, token),
+        router=_router(session, spec.namespace, target, caller.process),
+        source=_source(session, spec, target),
+        live=Live(caller.live_emit, caller.target_name, clock=caller.process.clock, log_path=log_path),
+        process=caller.process,
+        deadline_at=caller.process.clock() + spec.deadline_seconds,
+    )
+
+
+def _router(session: Session, namespace: str, target: Target, process: Process) -> IstioRouter:
+    return IstioRouter(
+        session,
+        namespace,
+        target.virtual_service,
+        service=target.service,
+        original=target.original_destinations,
+        route=target.route,
+        sleep=process.sleep,
+    )
+
+
+def _transport(session: Session, spec: Spec) -> ByUrl | ByService | None:
+    if spec.prometheus_url:
+        return ByUrl(spec.prometheus_url)
+    return ByService(session, *spec.prometheus_service) if spec.prometheus_service else None
+
+
+def _source(session: Session, spec: Spec, target: Target) -> Source | None:
+    transport = _transport(session, spec)
+    if not spec.gates or target.metrics_source is None or transport is None:
+        return None
+    arms = Arms(SOURCES[target.metrics_source], spec.namespace, target.workload, target.service)
+    return Source(Prometheus(transport), arms, spec.gates)
+
+
+__all__ = ["REFUSED", "Caller", "Sequential", "abort", "start", "status", "summary"]

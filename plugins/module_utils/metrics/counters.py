@@ -1,0 +1,160 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From raw counters read at fixed times to exact counts per look. Pure.
+
+A counter is read as it is, one series a pod, and compared with its own last value: no window, no extrapolation, no
+first error lost (rate() and increase() cannot see a series that is born above zero). State is kept per pod, so that
+pods may come, go and restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..analysis.look import Counts
+from .catalogue import Arms
+
+STABLE, CANARY = "stable", "canary"
+Key = tuple[str, str]  # arm, pod
+
+
+@dataclass
+class PodCounters:
+    """What one pod's series said last. values: counter name -> value; a counter is a code or a bucket bound."""
+
+    at_seconds: float = 0.0
+    values: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Reading:
+    """One answer of Prometheus, sorted by arm and pod."""
+
+    now_seconds: float = 0.0  # the server's own time: ours may differ
+    pods: dict[Key, PodCounters] = field(default_factory=dict)
+
+
+def sort(arms: Arms, vector: Iterable[tuple[Mapping[str, str], float]]) -> Reading:
+    """The look query's answer as a Reading; a value that is no count is refused with ValueError."""
+    reading = Reading()
+    for labels, value in vector:
+        if labels.get("kind") == "now":
+            reading.now_seconds = value
+            continue
+        arm = arms.arm_of(labels)
+        if arm is None:
+            continue
+        pod = reading.pods.setdefault((arm, labels.get("pod") or labels.get("instance") or ""), PodCounters())
+        if labels["kind"] == "time":
+            pod.at_seconds = value
+            continue
+        if not 0 <= value < float("inf"):
+            raise ValueError(f"{labels} has the value {value}, which is not a count")
+        name = (
+            "code:" + labels.get(arms.source.code_label, "") if labels["kind"] == "requests" else "le:" + str(_bound_ms(arms, labels["le"]))
+        )
+        pod.values[name] = pod.values.get(name, 0.0) + value
+    reading.pods = {key: pod for key, pod in reading.pods.items() if pod.at_seconds}
+    return reading
+
+
+def _bound_ms(arms: Arms, le: str) -> float:
+    return float("inf") if le == "+Inf" else float(le) * arms.source.bound_unit_ms
+
+
+@dataclass
+class Block:
+    """Counts since every pod last had a new sample: arm -> counter -> increase; fresh names the pods with a new sample."""
+
+    increases: dict[str, dict[str, float]] = field(default_factory=lambda: {STABLE: {}, CANARY: {}})
+    fresh: set[Key] = field(default_factory=set)
+
+
+class Counters:
+    """Turns readings into the counts of the open block; a block closes when every live pod has a new sample."""
+
+    def __init__(self) -> None:
+        self._last: dict[Key, PodCounters] = {}
+        self._gaps: dict[Key, float] = {}
+        self._known_pods: set[str] = set()
+        self.block = Block()
+        self.added = 0  # pods with a new sample in the last reading
+
+    @property
+    def scrape_seconds(self) -> float | None:
+        """The longest time between two samples of a live pod seen so far; None before the second sample."""
+        return max(self._gaps.values(), default=None)
+
+    def start(self, reading: Reading) -> None:
+        """Take a reading as the zero of everything."""
+        self._last = dict(reading.pods)
+        self._known_pods = {pod for _arm, pod in reading.pods}
+        self.block = Block()
+
+    def add(self, reading: Reading) -> bool:
+        """Add what is new in a reading to the open block; True when that closes it (read it, then call next_block)."""
+        self.added = 0
+        for key, pod in reading.pods.items():
+            last = self._last.get(key)
+            if last is not None and pod.at_seconds <= last.at_seconds:
+                continue
+            self._count(key, last, pod)
+            if last is not None and last.at_seconds:
+                self._gaps[key] = pod.at_seconds - last.at_seconds
+            self._last[key] = pod
+            self.block.fresh.add(key)
+            self.added += 1
+        self._known_pods |= {pod for _arm, pod in reading.pods}
+        live = {key for key in reading.pods if reading.now_seconds - self._last[key].at_seconds <= self.stale_after(key)}
+        return bool(live) and live <= self.block.fresh
+
+    def stale_after(self, key: Key) -> float:
+        """Seconds without a new sample after which a pod counts as gone: 2.5 of its own scrape intervals, at least 8 s."""
+        return max(8.0, 2.5 * self._gaps.get(key, 60.0))
+
+    def newest(self, arm: str) -> float:
+        """When an arm's newest sample was scraped (Unix time), 0 when there is none."""
+        return max((pod.at_seconds for (one, _pod), pod in self._last.items() if one == arm), default=0.0)
+
+    def next_block(self) -> None:
+        """Begin a new block."""
+        self.block = Block()
+
+    def _count(self, key: Key, last: PodCounters | None, pod: PodCounters) -> None:
+        arm, name = key
+        if last is None and arm == STABLE and name not in self._known_pods:
+            return  # an old pod that Prometheus has only now found: its past is not this look's
+        into = self.block.increases[arm]
+        for counter, value in pod.values.items():
+            before = last.values.get(counter, 0.0) if last else 0.0
+            grown = value - before if value >= before else value
+            into[counter] = into.get(counter, 0.0) + grown
+        if last:  # a series that is missing from one answer keeps its last value
+            pod.values = {**last.values, **pod.values}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The state as JSON, for the record."""
+        return {
+            "last": [[arm, pod, c.at_seconds, c.values] for (arm, pod), c in sorted(self._last.items())],
+            "known": sorted(self._known_pods),
+        }
+
+
+def errors(increases: Mapping[str, float]) -> Counts | None:
+    """Requests and failed requests (5xx, and 0: no answer at all) of one arm; None when it has no counter."""
+    codes = {name[5:]: value for name, value in increases.items() if name.startswith("code:")}
+    if not codes:
+        return None
+    failed = sum(value for code, value in codes.items() if code.startswith("5") or code == "0")
+    return Counts(requests=round(sum(codes.values())), events=round(failed))
+
+
+def slow(increases: Mapping[str, float], bound_ms: float) -> Counts | None:
+    """Requests, and those slower than a bucket bound, of one arm; None when it has no buckets."""
+    every, fast = increases.get("le:inf"), increases.get(f"le:{bound_ms}")
+    if every is None or fast is None:
+        return None
+    return Counts(requests=round(every), events=max(0, round(every - fast)))

@@ -1,0 +1,118 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The only HTTP client of Prometheus: directly by URL, or through the API server's service proxy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode
+
+from ansible.module_utils.urls import open_url
+
+from ..cluster.errors import ClusterError
+from ..cluster.session import Session
+
+TIMEOUT_SECONDS = 5.0
+
+
+class MetricsError(Exception):
+    """A question Prometheus did not answer. cause is one of no_data, bad_query."""
+
+    cause = "no_data"
+
+
+class Unavailable(MetricsError):
+    """No answer: Prometheus is down, unreachable, or not ready."""
+
+
+class BadQuery(MetricsError):
+    """Prometheus refuses the query, or answers it only in part: its value must not be used."""
+
+    cause = "bad_query"
+
+
+class Transport(Protocol):
+    """One GET below Prometheus' API: a decoded answer, or Unavailable / BadQuery."""
+
+    def get(self, path: str, query: Mapping[str, str]) -> Any: ...
+
+
+@dataclass(frozen=True)
+class ByUrl:
+    """Prometheus at a URL that this machine reaches."""
+
+    url: str
+
+    def get(self, path: str, query: Mapping[str, str]) -> Any:
+        try:
+            with open_url(f"{self.url.rstrip('/')}/{path}?{urlencode(query)}", timeout=TIMEOUT_SECONDS) as answer:
+                return json.loads(answer.read())
+        except HTTPError as error:
+            raise _http_error(error.code, error.read().decode("utf-8", "replace")) from error
+        except (URLError, OSError, ValueError) as error:
+            raise Unavailable(f"{self.url}: {error}") from error
+
+
+@dataclass(frozen=True)
+class ByService:
+    """Prometheus behind a Service, reached through the API server: a region needs no other way in."""
+
+    session: Session
+    namespace: str
+    service: str
+    port: str
+
+    def get(self, path: str, query: Mapping[str, str]) -> Any:
+        proxy = f"/api/v1/namespaces/{self.namespace}/services/{self.service}:{self.port}/proxy/{path}"
+        try:
+            return self.session.request("GET", proxy, query=query, read_seconds=TIMEOUT_SECONDS)
+        except ClusterError as error:
+            if error.status == 400:
+                raise BadQuery(str(error)) from error
+            raise Unavailable(str(error)) from error
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """PromQL at one fixed time. Every answer is complete or an error."""
+
+    transport: Transport
+
+    def instant(self, query: str, *, at_seconds: float | None = None) -> list[tuple[dict[str, str], float]]:
+        """An instant vector: (labels, value) of each series at at_seconds (Unix time; default: the server's now)."""
+        parameters = {"query": query}
+        if at_seconds is not None:
+            parameters["time"] = f"{at_seconds:.3f}"
+        return [(series["metric"], float(series["value"][1])) for series in self._ask("api/v1/query", parameters)]
+
+    def range(
+        self, query: str, *, start_seconds: float, end_seconds: float, step_seconds: float
+    ) -> list[tuple[dict[str, str], list[tuple[float, float]]]]:
+        """Each series' (time, value) pairs from start to end (Unix times), one every step."""
+        parameters = {"query": query, "start": f"{start_seconds:.3f}", "end": f"{end_seconds:.3f}", "step": f"{step_seconds:g}"}
+        return [
+            (series["metric"], [(float(t), float(v)) for t, v in series["values"]])
+            for series in self._ask("api/v1/query_range", parameters)
+        ]
+
+    def _ask(self, path: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
+        answer = self.transport.get(path, parameters)
+        if not isinstance(answer, dict) or answer.get("status") != "success":
+            error = answer.get("error") or answer.get("message") if isinstance(answer, dict) else answer
+            raise BadQuery(f"Prometheus: {error}")
+        if answer.get("warnings"):
+            raise BadQuery(f"Prometheus answered only in part: {'; '.join(answer['warnings'])}")
+        return answer["data"]["result"]
+
+
+def _http_error(status: int, text: str) -> MetricsError:
+    try:
+        message = json.loads(text).get("error", text)
+    except ValueError:
+        message = text[:200]
+    return BadQuery(message) if status in (400, 422) else Unavailable(f"HTTP {status}: {message}")

@@ -1,0 +1,191 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Finds where a service's requests are counted, and reads one look after another from there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..analysis.dispersion import dispersion
+from ..analysis.look import Counts
+from ..release.spec import GateSpec, Spec
+from ..release.values import Problem
+from .catalogue import AUTOMATIC, SOURCES, Arms
+from .counters import CANARY, STABLE, Counters, errors, slow, sort
+from .prometheus import BadQuery, MetricsError, Prometheus
+
+HISTORY_SECONDS = 3600
+HISTORY_STEP_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class GateReading:
+    """How a gate stands before the release: stable's counts over the last minutes. share is None without requests."""
+
+    requests: float
+    events: float
+    per_second: float
+
+    @property
+    def share(self) -> float | None:
+        """Events by request."""
+        return self.events / self.requests if self.requests else None
+
+
+@dataclass(frozen=True)
+class MetricsPreflight:
+    """What inspect found: readings and dispersion by gate, the source's name."""
+
+    gates: dict[str, GateReading]
+    source: str | None
+    dispersion: dict[str, float]
+    history_known: bool
+
+
+def inspect(spec: Spec, service: str, transport: Any, problems: list[Problem]) -> MetricsPreflight:
+    """Check that every gate parses and has data, and that latency limits are bucket bounds. Adds to problems."""
+    client = Prometheus(transport)
+    nothing = MetricsPreflight({}, None, {}, False)
+    try:
+        arms = _choose(client, spec, service)
+        if arms is None:
+            looked = ", ".join(AUTOMATIC) if spec.metrics_source == "auto" else spec.metrics_source
+            problems.append(
+                Problem(
+                    "release_prometheus",
+                    spec.prometheus_url or "/".join(spec.prometheus_service or ()),
+                    f"a Prometheus with request counters of {service}; none found as {looked}",
+                )
+            )
+            return nothing
+        for index, gate in enumerate(spec.gates):
+            _check_bound(client, arms, gate, index, problems)
+        if problems:
+            return nothing
+        readings, phi, known = {}, {}, True
+        for gate in spec.gates:
+            readings[gate.name], phi[gate.name], enough = _history(client, arms, gate)
+            known = known and enough
+        return MetricsPreflight(readings, arms.source.name, phi, known)
+    except MetricsError as error:
+        where = spec.prometheus_url or "{}/{}:{}".format(*(spec.prometheus_service or ("", "", "")))
+        problems.append(Problem("release_prometheus", where, f"a Prometheus that answers: {error}"))
+        return nothing
+
+
+def _choose(client: Prometheus, spec: Spec, service: str) -> Arms | None:
+    names = AUTOMATIC if spec.metrics_source == "auto" else (spec.metrics_source,)
+    for name in names:
+        arms = Arms(SOURCES[name], spec.namespace, spec.workload, service)
+        if any(arms.arm_of(labels) == STABLE for labels, _value in client.instant(arms.look_query([]))):
+            return arms
+    return None
+
+
+def _check_bound(client: Prometheus, arms: Arms, gate: GateSpec, index: int, problems: list[Problem]) -> None:
+    if gate.slower_than_ms is None:
+        return
+    bounds = sorted(
+        {float(labels["le"]) * arms.source.bound_unit_ms for labels, _v in client.instant(arms.bounds_query()) if labels["le"] != "+Inf"}
+    )
+    if any(abs(bound - gate.slower_than_ms) < 1e-6 for bound in bounds):
+        return
+    below = [b for b in bounds if b < gate.slower_than_ms][-1:]
+    above = [b for b in bounds if b > gate.slower_than_ms][:1]
+    near = ", ".join(f"{bound:g}ms" for bound in below + above) or "none"
+    field = f"release_gates[{index}].latency.slower_than"
+    problems.append(
+        Problem(field, f"{gate.slower_than_ms:g}ms", f"a bucket bound of {arms.source.buckets.removesuffix('_bucket')} (nearest: {near})")
+    )
+
+
+def _history(client: Prometheus, arms: Arms, gate: GateSpec) -> tuple[GateReading, float, bool]:
+    now = client.instant("vector(time())")[0][1]
+    series = {}
+    for kind in ("requests", "errors" if gate.kind == "error_rate" else "slow"):
+        found = client.range(
+            arms.history_query(kind, gate.slower_than_ms),
+            start_seconds=now - HISTORY_SECONDS,
+            end_seconds=now,
+            step_seconds=HISTORY_STEP_SECONDS,
+        )
+        series[kind] = dict(found[0][1]) if found else {}
+    totals = series["requests"]
+    events = series.get("errors", series.get("slow", {}))
+    blocks = [
+        Counts(round(total), min(round(total), max(0, round(events.get(at, 0.0)))))
+        for at, total in sorted(totals.items())
+        if not math.isnan(total)
+    ]
+    found_dispersion = dispersion(blocks)
+    recent = blocks[-5:]
+    requests, failed = sum(b.requests for b in recent), sum(b.events for b in recent)
+    reading = GateReading(requests, failed, requests / (HISTORY_STEP_SECONDS * len(recent)) if recent else 0.0)
+    return reading, found_dispersion.value, found_dispersion.measured
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One poll of the source. counts: gate -> (canary, stable) of the open block; problem names a cause instead."""
+
+    counts: dict[str, tuple[Counts | None, Counts | None]]
+    closes_block: bool
+    problem: str | None = None
+    detail: str = ""
+    new: bool = True
+
+
+class Source:
+    """Reads the look query again and again and keeps the counters."""
+
+    def __init__(self, client: Prometheus, arms: Arms, gates: tuple[GateSpec, ...]) -> None:
+        self._client = client
+        self._arms = arms
+        self._gates = gates
+        self._query = arms.look_query(gate.slower_than_ms for gate in gates if gate.slower_than_ms is not None)
+        self._counters = Counters()
+        self._started = False
+
+    def poll(self, *, canary_expected: bool, stable_expected: bool) -> Answer:
+        """Read once. An arm that should have traffic and is silent makes it no_data."""
+        try:
+            reading = sort(self._arms, self._client.instant(self._query))
+        except (MetricsError, ValueError) as error:
+            return Answer({}, False, getattr(error, "cause", BadQuery.cause), str(error))
+        if not self._started:
+            self._counters.start(reading)
+            self._started = True
+            return Answer({}, False, new=False)
+        closes = self._counters.add(reading)
+        silent = self._silent(reading.now_seconds, canary_expected=canary_expected, stable_expected=stable_expected)
+        if silent:
+            return Answer({}, False, "no_data", silent)
+        increases = self._counters.block.increases
+        counts = {gate.name: (_counts(increases[CANARY], gate), _counts(increases[STABLE], gate)) for gate in self._gates}
+        if closes:
+            self._counters.next_block()
+        return Answer(counts, closes, new=bool(self._counters.added))
+
+    def begin_block(self) -> None:
+        """End the open block: what comes next belongs to another weight."""
+        self._counters.next_block()
+
+    def _silent(self, now_seconds: float, *, canary_expected: bool, stable_expected: bool) -> str:
+        for arm, expected in ((CANARY, canary_expected), (STABLE, stable_expected)):
+            newest = self._counters.newest(arm)
+            limit = max(15.0, 2.5 * (self._counters.scrape_seconds or 60.0))
+            if expected and now_seconds - newest > limit:
+                return (
+                    f"no new sample of {arm} for {now_seconds - newest:.0f} s"
+                    if newest
+                    else f"no counter of {arm} in {self._arms.source.name}"
+                )
+        return ""
+
+
+def _counts(increases: Mapping[str, float], gate: GateSpec) -> Counts | None:
+    return errors(increases) if gate.kind == "error_rate" else slow(increases, gate.slower_than_ms or 0.0)

@@ -1,0 +1,139 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the runner holds while one release runs in one target."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..cluster.errors import ClusterError, Conflict, NotFound, Superseded, Unreachable
+from ..cluster.lease import RENEW_SECONDS, Lease
+from ..cluster.patch import Operation, add, expect, pointer, set_annotation
+from ..cluster.session import Session
+from ..metrics.source import Source
+from ..report.live import Live
+from ..traffic.istio import IstioRouter
+from ..traffic.route import EPOCH
+from ..workload.twin import SUFFIX
+from .preflight import Target
+from .record import Journal, State
+from .spec import Spec
+
+JSON = dict[str, Any]
+
+
+@dataclass
+class Process:
+    """What the runner needs of its process: time, sleep, and whether it should stop (parent gone, signal)."""
+
+    clock: Callable[[], float]  # Unix time
+    sleep: Callable[[float], None]
+    why_stop: Callable[[], str | None]
+
+
+@dataclass
+class Context:
+    """One release in one target, held by one runner. token fences every write."""
+
+    session: Session
+    spec: Spec
+    target: Target
+    state: State
+    lease: Lease
+    token: str
+    journal: Journal
+    router: IstioRouter
+    source: Source | None
+    live: Live
+    process: Process
+    deadline_at: float  # Unix time
+    renewed_at: float = 0.0
+
+    @property
+    def twin(self) -> str:
+        """The twin's name."""
+        return self.target.workload + SUFFIX
+
+    @property
+    def namespace(self) -> str:
+        """The target's namespace."""
+        return self.target.namespace
+
+    def keep_lease(self) -> None:
+        """Renew the Lease when it is time. Raises Superseded when it is not ours any more."""
+        now = self.process.clock()
+        if now - self.renewed_at >= RENEW_SECONDS:
+            self.lease.renew()
+            self.renewed_at = now
+
+    def pause(self, seconds: float) -> None:
+        """Sleep while traffic returns or drains: the Lease is kept, an API server that does not answer is no reason to stop."""
+        until = self.process.clock() + seconds
+        while (left := until - self.process.clock()) > 0:
+            self.process.sleep(min(1.0, left))
+            with contextlib.suppress(Unreachable):
+                self.keep_lease()
+
+    def claim_deployment(self, name: str) -> None:
+        """Put our fence on a Deployment, so that a runner before us can change it no more; a missing one is fine."""
+        for _attempt in range(5):
+            found = self.session.find("Deployment", self.namespace, name)
+            if found is None or (found["metadata"].get("annotations") or {}).get(EPOCH) == self.token:
+                return
+            version = expect("/metadata/resourceVersion", found["metadata"]["resourceVersion"])
+            try:
+                self.session.patch("Deployment", self.namespace, name, [version, *set_annotation(found, EPOCH, self.token)])
+                return
+            except Conflict:
+                self.process.sleep(0.2)
+        raise ClusterError(f"Deployment {self.namespace}/{name} could not be claimed: it changes all the time")
+
+    def unclaim_deployment(self) -> None:
+        """Take our fence off stable's Deployment."""
+        here = pointer("metadata", "annotations", EPOCH)
+        try:
+            self.session.patch(
+                "Deployment", self.namespace, self.target.workload, [expect(here, self.token), {"op": "remove", "path": here}]
+            )
+        except (Conflict, NotFound):
+            return
+
+    def patch_deployment(self, name: str, operations: list[Operation]) -> JSON:
+        """Patch a Deployment under our fence. Raises Superseded when it is not ours, Conflict when a test of operations fails."""
+        fence = expect(pointer("metadata", "annotations", EPOCH), self.token)
+        for pause in (0.3, 1.0, 2.0, 4.0, None):
+            try:
+                return self.session.patch("Deployment", self.namespace, name, [fence, *operations])
+            except Conflict as error:
+                found = self.session.get("Deployment", self.namespace, name)
+                if (found["metadata"].get("annotations") or {}).get(EPOCH) != self.token:
+                    raise Superseded(f"Deployment {name} is not held by {self.token} any more") from error
+                raise
+            except Unreachable:
+                if pause is None:
+                    raise
+                self.process.sleep(pause)
+        raise AssertionError("unreachable")
+
+    def scale_twin(self, replicas: int) -> None:
+        """Set the twin's replicas."""
+        self.patch_deployment(self.twin, [add("/spec/replicas", replicas)])
+
+    def twin_pods(self) -> list[JSON]:
+        """The twin's pods."""
+        return self.session.list("Pod", self.namespace, labels=self.target.pod_labels)
+
+    def ready_endpoints(self, service: str) -> int:
+        """How many ready, serving addresses a Service has."""
+        slices = self.session.list("EndpointSlice", self.namespace, labels={"kubernetes.io/service-name": service})
+        endpoints = [endpoint for one in slices for endpoint in one.get("endpoints") or []]
+        return sum(1 for endpoint in endpoints if endpoint.get("conditions", {}).get("ready", True))
+
+    def write(self, doing: str = "") -> None:
+        """Journal the state, with what is about to be done."""
+        self.state.doing = doing
+        self.journal.write(self.state)

@@ -1,0 +1,25 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a release ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+PROMOTED, ROLLED_BACK, REFUSED, ABORTED, PARKED = "promoted", "rolled_back", "refused", "aborted", "parked"
+
+
+class TurnBack(Exception):
+    """Stop going forward and return traffic. outcome is rolled_back, aborted or parked; cause is a word, reason a sentence."""
+
+    def __init__(self, cause: str, reason: str, *, outcome: str = ROLLED_BACK, evidence: dict[str, Any] | None = None) -> None:
+        super().__init__(reason)
+        self.cause = cause
+        self.reason = reason
+        self.outcome = outcome
+        self.evidence = evidence or {}
+
+
+class StopHere(Exception):
+    """The user asked to stop after this step; everything stays as it is and the next run goes on."""

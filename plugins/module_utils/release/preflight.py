@@ -1,0 +1,303 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks the cluster and Prometheus whether a spec can work there. Reads only; every problem names its fix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..cluster.errors import ClusterError
+from ..cluster.session import Session
+from ..metrics.source import GateReading, MetricsPreflight, inspect
+from ..traffic import istio
+from ..traffic.route import RouteError
+from ..workload import selectors, twin
+from .spec import Spec
+from .values import Problem
+
+JSON = dict[str, Any]
+NEEDED_RIGHTS = (
+    *((verb, "Deployment") for verb in ("get", "create", "patch", "delete")),
+    *((verb, "Service") for verb in ("get", "list", "create", "delete")),
+    *((verb, "ConfigMap") for verb in ("get", "create", "patch", "delete")),
+    *((verb, "Lease") for verb in ("get", "create", "patch", "delete")),
+    *((verb, "VirtualService") for verb in ("list", "get", "patch")),
+    *((verb, "DestinationRule") for verb in ("list", "create", "delete")),
+    ("list", "Pod"),
+    ("list", "EndpointSlice"),
+)
+GITOPS_MARKS = {
+    "argocd.argoproj.io/tracking-id": "Argo CD",
+    "kustomize.toolkit.fluxcd.io/name": "Flux",
+    "helm.toolkit.fluxcd.io/name": "Flux",
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """What preflight found, and all that the runner needs of it. Kept in the record: a release resumes from here."""
+
+    cluster_uid: str
+    namespace: str
+    workload: str
+    container: str
+    stable_image: str
+    stable_replicas: int
+    original_template: JSON
+    new_template: JSON
+    switch_label: str
+    pod_labels: dict[str, str]  # of the twin
+    service: str
+    virtual_service: str
+    route: str | None
+    original_destinations: list[JSON]
+    canary_host: str
+    destination_rule: JSON | None  # of stable, to be copied
+    metrics_source: str | None
+    dispersion: dict[str, float]  # by gate; 1.0 without an hour of history
+    history_known: bool
+
+    def to_dict(self) -> JSON:
+        """The target as JSON."""
+        return asdict(self)
+
+
+class Refused(Exception):
+    """The release cannot start here. Nothing was changed."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = problems
+
+
+@dataclass
+class Findings:
+    """A target, how each gate reads now, and what to tell about guesses."""
+
+    target: Target
+    gates: dict[str, GateReading]
+    notes: list[str]
+
+
+def preflight(session: Session, spec: Spec, transport: Any) -> Findings:
+    """Everything checked before anything changes. Raises Refused with all problems, ClusterError when there is no answer."""
+    problems: list[Problem] = []
+    notes: list[str] = []
+    _rights(session, spec, problems)
+    if problems:
+        raise Refused(problems)
+    deployment = _deployment(session, spec, problems)
+    if deployment is None:
+        raise Refused(problems)
+    service = _service(session, spec, deployment, problems, notes)
+    container = _container(spec, deployment, problems)
+    route = _route(session, spec, service, problems, notes) if service else None
+    if service is None or route is None or container is None:
+        raise Refused(problems)
+    virtual_service, index = route
+    key = _twin(session, spec, deployment, service, problems)
+    if key is None:
+        raise Refused(problems)
+    rule = virtual_service["spec"]["http"][index]
+    original = rule["route"]
+    metrics = MetricsPreflight({}, None, {}, False)
+    if spec.gates:
+        metrics = inspect(spec, service["metadata"]["name"], transport, problems)
+    if problems:
+        raise Refused(problems)
+    template = deployment["spec"]["template"]
+    pod_labels = twin.twin_labels(template["metadata"]["labels"], key)
+    target = Target(
+        cluster_uid=session.cluster_uid(),
+        namespace=spec.namespace,
+        workload=spec.workload,
+        container=container["name"],
+        stable_image=container["image"],
+        stable_replicas=deployment["spec"].get("replicas", 1),
+        original_template=template,
+        new_template=twin.with_version(template, container=container["name"], image=spec.image, patch=spec.template_patch),
+        switch_label=key,
+        pod_labels=pod_labels,
+        service=service["metadata"]["name"],
+        virtual_service=virtual_service["metadata"]["name"],
+        route=rule.get("name"),
+        original_destinations=original,
+        canary_host=istio.canary_host_of(original[0]["destination"]["host"], service["metadata"]["name"]),
+        destination_rule=_destination_rule(session, spec, service["metadata"]["name"]),
+        metrics_source=metrics.source,
+        dispersion=metrics.dispersion,
+        history_known=metrics.history_known,
+    )
+    return Findings(target, metrics.gates, notes)
+
+
+def _rights(session: Session, spec: Spec, problems: list[Problem]) -> None:
+    if session.find("Namespace", None, spec.namespace) is None:
+        problems.append(Problem("release_namespace", spec.namespace, "a namespace that exists in this cluster"))
+        return
+    for verb, kind in NEEDED_RIGHTS:
+        if not session.allowed(verb, kind, spec.namespace):
+            problems.append(
+                Problem("release_namespace", spec.namespace, f"a namespace where you may {verb} {kind} objects; ask for that right")
+            )
+
+
+def _deployment(session: Session, spec: Spec, problems: list[Problem]) -> JSON | None:
+    deployment = session.find("Deployment", spec.namespace, spec.workload)
+    if deployment is None:
+        names = ", ".join(d["metadata"]["name"] for d in session.list("Deployment", spec.namespace)) or "none"
+        problems.append(
+            Problem("release_workload", f"Deployment/{spec.workload}", f"a Deployment of namespace {spec.namespace}; there is: {names}")
+        )
+        return None
+    field = "release_workload"
+    for mark, owner in GITOPS_MARKS.items():
+        meta = deployment["metadata"]
+        if mark in {**(meta.get("annotations") or {}), **(meta.get("labels") or {})}:
+            problems.append(
+                Problem(field, spec.workload, f"a Deployment that no GitOps controller reverts; {owner} owns this one ({mark})")
+            )
+    for kind in ("HorizontalPodAutoscaler", "ScaledObject"):
+        for scaler in session.list(kind, spec.namespace):
+            reference = scaler["spec"].get("scaleTargetRef", {})
+            if reference.get("name") == spec.workload and reference.get("kind", "Deployment") == "Deployment":
+                problems.append(
+                    Problem(
+                        field,
+                        spec.workload,
+                        f"a Deployment without an autoscaler: {kind} {scaler['metadata']['name']} is not supported yet",
+                    )
+                )
+    if deployment["spec"].get("paused"):
+        problems.append(
+            Problem(field, spec.workload, f"a Deployment that is not paused; kubectl rollout resume deployment/{spec.workload}")
+        )
+    ready = (deployment.get("status") or {}).get("readyReplicas", 0)
+    if not ready:
+        problems.append(Problem(field, spec.workload, "a Deployment with ready pods: without them there is no stable version to return to"))
+    elif ready < deployment["spec"].get("replicas", 1):
+        wanted = deployment["spec"].get("replicas", 1)
+        problems.append(Problem(field, spec.workload, f"a Deployment that is whole; {ready} of {wanted} pods are ready"))
+    return deployment
+
+
+def _container(spec: Spec, deployment: JSON, problems: list[Problem]) -> JSON | None:
+    containers = deployment["spec"]["template"]["spec"]["containers"]
+    names = ", ".join(one["name"] for one in containers)
+    if spec.container is None and len(containers) > 1:
+        problems.append(Problem("release_container", None, f"is required: the Deployment has several containers: {names}"))
+        return None
+    found = [one for one in containers if spec.container in (None, one["name"])]
+    if not found:
+        problems.append(Problem("release_container", spec.container, f"one of {names}"))
+        return None
+    return found[0]
+
+
+def _service(session: Session, spec: Spec, deployment: JSON, problems: list[Problem], notes: list[str]) -> JSON | None:
+    services = session.list("Service", spec.namespace)
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    selecting = [s for s in services if s["spec"].get("selector") and selectors.matches({"matchLabels": s["spec"]["selector"]}, labels)]
+    names = ", ".join(s["metadata"]["name"] for s in selecting) or "none"
+    if spec.service is None:
+        if len(selecting) == 1:
+            notes.append(f"release_traffic.service: {names} (the only Service that selects {spec.workload}'s pods)")
+            return selecting[0]
+        problems.append(Problem("release_traffic.service", None, f"is required: Services that select the pods of {spec.workload}: {names}"))
+        return None
+    found = [s for s in selecting if s["metadata"]["name"] == spec.service]
+    if not found:
+        problems.append(Problem("release_traffic.service", spec.service, f"a Service that selects the pods of {spec.workload}: {names}"))
+        return None
+    return found[0]
+
+
+def _route(session: Session, spec: Spec, service: JSON, problems: list[Problem], notes: list[str]) -> tuple[JSON, int] | None:
+    name = service["metadata"]["name"]
+    candidates = session.list("VirtualService", spec.namespace)
+    try:
+        found, index = istio.choose(candidates, name, spec.namespace, name=spec.virtual_service, route=spec.route)
+    except RouteError as error:
+        named = {"virtual_service": spec.virtual_service, "route": spec.route}
+        problems.append(Problem("release_traffic", {k: v for k, v in named.items() if v} or None, str(error)))
+        return None
+    meta, rule = found["metadata"], found["spec"]["http"][index]
+    where = f"{meta['name']}/{rule.get('name', f'http[{index}]')}"
+    if spec.virtual_service is None:
+        notes.append(f"release_traffic: VirtualService {where} (the only route to Service {name})")
+    if len(rule["route"]) != 1:
+        hosts = ", ".join(d["destination"]["host"] for d in rule["route"])
+        problems.append(
+            Problem("release_traffic.route", where, f"a route with one destination, stable's; this one has {len(rule['route'])}: {hosts}")
+        )
+        return None
+    if rule["route"][0]["destination"].get("subset"):
+        problems.append(
+            Problem(
+                "release_traffic.route",
+                where,
+                f"a route to a host without subset; this one names {rule['route'][0]['destination']['subset']}",
+            )
+        )
+    for mark, owner in GITOPS_MARKS.items():
+        if mark in {**(meta.get("annotations") or {}), **(meta.get("labels") or {})}:
+            problems.append(
+                Problem(
+                    "release_traffic.virtual_service",
+                    meta["name"],
+                    f"a VirtualService that no GitOps controller reverts; {owner} owns this one",
+                )
+            )
+    return found, index
+
+
+def _twin(session: Session, spec: Spec, deployment: JSON, service: JSON, problems: list[Problem]) -> str | None:
+    try:
+        key = twin.switch_label(deployment, service)
+    except twin.TwinError as error:
+        problems.append(Problem("release_workload", spec.workload, str(error)))
+        return None
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    moved = twin.twin_labels(labels, key)
+    own = {spec.workload + twin.SUFFIX, service["metadata"]["name"] + twin.SUFFIX}
+    lists = {kind: session.list(kind, spec.namespace) for kind in ("Service", "Deployment", "PodDisruptionBudget")}
+    for kind in ("Service", "Deployment"):
+        for one in lists[kind]:
+            if one["metadata"]["name"] in own:
+                release_id = (one["metadata"].get("labels") or {}).get(twin.RELEASE_LABEL)
+                whose = f"it was left by release {release_id}" if release_id else "it is not ours"
+                command = f"kubectl -n {spec.namespace} delete {kind.lower()} {one['metadata']['name']}"
+                allowed = f"a workload whose canary names are free: {kind} {one['metadata']['name']} exists, {whose}; if nobody needs it: {command}"
+                problems.append(Problem("release_workload", spec.workload, allowed))
+    ours = {kind: [one for one in found if one["metadata"]["name"] not in own] for kind, found in lists.items()}
+    caught = selectors.leaks(moved, services=ours["Service"], deployments=ours["Deployment"], budgets=ours["PodDisruptionBudget"])
+    policies = {kind: session.list(kind, spec.namespace) for kind in selectors.POLICY_SELECTORS}
+    missed = selectors.missing_policies(labels, moved, policies)
+    problems += [Problem("release_workload", spec.workload, f"a workload whose canary is not caught: {sentence}") for sentence in caught]
+    for policy in missed:
+        advice = f"policies that cover the canary too: {policy} would miss pods labelled {key}={moved[key]}; select them as well"
+        problems.append(Problem("release_workload", spec.workload, advice))
+    return key
+
+
+def _destination_rule(session: Session, spec: Spec, service: str) -> JSON | None:
+    for rule in session.list("DestinationRule", spec.namespace):
+        if istio.names_service(rule["spec"]["host"], spec.namespace, service, spec.namespace) and rule["spec"].get("trafficPolicy"):
+            return rule
+    return None
+
+
+def already_running(session: Session, spec: Spec) -> str | None:
+    """The image that stable runs when it is the wanted one already (nothing to release), else None."""
+    deployment = session.find("Deployment", spec.namespace, spec.workload)
+    if deployment is None or spec.template_patch:
+        return None
+    images = {one["name"]: one["image"] for one in deployment["spec"]["template"]["spec"]["containers"]}
+    wanted: Mapping[str, str] = images if spec.container is None else {spec.container: images.get(spec.container, "")}
+    return spec.image if len(wanted) == 1 and spec.image in wanted.values() else None
+
+
+__all__ = ["ClusterError", "Findings", "Refused", "Target", "already_running", "preflight"]

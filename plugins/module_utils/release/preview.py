@@ -1,0 +1,155 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan as people read it (--check --diff). Asks the API server with dryRun=All; nothing is stored."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+from ..analysis import sample_size
+from ..cluster.session import Session
+from ..metrics.source import GateReading
+from ..traffic.istio import IstioRouter
+from ..workload import twin
+from .plan import Step, plan
+from .preflight import Findings
+from .record import Record
+from .spec import GateSpec, Spec
+
+JSON = dict[str, Any]
+NOTICEABLE_RATIO = 10.0
+LEAST_SHARE = 1e-4
+
+
+def show(session: Session, spec: Spec, found: Findings, router: IstioRouter, emit: Callable[[str], None]) -> JSON:
+    """Print the plan and return it with the objects as they would become."""
+    steps = plan(spec)
+    for line in lines(spec, found, steps):
+        emit(line)
+    return {
+        "changed": True,
+        "outcome": None,
+        "reason": "check mode: this is the plan, nothing was changed",
+        "weight_percent": 0,
+        "release_id": "",
+        "steps": [step.to_dict() for step in steps],
+        "evidence": {},
+        "diff": _differences(session, spec, found, router),
+    }
+
+
+def unfinished(known: Record) -> JSON:
+    """Check mode met a release that has begun: say where it stands."""
+    state = known.state
+    return {
+        "changed": True,
+        "outcome": None,
+        "reason": f"release {state.release_id} is {state.phase} at {state.weight_percent} %; a run would go on with it",
+        "weight_percent": state.weight_percent,
+        "release_id": state.release_id,
+        "steps": state.steps,
+        "evidence": state.evidence,
+    }
+
+
+def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
+    """The plan in lines of at most 120 columns."""
+    target = found.target
+    weights = " → ".join(str(step.weight_percent) for step in steps if step.kind == "weight")
+    fastest = max((reading.per_second for reading in found.gates.values()), default=0.0)
+    route = f"{target.virtual_service}/{target.route or 'http'}"
+    said = [
+        f"{spec.name}: {target.stable_image} → {spec.image}",
+        f"  {spec.strategy}, {target.workload} in {target.namespace}: {weights} % · route {route} · traffic {fastest:.0f}/s",
+    ]
+    for gate in spec.gates:
+        said.append("  gate " + _gate_line(spec, gate, found.gates[gate.name], target.dispersion[gate.name]))
+    known = max((_certify_seconds(spec, gate, found, steps) for gate in spec.gates), default=0.0)
+    rest = sum(step.seconds for step in steps)
+    said.append(f"  about {_duration(known + rest)} to {steps[-1].name} at today's traffic, readiness and drain not counted")
+    most = twin.replicas_for(100, target.stable_replicas)
+    said.append(f"  capacity: up to {most} more pods of {target.workload}'s size while it runs")
+    if spec.gates and not found.target.history_known:
+        said.append("  less than an hour of history: errors are taken to be independent (dispersion 1)")
+    said += [f"  {note}" for note in found.notes]
+    return said
+
+
+def _gate_line(spec: Spec, gate: GateSpec, reading: GateReading, phi: float) -> str:
+    now = "no requests in the last minutes" if reading.share is None else f"{100 * reading.share:.3g} % of {100 * gate.max_share:g} % now"
+    what = "errors" if gate.kind == "error_rate" else f"slower than {gate.slower_than_ms:g}ms"
+    first = spec.steps[0].weight_percent
+    needed = sample_size.requests_to_detect(max(reading.share or 0.0, LEAST_SHARE), NOTICEABLE_RATIO, dispersion=phi)
+    seconds = sample_size.seconds_for(needed, requests_per_second=reading.per_second, weight_percent=first)
+    shows = f"{NOTICEABLE_RATIO:g} times stable's shows after {needed:,.0f} canary requests, {_duration(seconds)} at {first} %"
+    return f"{gate.name}: {what} {now}; {shows}"
+
+
+def _certify_seconds(spec: Spec, gate: GateSpec, found: Findings, steps: list[Step]) -> float:
+    """Seconds until the last weight below 100 is certified: evidence adds up over the steps, each needs its own limit."""
+    reading = found.gates[gate.name]
+    expected = reading.share or 0.0
+    gathered = total = 0.0
+    for step in steps:
+        if step.kind != "analyze":
+            continue
+        scale = sample_size.certification_scale(step.next_weight_percent)
+        needed = sample_size.requests_to_certify(expected, gate.max_share, scale=scale, dispersion=found.target.dispersion[gate.name])
+        missing = max(0.0, needed - gathered)
+        total += max(
+            spec.minimum_step_seconds,
+            sample_size.seconds_for(missing, requests_per_second=reading.per_second, weight_percent=step.weight_percent),
+        )
+        gathered = max(gathered, needed)
+    return total
+
+
+def _differences(session: Session, spec: Spec, found: Findings, router: IstioRouter) -> list[JSON]:
+    target, namespace = found.target, found.target.namespace
+    service = session.get("Service", namespace, target.service)
+    deployment = session.get("Deployment", namespace, target.workload)
+    first = spec.steps[0].weight_percent
+    bodies = [twin.canary_service(service, key=target.switch_label, release_id="preview")]
+    if target.destination_rule:
+        bodies.append(
+            twin.canary_destination_rule(target.destination_rule, service=target.service, host=target.canary_host, release_id="preview")
+        )
+    bodies.append(
+        twin.twin_deployment(
+            deployment,
+            key=target.switch_label,
+            template=target.new_template,
+            release_id="preview",
+            token="preview",
+            replicas=twin.replicas_for(first, target.stable_replicas),
+        )
+    )
+    shown = [_shown(None, session.create(body, dry_run=True), f"{body['kind']}/{body['metadata']['name']}") for body in bodies]
+    before, after = router.preview(first)
+    shown.append(_shown(before, after, f"VirtualService/{target.virtual_service} at {first} %"))
+    operations = [{"op": "replace", "path": "/spec/template", "value": target.new_template}]
+    promoted = session.patch("Deployment", namespace, target.workload, operations, dry_run=True)
+    shown.append(_shown(deployment, promoted, f"Deployment/{target.workload} when promoted"))
+    return shown
+
+
+def _shown(before: JSON | None, after: JSON, header: str) -> JSON:
+    def text(value: JSON | None) -> str:
+        if value is None:
+            return ""
+        meta = {k: v for k, v in value["metadata"].items() if k in ("name", "namespace", "labels", "annotations")}
+        return json.dumps({"kind": value["kind"], "metadata": meta, "spec": value["spec"]}, indent=2, sort_keys=True) + "\n"
+
+    return {"before": text(before), "after": text(after), "before_header": header, "after_header": header}
+
+
+def _duration(seconds: float) -> str:
+    if math.isinf(seconds) or math.isnan(seconds):
+        return "no end in sight (no traffic)"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,190 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The journal of a release: a ConfigMap in the target's cluster from which any runner can go on."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from ..cluster.errors import Conflict, NotFound, Superseded, Unreachable
+from ..cluster.kinds import api_version
+from ..cluster.patch import add, expect, pointer, replace
+from ..cluster.session import Session
+from ..traffic.route import EPOCH
+
+JSON = dict[str, Any]
+LABEL = "progressive.delivery/record"
+ABORT = "progressive.delivery/abort"
+LARGEST_BYTES = 64 * 1024
+KEPT_LOOKS = 20
+KEPT_ENDINGS = 5
+UNFINISHED = ("running", "returning", "parked")
+
+
+def record_name(release_name: str) -> str:
+    """The ConfigMap that holds the record of a release."""
+    return f"release-{release_name}"
+
+
+def new_release_id(release_name: str) -> str:
+    """The release's name and six hexadecimal digits that no other attempt has."""
+    return f"{release_name}-{secrets.token_hex(3)}"
+
+
+def now() -> str:
+    """The time as the record writes it: UTC, ISO 8601, milliseconds."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass
+class State:
+    """Where a release is. phase: running, returning, parked or ended; outcome stands only when it has ended."""
+
+    release_id: str
+    phase: str = "running"
+    outcome: str | None = None
+    reason: str = ""
+    step: int = 0
+    doing: str = ""  # the change under way, written before it is made
+    weight_percent: int = 0
+    started_at: str = field(default_factory=now)
+    updated_at: str = field(default_factory=now)
+    stable_changed: bool = False  # promote has begun: stable's template may be the new one
+    image: str = ""
+    digest: str = "unpinned"
+    judge: JSON | None = None  # the judge's whole state
+    steps: list[JSON] = field(default_factory=list)  # name, started_at, ended_at, note
+    looks: list[JSON] = field(default_factory=list)  # the last looks
+    evidence: JSON = field(default_factory=dict)
+    history: list[JSON] = field(default_factory=list)  # earlier endings under this name
+
+    def ending(self) -> JSON:
+        """The one-line memory of this release for the next record's history."""
+        return {key: getattr(self, key) for key in ("release_id", "outcome", "reason", "image", "digest", "started_at", "updated_at")}
+
+
+@dataclass
+class Record:
+    """A record as it was read. spec and target are JSON; abort is the request of who wants the release undone."""
+
+    name: str
+    namespace: str
+    spec: JSON
+    target: JSON
+    state: State
+    fence: str
+    abort: JSON | None
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether traffic or objects of this release may still be in place."""
+        return self.state.phase in UNFINISHED
+
+
+def load(session: Session, namespace: str, release_name: str) -> Record | None:
+    """The record of a release, or None when there is none."""
+    found = session.find("ConfigMap", namespace, record_name(release_name))
+    return None if found is None else _parse(found)
+
+
+def load_all(session: Session, namespace: str) -> list[Record]:
+    """All records of a namespace."""
+    return [_parse(found) for found in session.list("ConfigMap", namespace, labels={LABEL: "true"})]
+
+
+def _parse(found: JSON) -> Record:
+    meta, data = found["metadata"], found["data"]
+    annotations = meta.get("annotations") or {}
+    request = annotations.get(ABORT)
+    return Record(
+        meta["name"],
+        meta["namespace"],
+        json.loads(data["spec"]),
+        json.loads(data["target"]),
+        State(**json.loads(data["state"])),
+        annotations.get(EPOCH, ""),
+        json.loads(request) if request else None,
+    )
+
+
+class Journal:
+    """Writes a record, and nothing but while the fence is ours."""
+
+    def __init__(self, session: Session, namespace: str, release_name: str, token: str) -> None:
+        self._session = session
+        self._namespace = namespace
+        self._name = record_name(release_name)
+        self._token = token
+
+    def create(self, spec: Mapping[str, Any], target: Mapping[str, Any], state: State, replacing: Record | None) -> None:
+        """Begin a record; an ended one of the same name makes room and leaves its endings behind."""
+        if replacing is not None:
+            state.history = [replacing.state.ending(), *replacing.state.history][:KEPT_ENDINGS]
+            self._session.delete("ConfigMap", self._namespace, self._name)
+        body = {
+            "apiVersion": api_version("ConfigMap"),
+            "kind": "ConfigMap",
+            "metadata": {
+                "name": self._name,
+                "namespace": self._namespace,
+                "labels": {LABEL: "true", "app.kubernetes.io/managed-by": "progressive.delivery"},
+                "annotations": {EPOCH: self._token},
+            },
+            "data": {"spec": _dump(spec), "target": _dump(target), "state": _dump(vars(state))},
+        }
+        self._session.create(body)
+
+    def take_over(self, previous: str) -> None:
+        """Replace the fence of the runner before us. Raises Superseded when it is another one by now."""
+        here = pointer("metadata", "annotations", EPOCH)
+        self._patch([expect(here, previous), replace(here, self._token)])
+
+    def write(self, state: State) -> None:
+        """Journal the state. Raises Superseded when somebody else holds the record."""
+        state.updated_at = now()
+        state.looks = state.looks[-KEPT_LOOKS:]
+        text = _dump(vars(state))
+        while len(text) > LARGEST_BYTES * 3 // 4 and state.looks:
+            state.looks = state.looks[len(state.looks) // 2 + 1 :]
+            text = _dump(vars(state))
+        self._patch([expect(pointer("metadata", "annotations", EPOCH), self._token), replace("/data/state", text)])
+
+    def poll(self) -> JSON | None:
+        """The abort request, if there is one. Raises Superseded when the record is not ours any more."""
+        found = self._session.request("GET", f"/api/v1/namespaces/{self._namespace}/configmaps/{self._name}")
+        annotations = found["metadata"].get("annotations") or {}
+        if annotations.get(EPOCH) != self._token:
+            raise Superseded(f"the record {self._name} is held by {annotations.get(EPOCH)}, not by {self._token}")
+        request = annotations.get(ABORT)
+        return json.loads(request) if request else None
+
+    def _patch(self, operations: list[JSON]) -> None:
+        for pause in (0.2, 0.5, 1.0, 2.0, None):
+            try:
+                self._session.patch("ConfigMap", self._namespace, self._name, operations)
+                return
+            except (Conflict, NotFound) as error:
+                found = self._session.find("ConfigMap", self._namespace, self._name)
+                if found and (found["metadata"].get("annotations") or {}).get(EPOCH) == self._token:
+                    return  # take_over whose first answer was lost: it is done
+                raise Superseded(f"the record {self._name} is not ours any more") from error
+            except Unreachable:
+                if pause is None:
+                    raise
+                self._session.sleep(pause)
+
+
+def ask_abort(session: Session, record: Record, request: JSON) -> None:
+    """Leave an abort request on the record, whoever holds it."""
+    annotations = pointer("metadata", "annotations", ABORT)
+    session.patch("ConfigMap", record.namespace, record.name, [add(annotations, json.dumps(request, sort_keys=True))])
+
+
+def _dump(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

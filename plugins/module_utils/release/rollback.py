@@ -1,0 +1,146 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Roll back: traffic first, then everything else. Also how a release that went well tidies up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ..cluster.errors import ClusterError, Conflict, Superseded, Unreachable
+from ..cluster.patch import expect, replace
+from ..traffic.route import RouteError
+from ..workload.deployment import rollout
+from ..workload.twin import SUFFIX
+from .context import Context
+from .ending import PARKED, TurnBack
+
+PATIENCE_SECONDS = 900.0
+STABLE_READY_SECONDS = 120.0
+LEAST_DRAIN_SECONDS = 1.0
+
+
+def turn_back(context: Context, why: TurnBack) -> None:
+    """Return traffic to stable, then remove the canary. Journals the ending; raises Superseded when another runner holds the release.
+
+    An API server that does not answer is asked again for a quarter of an hour: there is nobody else to do it.
+    """
+    context.live.say(
+        "ROLL BACK" if why.outcome != PARKED else "PARK",
+        f"at {context.state.weight_percent} %: {why.reason}",
+        cause=why.cause,
+        evidence=why.evidence,
+    )
+    context.state.phase, context.state.outcome, context.state.reason = "returning", why.outcome, why.reason
+    context.state.evidence = why.evidence or context.state.evidence
+    _best_effort_journal(context, f"returning traffic: {why.cause}")
+    if context.state.stable_changed:
+        _undo_template(context)
+    _with_patience(context, lambda: _return_traffic(context))
+    if why.outcome == PARKED:
+        context.state.phase = "parked"
+        context.write()
+    else:
+        _with_patience(context, lambda: remove_canary(context))
+
+
+def _return_traffic(context: Context) -> None:
+    _await_stable(context)
+    began = time.perf_counter()
+    try:
+        after = context.router.give_back(context.token)
+        took = f"returned in {1000 * (time.perf_counter() - began):.0f} ms"
+        if after.canary_percent is None:
+            took = "the route was edited by somebody else and does not name the canary: left as it is"
+    except RouteError as error:
+        took = f"nothing to return: {error}"
+    context.state.weight_percent = 0
+    context.live.say("traffic", f"100 % stable · {took}")
+    _best_effort_journal(context, "removing the canary")
+
+
+def _await_stable(context: Context) -> None:
+    """Traffic returns only to ready pods. If stable has none and the canary has, wait a while for it: the lesser evil."""
+    deadline = context.process.clock() + STABLE_READY_SECONDS
+    said = False
+    while context.ready_endpoints(context.target.service) == 0:
+        if context.process.clock() > deadline or context.ready_endpoints(context.target.service + SUFFIX) == 0:
+            context.live.say("warning", f"Service {context.target.service} has no ready endpoint; returning traffic to it all the same")
+            return
+        if not said:
+            context.live.say(
+                "hold",
+                f"{context.target.service} has no ready endpoint; the canary keeps the traffic for up to {STABLE_READY_SECONDS:.0f} s",
+            )
+            said = True
+        context.pause(1.0)
+
+
+def _undo_template(context: Context) -> None:
+    """Give stable its old template back and wait until it is whole, while the twin carries the traffic."""
+    target = context.target
+    current = context.session.get("Deployment", context.namespace, target.workload)["spec"]["template"]
+    if current != target.original_template:
+        context.live.say("undo", f"{target.workload} back to {target.stable_image}")
+        try:
+            context.patch_deployment(
+                target.workload, [expect("/spec/template", current), replace("/spec/template", target.original_template)]
+            )
+        except Conflict as error:
+            context.live.say("warning", f"stable's template changed while it was being undone; left as it is ({error})")
+    deadline = context.process.clock() + context.spec.ready_timeout_seconds
+    while not rollout(context.session.get("Deployment", context.namespace, target.workload)).complete:
+        if context.process.clock() > deadline:
+            context.live.say("warning", f"{target.workload} is not whole again after {context.spec.ready_timeout_seconds:.0f} s")
+            break
+        context.pause(0.5)
+    context.state.stable_changed = False
+
+
+def remove_canary(context: Context) -> None:
+    """Drain, then delete the twin, its Service and its DestinationRule. Nothing refers to them any more."""
+    names = {"Deployment": context.twin, "Service": context.target.service + SUFFIX, "DestinationRule": context.target.service + SUFFIX}
+    present = {kind: context.session.find(kind, context.namespace, name) for kind, name in names.items()}
+    ours = {kind: found for kind, found in present.items() if found and _ours(found)}
+    if not ours:
+        return
+    if "Deployment" in ours:
+        context.claim_deployment(context.twin)
+        context.pause(max(LEAST_DRAIN_SECONDS, context.spec.drain_seconds))
+    for kind, found in ours.items():
+        context.session.delete(kind, context.namespace, found["metadata"]["name"], uid=found["metadata"]["uid"])
+    context.live.say("clean up", "canary removed")
+
+
+def _ours(found: dict[str, Any]) -> bool:
+    return (found["metadata"].get("labels") or {}).get("app.kubernetes.io/managed-by") == "progressive.delivery"
+
+
+def _with_patience(context: Context, action: Callable[[], None]) -> None:
+    deadline = context.process.clock() + PATIENCE_SECONDS
+    said = False
+    while True:
+        try:
+            action()
+            return
+        except Superseded:
+            raise
+        except (Unreachable, Conflict) as error:
+            if context.process.clock() > deadline:
+                raise
+            if not said:
+                context.live.say("retry", f"the API server does not answer; trying again until it does ({error})")
+                said = True
+            context.process.sleep(0.5)
+
+
+def _best_effort_journal(context: Context, doing: str) -> None:
+    """The return of traffic never waits for the journal."""
+    try:
+        context.write(doing)
+    except Superseded:
+        raise
+    except ClusterError as error:
+        context.live.say("warning", f"the record could not be written: {error}")

@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the steps of a plan, journals each before and after, and brings traffic back when anything says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..cluster.errors import ClusterError, Superseded, Unreachable
+from .context import Context
+from .ending import PARKED, PROMOTED, StopHere, TurnBack
+from .plan import Step
+from .record import now
+from .rollback import turn_back
+from .steps import HANDLERS
+from .watch import Watch
+
+API_PATIENCE_SECONDS = 180.0
+
+
+def run(context: Context, steps: list[Step]) -> str:
+    """Run the steps from where the record stands to an ending; the outcome, or 'running' after stop_after.
+
+    Whatever is raised on the way (a task's timeout and KeyboardInterrupt too) returns traffic first. Superseded is the
+    exception: another runner holds the release then, and nothing is touched.
+    """
+    try:
+        _go_forward(context, steps)
+    except TurnBack as why:
+        return _end_back(context, why)
+    except StopHere:
+        return "running"
+    except Superseded:
+        raise
+    except BaseException as error:
+        _end_back(context, TurnBack("runner_failed", f"{type(error).__name__}: {error}"))
+        raise
+    return _finish(context, PROMOTED, f"{context.spec.image} serves all traffic")
+
+
+def go_back(context: Context, why: TurnBack) -> str:
+    """Return traffic of a release that somebody else began; the outcome."""
+    return _end_back(context, why)
+
+
+def _go_forward(context: Context, steps: list[Step]) -> None:
+    watch = Watch(context)
+    resumed = context.state.weight_percent
+    if resumed:
+        watch.enter(next(step for step in reversed(steps) if step.kind == "weight" and step.weight_percent == resumed))
+    while context.state.step < len(steps):
+        step = steps[context.state.step]
+        entry: dict[str, Any] = {"name": step.name, "started_at": now()}
+        context.state.steps = [*(one for one in context.state.steps if one["name"] != step.name), entry]
+        _journaled(context, step.name)
+        _with_patience(context, step, watch)
+        entry["ended_at"] = now()
+        context.state.step += 1
+        _journaled(context, "")
+        if context.spec.stop_after == step.name:
+            context.live.say("stopped", f"after {step.name}, as release_stop_after says; run again to go on")
+            raise StopHere
+
+
+def _with_patience(context: Context, step: Step, watch: Watch) -> None:
+    """Run a step; while the API server does not answer, run it again: every step may be repeated."""
+    deadline = None
+    while True:
+        try:
+            return HANDLERS[step.kind](context, step, watch)
+        except Unreachable as error:
+            moment = context.process.clock()
+            if deadline is None:
+                deadline = moment + API_PATIENCE_SECONDS
+                context.live.say(
+                    "hold", f"the API server does not answer during {step.name}; trying again for {API_PATIENCE_SECONDS:.0f} s ({error})"
+                )
+            if moment > deadline:
+                raise TurnBack("api_server", f"the API server did not answer for {API_PATIENCE_SECONDS:.0f} s: {error}") from error
+            context.process.sleep(1.0)
+            stop = context.process.why_stop()
+            if stop:
+                raise TurnBack("runner_stopped", stop) from error
+        except ClusterError as error:
+            if isinstance(error, Superseded):
+                raise
+            raise TurnBack("cluster", f"{step.name}: {error}") from error
+
+
+def _journaled(context: Context, doing: str) -> None:
+    deadline = context.process.clock() + API_PATIENCE_SECONDS
+    while True:
+        try:
+            return context.write(doing)
+        except Unreachable:
+            if context.process.clock() > deadline:
+                raise
+            context.process.sleep(1.0)
+
+
+def _end_back(context: Context, why: TurnBack) -> str:
+    turn_back(context, why)
+    if why.outcome == PARKED:
+        _let_go(context)
+        return PARKED
+    return _finish(context, why.outcome, why.reason)
+
+
+def _finish(context: Context, outcome: str, reason: str) -> str:
+    context.state.phase, context.state.outcome, context.state.reason = "ended", outcome, reason
+    _journaled(context, "")
+    _let_go(context)
+    return outcome
+
+
+def _let_go(context: Context) -> None:
+    """Take the fences down and give the Lease back; what stays behind would only be tidied by the next run."""
+    for action in (lambda: context.router.unclaim(context.token), context.unclaim_deployment, context.lease.release):
+        try:
+            action()
+        except ClusterError as error:
+            context.live.say("warning", f"not tidied up: {error}")

@@ -1,0 +1,230 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each kind of step does. Every one may be repeated: a runner that resumes runs the step it died in again."""
+
+from __future__ import annotations
+
+import time
+
+from ..cluster.errors import Conflict, NotFound, Superseded
+from ..cluster.lease import own_identity
+from ..cluster.patch import expect, replace
+from ..traffic.route import RouteEdited
+from ..workload import twin
+from ..workload.deployment import Rollout, hopeless, image_digest, rollout
+from .context import Context
+from .ending import TurnBack
+from .plan import Step
+from .rollback import remove_canary
+from .watch import Watch, may_go_on
+
+SETTLE_SECONDS = 1.5  # proxies learn of new pods about a tenth of a second after the API server; this is ten times that
+
+
+def validate(context: Context, step: Step, watch: Watch) -> None:
+    """Everything was checked before the record began; here the fences go up."""
+    context.router.claim(context.token, may_replace=lambda fence: fence.startswith(context.state.release_id + "."))
+    context.claim_deployment(context.target.workload)
+    watch.check()
+
+
+def deploy(context: Context, step: Step, watch: Watch) -> None:
+    """Create the canary's Service, DestinationRule and twin; wait until its pods are ready. No traffic moves."""
+    target, release_id = context.target, context.state.release_id
+    service = context.session.get("Service", context.namespace, target.service)
+    _create_ours(context, twin.canary_service(service, key=target.switch_label, release_id=release_id))
+    if target.destination_rule:
+        rule = twin.canary_destination_rule(target.destination_rule, service=target.service, host=target.canary_host, release_id=release_id)
+        _create_ours(context, rule)
+    deployment = context.session.get("Deployment", context.namespace, target.workload)
+    replicas = twin.replicas_for(context.spec.steps[0].weight_percent, target.stable_replicas)
+    body = twin.twin_deployment(
+        deployment, key=target.switch_label, template=target.new_template, release_id=release_id, token=context.token, replicas=replicas
+    )
+    _create_ours(context, body)
+    context.live.say("deploy", f"{context.twin}: {replicas} pods of {context.spec.image}")
+    _await_twin(context, watch)
+    digest = image_digest(context.twin_pods(), target.container)
+    context.state.digest = digest or "unpinned"
+    watch.linger(SETTLE_SECONDS)
+
+
+def weight(context: Context, step: Step, watch: Watch) -> None:
+    """Give the canary its share: capacity first, then the route, read back."""
+    wanted = twin.replicas_for(step.weight_percent, context.target.stable_replicas)
+    current = context.session.get("Deployment", context.namespace, context.twin)["spec"].get("replicas", 1)
+    if current < wanted:
+        context.scale_twin(wanted)
+        _await_twin(context, watch)
+        watch.linger(SETTLE_SECONDS)
+    watch.check()
+    context.write(f"weight {step.weight_percent}")
+    began = time.perf_counter()
+    _shift(context, step.weight_percent)
+    took = 1000 * (time.perf_counter() - began)
+    context.state.weight_percent = step.weight_percent
+    context.live.weight(step.weight_percent, f"put and read back in {took:.0f} ms", put_ms=took)
+    watch.enter(step)
+
+
+def bake(context: Context, step: Step, watch: Watch) -> None:
+    """Watch for a while."""
+    watch.enter(step)
+    context.live.say("bake", f"{step.seconds:.0f} s at {step.weight_percent} %")
+    watch.linger(step.seconds)
+
+
+def analyze(context: Context, step: Step, watch: Watch) -> None:
+    """Watch until the evidence lets the weight rise."""
+    watch.enter(step)
+    while not may_go_on(watch.verdict, context.spec.on_inconclusive):
+        watch.poll()
+        _route_is_ours(context)
+    if watch.verdict is not None:
+        context.live.say("advance", f"{step.next_weight_percent} %  {watch.verdict.reason}")
+
+
+def verify(context: Context, step: Step, watch: Watch) -> None:
+    """The watch with all traffic on the twin, while stable is whole: return is one patch."""
+    watch.enter(step)
+    context.live.say("verify", f"{step.seconds:.0f} s with all traffic on the canary; stable stays whole")
+    until = context.process.clock() + step.seconds
+    while context.process.clock() < until or (context.spec.gates and not _quiet(watch)):
+        watch.poll()
+        _route_is_ours(context)
+
+
+def promote(context: Context, step: Step, watch: Watch) -> None:
+    """Stable takes the new template while the twin carries the traffic; then traffic goes home."""
+    target = context.target
+    if not context.state.stable_changed:
+        context.state.stable_changed = True
+        context.write("promote: stable takes the new template")
+    _take_template(context)
+    context.live.say("promote", f"{target.workload} takes {context.spec.image} while the canary serves")
+    state = Rollout(False, 0, target.stable_replicas, None)
+
+    def whole() -> bool:
+        nonlocal state
+        state = rollout(context.session.get("Deployment", context.namespace, target.workload))
+        if state.failed:
+            raise TurnBack("promote", f"{target.workload} does not roll out: {state.failed}")
+        return state.complete and context.ready_endpoints(target.service) >= state.wanted
+
+    watch.wait(whole, timeout_seconds=context.spec.ready_timeout_seconds, what=f"{target.workload} was not whole", cause="promote")
+    watch.linger(SETTLE_SECONDS)
+    context.write("promote: traffic goes home")
+    began = time.perf_counter()
+    _shift(context, 0)
+    context.state.weight_percent = 0
+    watch.leave_traffic()
+    context.live.say(
+        "traffic", f"100 % {target.workload} at {context.spec.image} · put and read back in {1000 * (time.perf_counter() - began):.0f} ms"
+    )
+
+
+def clean_up(context: Context, step: Step, watch: Watch) -> None:
+    """The twin drains and goes."""
+    watch.leave_traffic()
+    watch.check()
+    remove_canary(context)
+
+
+HANDLERS = {
+    "validate": validate,
+    "deploy": deploy,
+    "weight": weight,
+    "bake": bake,
+    "analyze": analyze,
+    "verify": verify,
+    "promote": promote,
+    "clean_up": clean_up,
+}
+
+
+def _create_ours(context: Context, body: dict) -> None:
+    """Create an object of this release; one that is there already must be ours. A lost Lease takes it away again."""
+    kind, name = body["kind"], body["metadata"]["name"]
+    try:
+        made = context.session.create(body)
+    except Conflict:
+        found = context.session.get(kind, context.namespace, name)
+        if (found["metadata"].get("labels") or {}).get(twin.RELEASE_LABEL) == context.state.release_id:
+            if kind == "Deployment":
+                context.claim_deployment(name)
+            return
+        raise TurnBack("deploy", f"{kind} {name} exists and is not of this release") from None
+    try:
+        context.journal.poll()
+    except Superseded:
+        context.session.delete(kind, context.namespace, name, uid=made["metadata"]["uid"])
+        raise
+
+
+def _await_twin(context: Context, watch: Watch) -> None:
+    def whole() -> bool:
+        state = rollout(context.session.get("Deployment", context.namespace, context.twin))
+        why = hopeless(context.twin_pods()) or state.failed
+        if why:
+            raise TurnBack("never_ready", f"the canary does not become ready: {why}")
+        return state.complete and context.ready_endpoints(context.target.service + twin.SUFFIX) >= state.wanted
+
+    timeout = context.spec.ready_timeout_seconds
+    watch.wait(whole, timeout_seconds=timeout, what="the canary's pods did not become ready", cause="never_ready")
+
+
+def _take_template(context: Context) -> None:
+    target = context.target
+    current = context.session.get("Deployment", context.namespace, target.workload)["spec"]["template"]
+    if _same_version(current, target.new_template, target.container):
+        return
+    if current != target.original_template:
+        raise TurnBack("edited", f"the template of Deployment {target.workload} was edited by somebody else during the release")
+    operations = [expect("/spec/template", target.original_template), replace("/spec/template", target.new_template)]
+    try:
+        context.patch_deployment(target.workload, operations)
+    except Conflict as error:
+        raise TurnBack("edited", f"the template of Deployment {target.workload} was edited by somebody else during the release") from error
+
+
+def _same_version(current: dict, wanted: dict, container: str) -> bool:
+    def image(template: dict) -> list[str]:
+        return [one["image"] for one in template["spec"]["containers"] if one["name"] == container]
+
+    return current == wanted or (image(current) == image(wanted) and current["metadata"] == wanted["metadata"])
+
+
+def _shift(context: Context, percent: int) -> None:
+    try:
+        context.router.change(percent, context.token)
+    except RouteEdited as error:
+        raise TurnBack("route_edited", str(error)) from error
+
+
+def _route_is_ours(context: Context) -> None:
+    """Between looks: is the route still what we made of it?"""
+    try:
+        found = context.router.read()
+    except RouteEdited as error:
+        raise TurnBack("route_edited", str(error)) from error
+    except NotFound:
+        return
+    if found.fence != context.token:
+        raise Superseded(f"the route is held by {found.fence or 'nobody'}, not by {own_identity()}")
+    if found.canary_percent != context.state.weight_percent:
+        share = "something else" if found.canary_percent is None else f"{found.canary_percent} %"
+        raise TurnBack(
+            "route_edited", f"the route was edited by somebody else: {share} where this release had put {context.state.weight_percent} %"
+        )
+
+
+def _quiet(watch: Watch) -> bool:
+    return watch.verdict is not None and watch.verdict.cause not in (
+        "watching",
+        "no_data",
+        "bad_query",
+        "stale",
+        "shared_incident",
+        "too_little_data",
+    )

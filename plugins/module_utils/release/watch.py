@@ -1,0 +1,232 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is checked at every poll while a release runs: abort, Lease, parent, deadline, the twin's pods, the gates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..analysis.look import Counts, Look, MetricLook
+from ..analysis.sequential import Gate, Rule, Sequential, State
+from ..analysis.verdict import Verdict
+from ..cluster.errors import ClusterError, Superseded, Unreachable
+from ..metrics.source import Answer
+from ..workload.deployment import Health
+from .context import Context
+from .ending import ABORTED, PARKED, TurnBack
+from .plan import Step
+from .spec import Spec
+
+POLL_SECONDS = 1.0
+QUIET_SECONDS = 15.0
+EVENT_WORDS = {"error_rate": "errors", "latency": "slow requests"}
+
+
+def rule_of(spec: Spec, dispersion: dict[str, float]) -> Rule:
+    """The decision rule for a spec's gates."""
+    gates = tuple(
+        Gate(name=gate.name, max_rate=gate.max_share, dispersion=dispersion.get(gate.name, 1.0), event_word=EVENT_WORDS[gate.kind])
+        for gate in spec.gates
+    )
+    return Rule(
+        gates=gates,
+        minimum_seconds=spec.minimum_step_seconds,
+        max_hold_seconds=spec.max_hold_seconds,
+        no_data_seconds=spec.no_data_seconds,
+        fix_forward=spec.fix_forward,
+    )
+
+
+class Watch:
+    """Polls, at most once a second, and raises TurnBack as soon as something says that traffic must return."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._health = Health()
+        self._judge = Sequential(rule_of(context.spec, context.target.dispersion)) if context.source else None
+        self._state: State | None = None
+        if self._judge:
+            saved = context.state.judge
+            self._state = State.from_dict(saved) if saved else self._judge.start()
+        self._number = context.state.looks[-1]["number"] if context.state.looks else 0
+        self._silent_since: float | None = None
+        self._said: tuple[str, float] = ("", 0.0)
+        self._weight = 0
+        self._stable_expected = True
+        self.verdict: Verdict | None = None
+
+    def enter(self, step: Step) -> None:
+        """Judge what follows as part of this step: the weight has just become its weight."""
+        self._weight = step.weight_percent
+        self._stable_expected = step.weight_percent < 100
+        self.verdict = None
+        if self._judge and self._state is not None:
+            if self._context.source is not None:
+                self._context.source.begin_block()
+            self._state = self._judge.enter_step(
+                self._state,
+                weight_percent=step.weight_percent,
+                at_seconds=self._context.process.clock(),
+                next_weight_percent=step.next_weight_percent,
+                absolute_only=step.weight_percent >= 100,
+                minimum_seconds=max(step.seconds, self._context.spec.minimum_step_seconds),
+            )
+
+    def leave_traffic(self) -> None:
+        """The twin carries no traffic any more: its pods and counters decide nothing now."""
+        self._weight = 0
+
+    def wait(self, condition: Callable[[], bool], *, timeout_seconds: float, what: str, cause: str) -> None:
+        """Poll until condition holds; TurnBack with cause when it does not in time."""
+        began = self._context.process.clock()
+        while not self._holds(condition):
+            if self._context.process.clock() - began > timeout_seconds:
+                raise TurnBack(cause, f"{what} within {timeout_seconds:.0f} s")
+            self.poll()
+
+    def linger(self, seconds: float) -> None:
+        """Poll for a while."""
+        until = self._context.process.clock() + seconds
+        while (left := until - self._context.process.clock()) > 0:
+            self.poll(pause=min(POLL_SECONDS, left))
+
+    def poll(self, pause: float = POLL_SECONDS) -> None:
+        """Sleep, then check everything once. Raises TurnBack or Superseded."""
+        self._context.process.sleep(pause)
+        self.check()
+
+    def check(self) -> None:
+        """Check everything once."""
+        context = self._context
+        stop = context.process.why_stop()
+        if stop:
+            raise TurnBack("runner_stopped", stop)
+        if context.process.clock() > context.deadline_at:
+            raise TurnBack("deadline", f"not finished within release_deadline_seconds ({context.spec.deadline_seconds:.0f} s)")
+        try:
+            self._lease_and_abort()
+            if self._weight > 0:
+                self._pods()
+        except Unreachable as error:
+            self._api_is_silent(error)
+            return
+        self._silent_since = None
+        if self._weight > 0 and context.source is not None:
+            self._look(context.source.poll(canary_expected=True, stable_expected=self._stable_expected))
+
+    def _holds(self, condition: Callable[[], bool]) -> bool:
+        try:
+            return condition()
+        except Unreachable as error:
+            self._api_is_silent(error)
+            return False
+
+    def _lease_and_abort(self) -> None:
+        context = self._context
+        request = context.journal.poll()
+        if request is not None:
+            who, why = request.get("by", "somebody"), request.get("reason") or "no reason given"
+            raise TurnBack("aborted", f"aborted by {who}: {why}", outcome=ABORTED)
+        context.keep_lease()
+
+    def _pods(self) -> None:
+        trouble = self._health.judge(self._context.twin_pods())
+        if trouble:
+            raise TurnBack("pods", f"canary {trouble}")
+
+    def _api_is_silent(self, error: ClusterError) -> None:
+        now = self._context.process.clock()
+        if self._silent_since is None:
+            self._silent_since = now
+            self._context.live.say("hold", f"the API server does not answer; the weight stays at {self._weight} % ({error})")
+
+    def _look(self, answer: Answer) -> None:
+        if not (answer.new or answer.problem) or self._judge is None or self._state is None:
+            return
+        context = self._context
+        if answer.closes_block:
+            self._number += 1
+        look = Look(
+            number=self._number + (0 if answer.closes_block else 1),
+            at_seconds=context.process.clock(),
+            weight_percent=self._weight,
+            metrics=tuple(MetricLook(gate, canary, stable) for gate, (canary, stable) in answer.counts.items()),
+            closes_block=answer.closes_block,
+            problem=answer.problem,
+            problem_detail=answer.detail,
+        )
+        self._state, self.verdict = self._judge.look(self._state, look)
+        self._tell(look, self.verdict)
+        self._act(self.verdict)
+
+    def _tell(self, look: Look, verdict: Verdict) -> None:
+        context = self._context
+        now = context.process.clock()
+        if look.problem:
+            if self._said[0] != verdict.cause or now - self._said[1] >= QUIET_SECONDS:
+                context.live.say("hold", f"{verdict.reason}", cause=verdict.cause)
+                self._said = (verdict.cause, now)
+            return
+        if look.closes_block or verdict.decision == "roll_back":
+            self._said = ("", now)
+            counts = " · ".join(f"{one.gate} {_versus(one.canary, one.baseline)}" for one in look.metrics)
+            context.live.say(
+                "look",
+                f"{look.number:4d}   {counts}   {verdict.reason}",
+                decision=verdict.decision,
+                cause=verdict.cause,
+                evidence=verdict.evidence,
+            )
+            context.state.looks.append(
+                {
+                    "number": look.number,
+                    "at": look.at_seconds,
+                    "weight": look.weight_percent,
+                    "counts": counts,
+                    "decision": verdict.decision,
+                }
+            )
+            context.state.judge = self._state.to_dict() if self._state else None
+            context.state.evidence = verdict.evidence
+            if verdict.decision != "roll_back":
+                self._journal()
+
+    def _journal(self) -> None:
+        try:
+            self._context.write(self._context.state.doing)
+        except Superseded:
+            raise
+        except ClusterError as error:
+            self._api_is_silent(error)
+
+    def _act(self, verdict: Verdict) -> None:
+        if verdict.decision == "roll_back":
+            raise TurnBack(verdict.cause, verdict.reason, evidence=verdict.evidence)
+        if verdict.cause == "shared_incident_after_rise":
+            raise TurnBack(verdict.cause, verdict.reason, evidence=verdict.evidence)
+        if verdict.decision == "inconclusive":
+            policy = self._context.spec.on_inconclusive
+            if policy == "promote":
+                return
+            outcome = PARKED if policy == "ask" else "rolled_back"
+            words = f"{verdict.reason}; release_on_inconclusive is {policy}"
+            raise TurnBack(verdict.cause, words, outcome=outcome, evidence=verdict.evidence)
+
+
+def _versus(canary: Counts | None, stable: Counts | None) -> str:
+    def one(counts: Counts | None) -> str:
+        return "no data" if counts is None else f"{counts.events:,}/{counts.requests:,}"
+
+    return one(canary) if stable is None else f"{one(canary)} vs {one(stable)}"
+
+
+def may_go_on(verdict: Verdict | None, policy: str) -> bool:
+    """Whether a verdict lets the weight rise."""
+    if verdict is None:
+        return False
+    return verdict.decision == "advance" or (verdict.decision == "inconclusive" and policy == "promote")
+
+
+__all__: list[Any] = ["Watch", "may_go_on", "rule_of"]

@@ -1,0 +1,50 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One line a decision, aligned, the same in a terminal, in AWX and in a file; and JSON lines beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+WIDTH = 10
+
+
+class Live:
+    """Writes the story of one release in one target. emit takes one line of text."""
+
+    def __init__(self, emit: Callable[[str], None], target: str, *, clock: Callable[[], float], log_path: str | None = None) -> None:
+        self._emit = emit
+        self._target = target
+        self._clock = clock
+        self._log_path = log_path
+        if log_path:
+            os.makedirs(os.path.dirname(log_path) or ".", exist_ok=True)
+
+    def say(self, word: str, text: str, **facts: Any) -> None:
+        """One line: time, target, what it is, the sentence; facts go into the JSON lines only."""
+        now = self._clock()
+        stamp = datetime.fromtimestamp(now).strftime("%H:%M:%S")
+        self._emit(f"{stamp}  {self._target:<12}  {word:<9}  {text}".rstrip())
+        if self._log_path:
+            with open(self._log_path, "a", encoding="utf-8") as log:
+                log.write(json.dumps({"at": now, "target": self._target, "event": word, "text": text, **facts}, sort_keys=True) + "\n")
+
+    def weight(self, percent: int, note: str, **facts: Any) -> None:
+        """A traffic change, with its bar."""
+        self.say("weight", f"{percent:3d} %  {bar(percent)}  {note}", weight_percent=percent, **facts)
+
+
+def bar(percent: int) -> str:
+    """A bar of ten blocks."""
+    filled = round(percent / 10)
+    return "▕" + "█" * filled + " " * (WIDTH - filled) + "▏"
+
+
+def count(value: float) -> str:
+    """A count with thousands separators."""
+    return f"{value:,.0f}"

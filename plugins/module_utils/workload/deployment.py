@@ -1,0 +1,119 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a Deployment and its pods say of their state. Pure: the objects come in as they were read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+JSON = dict[str, Any]
+HOPELESS = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "RunContainerError",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """How far a Deployment is: complete, or why not; failed when Kubernetes itself has given up."""
+
+    complete: bool
+    ready: int
+    wanted: int
+    failed: str | None
+
+
+def rollout(deployment: JSON) -> Rollout:
+    """Complete means: this generation observed, all pods of the new template, all available, none of the old left."""
+    spec, status = deployment["spec"], deployment.get("status") or {}
+    wanted = spec.get("replicas", 1)
+    ready = status.get("readyReplicas", 0)
+    if status.get("observedGeneration", 0) < deployment["metadata"]["generation"]:
+        return Rollout(False, ready, wanted, None)
+    failed = None
+    for condition in status.get("conditions") or []:
+        if condition["type"] == "Progressing" and condition["status"] == "False":
+            failed = f"{condition.get('reason')}: {condition.get('message')}"
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+            failed = f"{condition.get('reason')}: {condition.get('message')}"
+    counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")]
+    return Rollout(all(count == wanted for count in counts), ready, wanted, failed)
+
+
+def hopeless(pods: Iterable[JSON]) -> str | None:
+    """Why these pods will never become ready, when that is certain: the image cannot be had, the container cannot start."""
+    for pod in pods:
+        for container in _containers(pod):
+            waiting = (container.get("state") or {}).get("waiting") or {}
+            if waiting.get("reason") in HOPELESS:
+                return f"pod {pod['metadata']['name']}: {waiting['reason']}: {waiting.get('message', '')}".strip()
+            if waiting.get("reason") == "CrashLoopBackOff":
+                return f"pod {pod['metadata']['name']} crashes: {_last_words(container)}"
+    return None
+
+
+@dataclass
+class Health:
+    """Watches the twin's pods under traffic: what was ready must stay ready, and nothing may restart."""
+
+    ready_once: set[str] = field(default_factory=set)
+    restarts: dict[str, int] = field(default_factory=dict)
+
+    def judge(self, pods: Iterable[JSON]) -> str | None:
+        """Why traffic must leave these pods at once, or None. Pods that are being deleted do not count."""
+        for pod in pods:
+            if pod["metadata"].get("deletionTimestamp"):
+                continue
+            name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+            count = sum(container.get("restartCount", 0) for container in _containers(pod))
+            if count > self.restarts.setdefault(uid, count):
+                worst = next(c for c in _containers(pod) if c.get("restartCount", 0))
+                return f"pod {name} restarted: {_last_words(worst)}"
+            for container in _containers(pod):
+                ended = (container.get("state") or {}).get("terminated")
+                if ended and uid in self.ready_once:
+                    return f"pod {name} ended: {_words(ended)}"
+            if is_ready(pod):
+                self.ready_once.add(uid)
+            elif uid in self.ready_once:
+                return f"pod {name} is not ready any more"
+        return None
+
+
+def is_ready(pod: JSON) -> bool:
+    """Whether the pod's Ready condition is True."""
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def image_digest(pods: Iterable[JSON], container: str) -> str | None:
+    """The digest the first pod runs, from its imageID; None when the runtime does not say."""
+    for pod in pods:
+        for status in (pod.get("status") or {}).get("containerStatuses") or []:
+            _name, sep, digest = status.get("imageID", "").rpartition("sha256:")
+            if status["name"] == container and sep:
+                return f"sha256:{digest}"
+    return None
+
+
+def _containers(pod: JSON) -> list[JSON]:
+    return (pod.get("status") or {}).get("containerStatuses") or []
+
+
+def _last_words(container: JSON) -> str:
+    ended = (container.get("lastState") or {}).get("terminated") or (container.get("state") or {}).get("terminated") or {}
+    return _words(ended)
+
+
+def _words(ended: JSON) -> str:
+    return f"{ended.get('reason', 'unknown reason')}, exit code {ended.get('exitCode', '?')}"

@@ -1,0 +1,146 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The canary twin: stable's own Deployment with the new version, under a label that nothing of stable selects. Pure."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ..cluster.kinds import api_version
+from ..traffic.route import EPOCH
+
+JSON = dict[str, Any]
+SUFFIX = "-canary"
+RELEASE_LABEL = "progressive.delivery/release"
+PREFERRED_LABELS = ("app", "app.kubernetes.io/name", "k8s-app", "name")
+# what other tools use to recognise their own objects: a twin that carried it would be pruned, adopted or reverted
+TRACKING = ("argocd.argoproj.io/", "kustomize.toolkit.fluxcd.io/", "helm.toolkit.fluxcd.io/", "meta.helm.sh/", "helm.sh/")
+TRACKING_EXACT = frozenset(
+    {"kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/revision", "app.kubernetes.io/managed-by"}
+)
+
+
+class TwinError(Exception):
+    """The workload cannot have a twin as it is. Messages say what to change."""
+
+
+def switch_label(deployment: JSON, service: JSON) -> str:
+    """The label key in which the twin's pods differ: one that both the Service and the Deployment select by."""
+    selector = deployment["spec"]["selector"].get("matchLabels") or {}
+    shared = [key for key, value in (service["spec"].get("selector") or {}).items() if selector.get(key) == value]
+    if not shared:
+        name = deployment["metadata"]["name"]
+        raise TwinError(
+            f"Service {service['metadata']['name']} selects {service['spec'].get('selector')} and Deployment {name} selects {selector}: "
+            "they share no label, so a canary's pods cannot be told from stable's; add one common label to both selectors"
+        )
+    return next((key for key in PREFERRED_LABELS if key in shared), sorted(shared)[0])
+
+
+def twin_labels(labels: Mapping[str, str], key: str) -> dict[str, str]:
+    """Pod labels of the twin: stable's, with the switch label's value moved aside."""
+    return {**labels, key: labels[key] + SUFFIX}
+
+
+def with_version(template: JSON, *, container: str, image: str, patch: JSON | None) -> JSON:
+    """A pod template with a new image and, merged over it, the user's changes (lists of named things merge by name)."""
+    new = copy.deepcopy(template)
+    for one in new["spec"]["containers"]:
+        if one["name"] == container:
+            one["image"] = image
+    return merge(new, patch) if patch else new
+
+
+def merge(base: Any, change: Any) -> Any:
+    """change laid over base: dictionaries merge key by key, lists of named things item by item, null removes."""
+    if isinstance(base, dict) and isinstance(change, dict):
+        merged = dict(base)
+        for key, value in change.items():
+            if value is None:
+                merged.pop(key, None)
+            else:
+                merged[key] = merge(merged.get(key), value)
+        return merged
+    if _named(base) and _named(change):
+        by_name = {item["name"]: item for item in base}
+        for item in change:
+            by_name[item["name"]] = merge(by_name.get(item["name"]), item)
+        return list(by_name.values())
+    return copy.deepcopy(change)
+
+
+def twin_deployment(deployment: JSON, *, key: str, template: JSON, release_id: str, token: str, replicas: int) -> JSON:
+    """The twin as it is created: stable's spec, the new template, its own label and none of other tools' marks."""
+    meta = deployment["metadata"]
+    spec = copy.deepcopy(deployment["spec"])
+    pod = copy.deepcopy(template)
+    pod_meta = pod.setdefault("metadata", {})
+    pod_meta["labels"] = twin_labels(pod_meta.get("labels") or {}, key)
+    pod_meta.pop("creationTimestamp", None)
+    labels = dict(spec["selector"].get("matchLabels", {}).items())
+    spec["selector"] = dict(spec["selector"], matchLabels=twin_labels(labels, key))
+    spec.update(template=pod, replicas=replicas, paused=False)
+    own = (
+        twin_labels(foreign_free(meta.get("labels") or {}), key)
+        if key in (meta.get("labels") or {})
+        else foreign_free(meta.get("labels") or {})
+    )
+    return {
+        "apiVersion": api_version("Deployment"),
+        "kind": "Deployment",
+        "metadata": {
+            "name": meta["name"] + SUFFIX,
+            "namespace": meta["namespace"],
+            "labels": {**own, RELEASE_LABEL: release_id, "app.kubernetes.io/managed-by": "progressive.delivery"},
+            "annotations": {EPOCH: token},
+        },
+        "spec": spec,
+    }
+
+
+def canary_service(service: JSON, *, key: str, release_id: str) -> JSON:
+    """The twin's Service: stable's ports and selector, moved to the twin's label; never a node port or load balancer."""
+    spec = service["spec"]
+    ports = [{k: v for k, v in port.items() if k != "nodePort"} for port in spec["ports"]]
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": service["metadata"]["name"] + SUFFIX,
+            "namespace": service["metadata"]["namespace"],
+            "labels": {RELEASE_LABEL: release_id, "app.kubernetes.io/managed-by": "progressive.delivery"},
+        },
+        "spec": {"type": "ClusterIP", "selector": twin_labels(spec["selector"], key), "ports": ports},
+    }
+
+
+def canary_destination_rule(rule: JSON, *, service: str, host: str, release_id: str) -> JSON:
+    """The DestinationRule that gives the canary's host the same trafficPolicy as stable's."""
+    return {
+        "apiVersion": api_version("DestinationRule"),
+        "kind": "DestinationRule",
+        "metadata": {
+            "name": service + SUFFIX,
+            "namespace": rule["metadata"]["namespace"],
+            "labels": {RELEASE_LABEL: release_id, "app.kubernetes.io/managed-by": "progressive.delivery"},
+        },
+        "spec": {"host": host, "trafficPolicy": copy.deepcopy(rule["spec"]["trafficPolicy"])},
+    }
+
+
+def replicas_for(weight_percent: int, stable_replicas: int) -> int:
+    """Pods that the twin needs for a share of the traffic: stable's density, rounded up, at least one."""
+    return max(1, math.ceil(stable_replicas * weight_percent / 100))
+
+
+def foreign_free(marks: Mapping[str, str]) -> dict[str, str]:
+    """Labels or annotations without those by which Argo CD, Flux, Helm and kubectl recognise what is theirs."""
+    return {k: v for k, v in marks.items() if not k.startswith(TRACKING) and k not in TRACKING_EXACT}
+
+
+def _named(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) and "name" in item for item in value)

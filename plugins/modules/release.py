@@ -1,0 +1,196 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: release
+short_description: Ship a new version of a workload, watch real traffic, finish or return
+version_added: 1.0.0
+description:
+  - Runs one release of one workload in one target (a namespace of a cluster) to its ending, within one task.
+  - A canary twin of the Deployment gets growing shares of the traffic while sequential tests compare its error rate and
+    latency with stable's. When they show harm, or its pods fail, traffic returns at once and the twin is removed.
+  - Every change is journaled in the cluster before and after. A run that was killed is resumed by the next one.
+author:
+  - progressive.delivery contributors (@progressive-delivery)
+extends_documentation_fragment:
+  - progressive.delivery.release
+  - kubernetes.core.k8s_auth_options
+attributes:
+  check_mode:
+    support: full
+    details: Prints the plan, asks the API server with C(dryRun=All).
+  diff_mode:
+    support: full
+  async:
+    support: none
+options:
+  release_workload:
+    description: The workload, as V(Deployment/name).
+    type: str
+  release_image:
+    description: The new version's image reference, with a tag or a digest.
+    type: str
+  release_container:
+    description: The container that takes O(release_image). Required when the pod has several.
+    type: str
+  release_template_patch:
+    description: Changes to the pod template that belong to the version, merged over it; lists of named items merge by name.
+    type: dict
+  release_strategy:
+    description: How the version is brought to all users.
+    type: str
+    choices: [canary]
+    default: canary
+  release_traffic:
+    description: The route that is steered.
+    type: dict
+    suboptions:
+      provider:
+        description: The router.
+        type: str
+        choices: [istio]
+        default: istio
+      service:
+        description: The Service that clients use. Guessed when exactly one selects the workload's pods.
+        type: str
+      virtual_service:
+        description: The VirtualService. Guessed when exactly one http route leads to the Service.
+        type: str
+      route:
+        description: The name of the http route in it, when several lead to the Service.
+        type: str
+  release_steps:
+    description:
+      - The canary's shares of the traffic in percent, growing, the last one V(100).
+      - An item is a number, or a dictionary of C(weight) and C(bake_seconds), the least time at that weight.
+    type: list
+    elements: raw
+    default: [0, 10, 25, 50, 75, 100]
+  release_gates:
+    description:
+      - What must hold. An item has a C(name) and one of C(error_rate) with C(max), and C(latency) with C(slower_than) and C(max).
+      - C(max) is a percentage of requests with its sign. C(slower_than) is a duration that is a bucket bound of the histogram.
+    type: list
+    elements: dict
+    default: [{name: errors, error_rate: {max: 1%}}]
+  release_skip_gates:
+    description: Names of gates to leave out this time.
+    type: list
+    elements: str
+    default: []
+  release_on_inconclusive:
+    description: What to do when the gates cannot decide in time (no data, too little traffic, a bad query).
+    type: str
+    choices: [roll_back, promote, ask]
+    default: roll_back
+  release_prometheus:
+    description: Where Prometheus is. Exactly one of the two. Required when there are gates.
+    type: dict
+    suboptions:
+      url:
+        description: Its URL, reached from the control node.
+        type: str
+      service:
+        description: Its Service as V(namespace/name:port), reached through the API server.
+        type: str
+  release_metrics_source:
+    description: Where requests are counted. V(auto) takes the first of V(istio_destination) and V(istio_source) that has data.
+    type: str
+    choices: [auto, istio_destination, istio_source, http]
+    default: auto
+  release_minimum_step_seconds:
+    description: Least time at every weight, in seconds or with a unit.
+    type: str
+    default: "0"
+  release_verify_seconds:
+    description: How long to watch with all traffic on the canary before stable takes the new version.
+    type: str
+    default: "60"
+  release_no_data_seconds:
+    description: How long to hold without data before O(release_on_inconclusive) decides.
+    type: str
+    default: "120"
+  release_max_hold_seconds:
+    description: How long to wait for evidence at one weight before O(release_on_inconclusive) decides.
+    type: str
+    default: "1800"
+  release_ready_timeout_seconds:
+    description: How long pods may take to become ready.
+    type: str
+    default: "300"
+  release_drain_seconds:
+    description: How long the canary's pods stay after their traffic has moved.
+    type: str
+    default: "10"
+  release_deadline_seconds:
+    description: The whole release must end within this time, or traffic returns.
+    type: str
+    default: "14400"
+  release_fix_forward:
+    description: The release is the cure of a running incident, so it is judged against stable alone.
+    type: bool
+    default: false
+  release_stop_after:
+    description: Stop after the step of this name and leave everything as it is; the next run goes on.
+    type: str
+  release_log_dir:
+    description: A folder on the control node for the release's JSON lines.
+    type: path
+"""
+
+EXAMPLES = r"""
+- name: Ship shop 2.4.0
+  progressive.delivery.release:
+    release_name: shop
+    release_namespace: shop
+    release_workload: Deployment/shop
+    release_image: registry.example/shop:2.4.0
+    release_traffic: {provider: istio, service: shop}
+    release_prometheus: {service: "monitoring/prometheus:9090"}
+    release_gates:
+      - {name: errors, error_rate: {max: 0.5%}}
+      - {name: slow, latency: {slower_than: 500ms, max: 1%}}
+  register: release_result
+"""
+
+RETURN = r"""
+outcome:
+  description: How the release ended; V(running) after O(release_stop_after), null in check mode.
+  returned: always
+  type: str
+  sample: promoted
+reason:
+  description: Why, in one sentence with the numbers.
+  returned: always
+  type: str
+weight_percent:
+  description: The canary's share of the traffic now.
+  returned: always
+  type: int
+release_id:
+  description: What identifies this attempt.
+  returned: success
+  type: str
+steps:
+  description: The steps with their times; in check mode the plan.
+  returned: success
+  type: list
+  elements: dict
+evidence:
+  description: The numbers behind the last verdict.
+  returned: success
+  type: dict
+problems:
+  description: What is wrong with the arguments or the target, each with C(field), C(value) and C(allowed).
+  returned: when the release is refused
+  type: list
+  elements: dict
+next:
+  description: Commands to look and to abort.
+  returned: success
+  type: dict
+"""

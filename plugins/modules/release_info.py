@@ -1,0 +1,59 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: release_info
+short_description: Read where releases stand
+version_added: 1.0.0
+description:
+  - Reads the records that releases keep in their namespace. Works while a release runs and after its runner has died.
+author:
+  - progressive.delivery contributors (@progressive-delivery)
+extends_documentation_fragment:
+  - progressive.delivery.release
+  - kubernetes.core.k8s_auth_options
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  async:
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Where does shop stand?
+  progressive.delivery.release_info:
+    release_name: shop
+    release_namespace: shop
+  register: status
+"""
+
+RETURN = r"""
+releases:
+  description: One dictionary for each record, newest first; empty when there is none.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    release_id:
+      description: What identifies the attempt.
+      type: str
+      returned: always
+    phase:
+      description: One of running, returning, parked, ended.
+      type: str
+      returned: always
+    outcome:
+      description: How it ended, null while it runs.
+      type: str
+      returned: always
+    weight_percent:
+      description: The canary's share of the traffic.
+      type: int
+      returned: always
+"""

@@ -1,0 +1,114 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every verb's action shares: reading arguments, printing while it runs, noticing that it should stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.progressive.delivery.plugins.module_utils.cluster.errors import ClusterError
+from ansible_collections.progressive.delivery.plugins.module_utils.engine.native import Caller
+from ansible_collections.progressive.delivery.plugins.module_utils.release import arguments
+from ansible_collections.progressive.delivery.plugins.module_utils.release.context import Process
+from ansible_collections.progressive.delivery.plugins.module_utils.release.preflight import Refused
+from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import SpecError
+from ansible_collections.progressive.delivery.plugins.module_utils.release.values import Problem
+
+display = Display()
+
+
+class StopSigns:
+    """Says why the runner should stop: its parent is gone (a killed or cancelled job), or it was signalled.
+
+    ansible-playbook and ansible-runner end a job with SIGINT, SIGTERM or SIGKILL; none of these runs Python's finally in a
+    worker, and a worker outlives a parent that was killed. So signals are only noted, and the parent is compared.
+    """
+
+    def __init__(self) -> None:
+        self._parent = os.getppid()
+        self._signal: str | None = None
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, _frame: Any) -> None:
+        self._signal = self._signal or signal.Signals(number).name
+
+    def parent_is_gone(self) -> bool:
+        """Whether the process that started us has ended."""
+        return os.getppid() != self._parent
+
+    def why(self) -> str | None:
+        """A sentence, or None."""
+        if self._signal:
+            return f"the runner was told to stop ({self._signal})"
+        return "the process that started the runner is gone (job killed or cancelled)" if self.parent_is_gone() else None
+
+
+class Verb(ActionBase):
+    """Base of the actions: no connection is opened, nothing is copied, check mode works."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Read the arguments, call the verb, turn what it raises into a readable result."""
+        super().run(tmp, task_vars)
+        variables = task_vars or {}
+        release, connection = arguments.split(self._task.args, variables, self._templar.template)
+        signs = StopSigns()
+        caller = self._caller(signs, variables, release)
+        try:
+            return self.call(release, connection, caller)
+        except (SpecError, Refused) as error:
+            return refusal(error.problems)
+        except ClusterError as error:
+            return {"failed": True, "changed": False, "outcome": "refused", "reason": str(error), "msg": str(error)}
+
+    def call(self, release: dict[str, Any], connection: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        """The verb itself."""
+        raise AssertionError(f"{type(self).__name__} has no call()")
+
+    def _caller(self, signs: StopSigns, variables: dict[str, Any], release: dict[str, Any]) -> Caller:
+        host = variables.get("inventory_hostname", "localhost")
+        example = f"-e release_name={release.get('release_name')} -l {host}"
+        return Caller(
+            live_emit=_emitter(signs),
+            target_name=host,
+            log_dir=release.get("release_log_dir"),
+            process=Process(clock=time.time, sleep=time.sleep, why_stop=signs.why),
+            next_status=f"ansible-playbook progressive.delivery.status {example}",
+            next_abort=f"ansible-playbook progressive.delivery.abort {example}",
+        )
+
+
+def refusal(problems: list[Problem]) -> dict[str, Any]:
+    """The result of bad input: all problems at once, and that nothing was changed."""
+    lines = [str(problem) for problem in problems]
+    word = "problem" if len(lines) == 1 else "problems"
+    return {
+        "failed": True,
+        "changed": False,
+        "outcome": "refused",
+        "reason": "; ".join(lines),
+        "problems": [problem.to_dict() for problem in problems],
+        "msg": "\n".join([*lines, f"{len(lines)} {word}. Nothing was changed."]),
+    }
+
+
+def _emitter(signs: StopSigns) -> Callable[[str], None]:
+    """Prints a line at once; silent when nobody is left to read it (writing to a dead parent's pipe would block or raise)."""
+
+    def emit(line: str) -> None:
+        if not signs.parent_is_gone():
+            display.display(line)
+
+    return emit
