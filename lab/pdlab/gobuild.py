@@ -71,6 +71,7 @@ PROGRAMS = {
             "6 min",
             keep=(
                 ("istio.io/istio", "manifests/charts", "charts"),
+                ("sigs.k8s.io/gateway-api", "config/crd/standard", "gateway-api"),
                 ("istio.io/istio", "tools/packaging/common/envoy_bootstrap.json", "envoy_bootstrap.json"),
             ),
         ),

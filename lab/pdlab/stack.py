@@ -1,3 +1,104 @@
-"""placeholder"""
-def install(*a): ...
-def is_installed(n): return False
+"""What runs on every cluster: Gateway API kinds, and Istio and Prometheus as the collection's roles install them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from .build import tools_folder
+from .cache import key_of, log_path, write_atomically
+from .cluster import kubectl
+from .engine import Engine
+from .gobuild import programs
+from .images import LAB_REPOSITORY, istio_tag, prometheus_reference
+from .packages import search_path
+from .paths import CHECKOUT, LAB, cluster_folder, kubeconfig
+from .progress import step
+from .shell import ask, run
+
+_ROLES = ("istio", "prometheus", "deployment_ready")
+
+
+def install(engine: Engine, name: str) -> None:
+    """Brings the cluster to what this checkout says; nothing is done when it is there and serves."""
+    variables = _variables(engine, name)
+    wanted = _key(name, variables)
+    marker = _marker(name)
+    if is_installed(name) and marker.read_text() == wanted and _serves(name):
+        return
+    marker.unlink(missing_ok=True)
+    if engine.own:
+        with step(f"Gateway API kinds in {name}", "5 s"):
+            ask([*kubectl(name), "apply", "--server-side", "--force-conflicts", "-f", str(programs("istio") / "gateway-api")])
+    with step(f"Istio and Prometheus in {name}", "60 s"):
+        _play(name, variables)
+        ask([*kubectl(name), "apply", "-f", str(LAB / "apps" / "gateway.yml")])
+    write_atomically(marker, wanted)
+
+
+def is_installed(name: str) -> bool:
+    return _marker(name).exists()
+
+
+def _marker(name: str) -> Path:
+    return cluster_folder(name) / "installed"
+
+
+def _serves(name: str) -> bool:
+    available = "jsonpath={range .items[*]}{.metadata.namespace} {.status.availableReplicas}{'\\n'}{end}"
+    serving = {line.split()[0] for line in ask([*kubectl(name), "get", "deployments", "-A", "-o", available]).splitlines() if len(line.split()) == 2}
+    return {"istio-system", "istio-ingress", "monitoring"} <= serving
+
+
+def _variables(engine: Engine, name: str) -> dict[str, object]:
+    """What only the lab knows: where its charts, images and this cluster are."""
+    variables: dict[str, object] = {
+        "istio_kubeconfig": str(kubeconfig(name)),
+        "prometheus_kubeconfig": str(kubeconfig(name)),
+        "istio_helm_binary": str(tools_folder() / "helm"),
+    }
+    if engine.own:
+        charts = programs("istio") / "charts"
+        variables.update(
+            istio_charts={"base": f"{charts}/base", "istiod": f"{charts}/istio-control/istio-discovery", "gateway": f"{charts}/gateway"},
+            istio_chart_repository="",
+            istio_hub=LAB_REPOSITORY,
+            istio_tag=istio_tag(),
+            prometheus_image=prometheus_reference(),
+        )
+    return variables
+
+
+def _variable_files(own: bool) -> list[Path]:
+    return [LAB / "vars" / "small.yml", *([LAB / "vars" / "upstream-envoy.yml"] if own else [])]
+
+
+def _key(name: str, variables: dict[str, object]) -> str:
+    """Changes when the roles, the variables or the cluster do."""
+    roles = [file for role in _ROLES for file in (CHECKOUT / "roles" / role).rglob("*") if file.suffix in (".yml", ".j2")]
+    uid = ask([*kubectl(name), "get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"])
+    files = [*roles, *(LAB / "vars").glob("*.yml"), LAB / "install.yml", LAB / "apps" / "gateway.yml"]
+    return key_of(uid, json.dumps(variables, sort_keys=True), files=files)
+
+
+def _play(name: str, variables: dict[str, object]) -> None:
+    programs_folder = Path(_last_line(ask([CHECKOUT / "tools" / "venv"], timeout=1200)))
+    collections = _last_line(ask([CHECKOUT / "tools" / "collection-link"]))
+    own = "istio_hub" in variables
+    file = cluster_folder(name) / "variables.json"
+    write_atomically(file, json.dumps(variables, indent=1))
+    env = {
+        "ANSIBLE_COLLECTIONS_PATH": collections,
+        "ANSIBLE_PYTHON_INTERPRETER": str(programs_folder / "python"),
+        "ANSIBLE_LOCALHOST_WARNING": "false",
+        "ANSIBLE_NOCOLOR": "true",
+        "K8S_AUTH_KUBECONFIG": str(kubeconfig(name)),
+        "PATH": f"{programs_folder}:{tools_folder()}:{search_path()}",
+    }
+    extra = [argument for path in [*_variable_files(own), file] for argument in ("-e", f"@{path}")]
+    command = [programs_folder / "ansible-playbook", "-i", "localhost,", *extra, LAB / "install.yml"]
+    run(command, cwd=CHECKOUT, env=env, log=log_path(f"install-{name}"))
+
+
+def _last_line(output: str) -> str:
+    return output.strip().splitlines()[-1]
