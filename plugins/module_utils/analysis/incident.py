@@ -21,7 +21,7 @@ LEAST_EVENTS = 3
 def remember(recent: Iterable[tuple[float, int, int]], at_seconds: float, counts: Counts) -> tuple[tuple[float, int, int], ...]:
     """The recent counts with one closed block added, in bins of five seconds, nothing older than five minutes."""
     start = math.floor(at_seconds / BIN_SECONDS) * BIN_SECONDS
-    kept = [each for each in recent if each[0] > start - LONGEST_SECONDS]
+    kept = [each for each in recent if start - LONGEST_SECONDS < each[0] <= start]
     if kept and kept[-1][0] == start:
         _start, requests, events = kept.pop()
         kept.append((start, requests + counts.requests, events + counts.events))
@@ -45,9 +45,12 @@ def is_burning(
     (Chernoff's bound, n*KL/dispersion >= ln 100) decides, so that a single event never starts an incident and an ended one is
     soon over. When none can tell, the baseline is not burning. At least three events are needed.
     """
+    bins = [each for each in recent if each[0] <= at_seconds]
+    if block.events + sum(each[2] for each in bins) < LEAST_EVENTS:
+        return False
     windows = [block]
     requests, events = block.requests, block.events
-    bins = sorted(recent, reverse=True)
+    bins.reverse()
     position = 0
     for seconds in WINDOWS_SECONDS:
         while position < len(bins) and bins[position][0] > at_seconds - seconds:
@@ -55,8 +58,6 @@ def is_burning(
             events += bins[position][2]
             position += 1
         windows.append(Counts(requests, events))
-    if events < LEAST_EVENTS:
-        return False
     if budget is not None and _side(windows[-1], min(FAST_BURN * budget, 0.5), dispersion) > 0:
         return True
     for window in windows:

@@ -270,7 +270,8 @@ def _twin(session: Session, spec: Spec, deployment: JSON, service: JSON, problem
                 release_id = (one["metadata"].get("labels") or {}).get(twin.RELEASE_LABEL)
                 whose = f"it was left by release {release_id}" if release_id else "it is not ours"
                 command = f"kubectl -n {spec.namespace} delete {kind.lower()} {one['metadata']['name']}"
-                allowed = f"a workload whose canary names are free: {kind} {one['metadata']['name']} exists, {whose}; if nobody needs it: {command}"
+                taken = f"{kind} {one['metadata']['name']} exists, {whose}"
+                allowed = f"a workload whose canary names are free: {taken}; if nobody needs it: {command}"
                 problems.append(Problem("release_workload", spec.workload, allowed))
     ours = {kind: [one for one in found if one["metadata"]["name"] not in own] for kind, found in lists.items()}
     caught = selectors.leaks(moved, services=ours["Service"], deployments=ours["Deployment"], budgets=ours["PodDisruptionBudget"])

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-WIDTH = 10
+BLOCKS = 10
+COLUMNS = 120
+CLIPPED = frozenset({"look", "advance"})  # their whole text is in the JSON lines and the record
 
 
 class Live:
@@ -29,7 +31,8 @@ class Live:
         """One line: time, target, what it is, the sentence; facts go into the JSON lines only."""
         now = self._clock()
         stamp = datetime.fromtimestamp(now).strftime("%H:%M:%S")
-        self._emit(f"{stamp}  {self._target:<12}  {word:<9}  {text}".rstrip())
+        line = f"{stamp}  {self._target:<12}  {word:<9}  {text}".rstrip()
+        self._emit(clip(line) if word in CLIPPED else line)
         if self._log_path:
             with open(self._log_path, "a", encoding="utf-8") as log:
                 log.write(json.dumps({"at": now, "target": self._target, "event": word, "text": text, **facts}, sort_keys=True) + "\n")
@@ -42,9 +45,9 @@ class Live:
 def bar(percent: int) -> str:
     """A bar of ten blocks."""
     filled = round(percent / 10)
-    return "▕" + "█" * filled + " " * (WIDTH - filled) + "▏"
+    return "▕" + "█" * filled + " " * (BLOCKS - filled) + "▏"
 
 
-def count(value: float) -> str:
-    """A count with thousands separators."""
-    return f"{value:,.0f}"
+def clip(line: str) -> str:
+    """The line, cut to the width of a terminal."""
+    return line if len(line) <= COLUMNS else line[: COLUMNS - 1].rstrip() + "…"

@@ -131,9 +131,7 @@ class IstioRouter:
         Raises Superseded when the fence is not ours, RouteEdited when somebody changed the destinations.
         """
         wanted = split(self._original, self._canary_host, canary_percent)
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                self._sleep(PAUSE_SECONDS)
+        for _attempt in range(ATTEMPTS):
             found, index = self._locate()
             current = self._state(found, index)
             if current.fence != token:
@@ -151,9 +149,7 @@ class IstioRouter:
 
         A list that somebody else wrote without our canary is theirs and stays. Returns the route afterwards.
         """
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                self._sleep(PAUSE_SECONDS)
+        for _attempt in range(ATTEMPTS):
             found, index = self._locate()
             current = self._state(found, index)
             if current.fence != token:
@@ -202,10 +198,11 @@ class IstioRouter:
         return Route(destinations, percent, _fence(found))
 
     def _try_patch(self, operations: list[Operation]) -> bool:
-        """One attempt; False when the object changed meanwhile or no answer came: read again and see."""
+        """One attempt; False, after a pause, when the object changed meanwhile or no answer came: read again and see."""
         try:
             self._session.patch(KIND, self._namespace, self._name, operations)
         except (Conflict, Unreachable):
+            self._sleep(PAUSE_SECONDS)
             return False
         return True
 
