@@ -1,0 +1,296 @@
+"""Plays stories: releases in fresh targets under load, and what happens to them on the way.
+
+Reads {"folder", "kubeconfig", "prometheus", "host_template", "stories": [...]} as JSON from standard input, plays the
+stories side by side and writes FOLDER/facts.json: what the cluster and the log of the load say afterwards. It judges
+nothing: verify.yml does. A story:
+
+    name, targets (namespace -> release variables), vars (release variables of all its targets), load (requests a second),
+    acts: a list of single-key dictionaries, in their order:
+      start: NAME         ansible-playbook progressive.delivery.release in the background (with: variables of this run alone)
+      plan: NAME          the same with --check --diff, to its end
+      abort: NAME         ansible-playbook progressive.delivery.abort, to its end
+      finish: NAME        wait for the end of what was started
+      (with these: limit: one target; within: seconds of patience; label: what verify.yml calls the act)
+      until: {...}        wait for what Story.holds() reads in the cluster
+      kill, kill_parent, freeze, wake: NAME
+      remember: LABEL     take a snapshot of the target; differs: LABEL says later what is not as it was
+      pause: SECONDS
+      run: [COMMAND...]   anything else, such as kubectl
+      restart_api_server: NODE
+A story with points plays once for each of them, in targets of their own; "point" in an until stands for the point.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+import load_log
+from cluster import Cluster, difference, leftovers
+from runner import Runner
+
+JSON = dict[str, Any]
+CHECKOUT = Path(__file__).resolve().parents[3]
+LAB = [str(CHECKOUT / "lab" / "lab")]
+COLLECTION = "progressive.delivery"
+RECORD = f"{COLLECTION}/record"
+WAIT_SECONDS = 120.0
+LOAD_SECONDS = 420
+METRICS_SECONDS = 90.0
+POLL_SECONDS = 0.05
+
+
+class Story:
+    """One story while it is played."""
+
+    def __init__(self, told: JSON, stage: JSON) -> None:
+        self.told = told
+        self.stage = stage
+        self.folder = Path(stage["folder"])
+        self.cluster = Cluster(Path(stage["kubeconfig"]))
+        self.targets: dict[str, JSON] = told["targets"]
+        self.first = next(iter(self.targets))
+        self.release = str(self._variables(self.first)["release_name"])
+        self.runners: dict[str, Runner] = {}
+        self.loads: dict[str, subprocess.Popen[bytes]] = {}
+        self.remembered: dict[str, dict[str, str]] = {}
+        self.routes: dict[str, str] = {}
+        self.acts: dict[str, JSON] = {}
+
+    def play(self) -> JSON:
+        """Set the stage, play the acts, say what is true afterwards. Ends every process that it started."""
+        error = ""
+        try:
+            self._set_stage()
+            for act in self.told["acts"]:
+                self._act(act)
+        except Exception:
+            error = traceback.format_exc(limit=3)
+        finally:
+            for runner in self.runners.values():
+                runner.end()
+            self._end_load()
+        return {"name": self.told["name"], "error": error, "acts": self.acts, "targets": {one: self._facts(one) for one in self.targets}}
+
+    def holds(self, wanted: JSON, target: str) -> bool:
+        """Whether all that is wanted can be read in the cluster now.
+
+        Of the record: phase, outcome, weight, doing (how it begins), started and ended (a step). Of the cluster:
+        image (of stable's template), twin (whether it exists), route (percent of the canary's destination).
+        """
+        state = self.cluster.record(target, self.release)
+        steps = {step["name"]: step for step in state.get("steps", [])}
+        read = {
+            "phase": lambda value: state.get("phase") == value,
+            "outcome": lambda value: state.get("outcome") == value,
+            "weight": lambda value: state.get("weight_percent") == value,
+            "doing": lambda value: state.get("doing", "").startswith(value),
+            "started": lambda value: value in steps,
+            "ended": lambda value: "ended_at" in steps.get(value, {}),
+            "image": lambda value: self._stable_image(target) == value,
+            "twin": lambda value: (self.cluster.find("Deployment", target, "shop-canary") is not None) == value,
+            "route": lambda value: self._route_percent(target) == value,
+        }
+        return all(read[key](value) for key, value in wanted.items())
+
+    def _act(self, act: JSON) -> None:
+        (verb, what), *options = act.items()
+        extra = dict(options)
+        label = extra.get("label") or (f"{verb} {what}" if isinstance(what, str) else verb)
+        began = time.time()
+        result = getattr(self, f"_do_{verb}")(what, extra) or {}
+        self.acts[label] = {"began": began, "ended": time.time(), "took": time.time() - began, **result}
+
+    def _do_start(self, name: str, extra: JSON) -> None:
+        options = ["--limit", extra["limit"]] if "limit" in extra else []
+        self._start(name, f"{COLLECTION}.release", options, extra.get("with", {}))
+
+    def _do_plan(self, name: str, extra: JSON) -> JSON:
+        self._start(name, f"{COLLECTION}.release", ["--check", "--diff"], extra.get("with", {}))
+        return {**self.runners[name].finish(WAIT_SECONDS), "output": self.runners[name].output()}
+
+    def _do_abort(self, name: str, extra: JSON) -> JSON:
+        self._start(name, f"{COLLECTION}.abort", [], {"release_reason": f"act {name}", **extra.get("with", {})})
+        return {**self.runners[name].finish(extra.get("within", WAIT_SECONDS)), "output": self.runners[name].output()}
+
+    def _do_finish(self, name: str, extra: JSON) -> JSON:
+        return {**self.runners[name].finish(extra.get("within", 2 * WAIT_SECONDS)), "output": self.runners[name].output()}
+
+    def _do_until(self, wanted: JSON, extra: JSON) -> None:
+        target = extra.get("target", self.first)
+        deadline = time.monotonic() + extra.get("within", WAIT_SECONDS)
+        while not self.holds(wanted, target):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{target} never came to {wanted}; the record says {self.cluster.record(target, self.release)}")
+            time.sleep(POLL_SECONDS)
+
+    def _do_kill(self, name: str, _extra: JSON) -> None:
+        self.runners[name].kill()
+
+    def _do_kill_parent(self, name: str, _extra: JSON) -> None:
+        self.runners[name].kill_parent()
+
+    def _do_freeze(self, name: str, _extra: JSON) -> None:
+        self.runners[name].freeze()
+
+    def _do_wake(self, name: str, _extra: JSON) -> None:
+        self.runners[name].wake()
+
+    def _do_remember(self, label: str, extra: JSON) -> None:
+        self.remembered[label] = self.cluster.snapshot(extra.get("target", self.first))
+
+    def _do_differs(self, label: str, extra: JSON) -> JSON:
+        return {"differences": difference(self.remembered[label], self.cluster.snapshot(extra.get("target", self.first)))}
+
+    def _do_pause(self, seconds: float, _extra: JSON) -> None:
+        time.sleep(seconds)
+
+    def _do_run(self, command: list[str], extra: JSON) -> JSON:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_SECONDS, input=extra.get("stdin"))
+        if done.returncode:
+            raise RuntimeError(f"{command}: {done.stdout}{done.stderr}")
+        return {"stdout": done.stdout}
+
+    def _do_restart_api_server(self, node: str, _extra: JSON) -> None:
+        """End the kube-apiserver process in the node; the kubelet starts it again."""
+        sys.path.insert(0, str(CHECKOUT / "lab"))
+        from pdlab.engine import find_engine
+
+        environment = {**os.environ, **find_engine().env}
+        subprocess.run(["docker", "exec", node, "pkill", "-9", "-x", "kube-apiserver"], env=environment, check=True, timeout=WAIT_SECONDS)
+
+    def _set_stage(self) -> None:
+        """Fresh targets, one after another (the lab's machine is small), then load, then what Prometheus needs to know."""
+        with self.stage["lock"]:
+            for target in self.targets:
+                subprocess.run([*LAB, "target", target], check=True, capture_output=True, text=True, timeout=240)
+        for target in self.targets:
+            self.routes[target] = self._route_text(target)
+            if self._rate(target):
+                self.loads[target] = self._start_load(target)
+        for target in self.loads:
+            if self._variables(target)["release_gates"]:
+                self._await_metrics(target)
+
+    def _await_metrics(self, target: str) -> None:
+        deadline = time.monotonic() + METRICS_SECONDS
+        query = f'istio_requests_total{{reporter="source",destination_service_namespace="{target}"}}'
+        while not self.cluster.prometheus(self.stage["prometheus"], query):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"Prometheus knows no requests of {target} after {METRICS_SECONDS:.0f} s")
+            time.sleep(0.5)
+
+    def _start(self, name: str, playbook: str, options: list[str], extra: JSON) -> None:
+        inventory = self.folder / f"{self.first}-{name}.inventory.json"
+        common = {"kubeconfig": self.stage["kubeconfig"], "ansible_python_interpreter": sys.executable}
+        hosts = {one: {**common, **self._variables(one), **extra} for one in self.targets}
+        inventory.write_text(json.dumps({"all": {"hosts": hosts}}))
+        log = self.folder / f"{self.first}-{name}.log"
+        self.runners[name] = Runner([playbook, "-i", str(inventory), "--forks", str(len(hosts)), *options], log)
+
+    def _variables(self, target: str) -> JSON:
+        return {"release_namespace": target, **self.stage["vars"], **self.told.get("vars", {}), **self.targets[target]}
+
+    def _rate(self, target: str) -> int:
+        return int(self.told.get("load", self.stage["load"]))
+
+    def _load_file(self, target: str) -> Path:
+        return self.folder / f"{target}.load"
+
+    def _start_load(self, target: str) -> subprocess.Popen[bytes]:
+        host = self.stage["host_template"].format(target)
+        options = ["--host", host, "--rate", str(self._rate(target)), "--duration", f"{LOAD_SECONDS}s", "--out", str(self._load_file(target))]
+        with (self.folder / f"{target}.load.log").open("wb") as output:
+            return subprocess.Popen([*LAB, "load", *options], stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+
+    def _end_load(self) -> None:
+        for process in self.loads.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self.loads.values():
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+    def _facts(self, target: str) -> JSON:
+        stable = self.cluster.find("Deployment", target, "shop") or {"spec": {}, "status": {}}
+        status = stable.get("status") or {}
+        record = self.cluster.record(target, self.release)
+        return {
+            "image": self._stable_image(target),
+            "replicas": stable["spec"].get("replicas"),
+            "ready": status.get("readyReplicas", 0),
+            "updated": status.get("updatedReplicas", 0),
+            "leftovers": leftovers(self.cluster, target),
+            "route_as_before": self.routes.get(target) == self._route_text(target),
+            "route": self._route_text(target),
+            "record": record,
+            "records": sorted(one["metadata"]["name"] for one in self.cluster.list("ConfigMap", target) if RECORD in (one["metadata"].get("labels") or {})),
+            "load": load_log.summary(self._load_file(target), record) if target in self.loads else {},
+        }
+
+    def _stable_image(self, target: str) -> str | None:
+        found = self.cluster.find("Deployment", target, "shop")
+        return found["spec"]["template"]["spec"]["containers"][0]["image"] if found else None
+
+    def _route_text(self, target: str) -> str:
+        found = self.cluster.find("VirtualService", target, "shop")
+        return json.dumps(found["spec"]) if found else ""
+
+    def _route_percent(self, target: str) -> int:
+        """The canary's share as the VirtualService says it."""
+        rules = json.loads(self._route_text(target))["http"]
+        return sum(d.get("weight", 0) for rule in rules for d in rule.get("route", []) if d["destination"]["host"].startswith("shop-canary"))
+
+
+def expanded(stories: list[JSON]) -> list[JSON]:
+    """Stories with points, once for each point; "point" stands for it, and targets get a number."""
+    found = []
+    for story in stories:
+        for number, point in enumerate(story.get("points", [None])):
+            one = copy.deepcopy(story)
+            if point is not None:
+                one["name"] = f"{story['name']}: {' '.join(f'{k} {v}' for k, v in point.items())}"
+                one["targets"] = {f"{target}-{number}": variables for target, variables in story["targets"].items()}
+                one["acts"] = [{**act, "until": point} if act.get("until") == "point" else act for act in one["acts"]]
+            found.append(one)
+    return found
+
+
+def main() -> int:
+    stage = json.load(sys.stdin)
+    folder = Path(stage["folder"])
+    folder.mkdir(parents=True, exist_ok=True)
+    stage["lock"] = threading.Semaphore(2)
+    places = threading.Semaphore(int(stage.get("side_by_side", 4)))
+    stories = expanded(stage["stories"])
+    told: list[JSON] = []
+
+    def play(story: JSON) -> None:
+        with places:
+            told.append(Story(story, stage).play())
+
+    threads = [threading.Thread(target=play, args=[story]) for story in stories]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    facts = {"stories": sorted(told, key=lambda one: one["name"]), "expected": len(stories)}
+    (folder / stage.get("facts", "facts.json")).write_text(json.dumps(facts, indent=1))
+    for one in facts["stories"]:
+        print(f"{'BROKE OFF' if one['error'] else 'played'}: {one['name']}\n{one['error']}")
+    return 1 if any(one["error"] for one in told) or len(told) < len(stories) else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
