@@ -104,7 +104,8 @@ func main() {
 	mux.HandleFunc("/readyz", s.readyz)
 	mux.Handle("/metrics", promhttp.Handler())
 	mux.HandleFunc("/", s.answer)
-	server := &http.Server{Addr: ":8080", Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	// A proxy keeps connections open before their first request: closing one first would race with that request.
+	server := &http.Server{Addr: ":8080", Handler: mux, ReadHeaderTimeout: time.Hour}
 
 	stopped := make(chan struct{})
 	go func() {
