@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
 
     up = commands.add_parser("up", help="build what is missing, start the cluster, install Istio and Prometheus")
     up.add_argument("--cluster", default=cluster.DEFAULT, metavar="NAME")
+    up.add_argument("--gateway-port", type=int, metavar="PORT", help="host port of a new cluster's gateway (default: 31080, then the next free one)")
     up.add_argument("--cluster-only", action="store_true", help="stop when the cluster has its images")
     up.set_defaults(run=_up)
 
@@ -66,6 +67,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _up(options: argparse.Namespace) -> None:
     with locked(f"up-{options.cluster}"):
+        if options.gateway_port:
+            cluster.choose_gateway_port(options.cluster, options.gateway_port)
         chosen = engine.find_engine()
         build_all(chosen.own)
         cluster.ensure_cluster(chosen, options.cluster)

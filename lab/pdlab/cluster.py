@@ -62,15 +62,21 @@ def kubectl(name: str) -> list[str]:
 
 def gateway_port(name: str) -> int:
     """Host port of the cluster's ingress gateway: 31080 for the default cluster, the next free one for others."""
-    if name == DEFAULT:
-        return _FIRST_GATEWAY_PORT
     with locked("ports"):
         file = cluster_folder(name) / "gateway-port"
         if not file.exists():
-            taken = {int(other.read_text()) for other in (cache_root() / "clusters").glob("*/gateway-port")}
+            taken = {int(other.read_text()) for other in (cache_root() / "clusters").glob("*/gateway-port")} | {_FIRST_GATEWAY_PORT}
             port = next(port for port in range(_FIRST_GATEWAY_PORT + 1, _FIRST_GATEWAY_PORT + 100) if port not in taken)
-            write_atomically(file, str(port))
+            write_atomically(file, str(_FIRST_GATEWAY_PORT if name == DEFAULT else port))
         return int(file.read_text())
+
+
+def choose_gateway_port(name: str, port: int) -> None:
+    """Fixes the host port before the cluster is created; an existing cluster keeps the one it has."""
+    with locked("ports"):
+        file = cluster_folder(name) / "gateway-port"
+        if not file.exists():
+            write_atomically(file, str(port))
 
 
 def load_images(engine: Engine, name: str, archives: dict[str, Path]) -> None:

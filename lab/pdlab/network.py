@@ -9,21 +9,22 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from .cache import key_of
 from .errors import LabError
 from .packages import search_path
+from .paths import cache_root
 from .progress import say
 from .shell import ask, succeeds
 
 NETWORK = "pd-lab"
-_BRIDGE = "pd-lab0"
-_RULE = ["DOCKER-USER", "-i", _BRIDGE, "!", "-o", _BRIDGE, "-j", "REJECT"]
+_BRIDGE_OPTION = "com.docker.network.bridge.name"
 # An address of TEST-NET-2 (RFC 5737): belongs to nobody, should the rule fail.
 _NOBODY = "198.51.100.1"
 
 
 def ensure_network(env: Mapping[str, str]) -> None:
     if not succeeds(["docker", "network", "inspect", NETWORK], env=env):
-        ask(["docker", "network", "create", "--driver", "bridge", "-o", f"com.docker.network.bridge.name={_BRIDGE}", NETWORK], env=env)
+        ask(["docker", "network", "create", "--driver", "bridge", "-o", f"{_BRIDGE_OPTION}={_own_bridge()}", NETWORK], env=env)
 
 
 def keep_inside(env: Mapping[str, str], image: str) -> None:
@@ -31,12 +32,13 @@ def keep_inside(env: Mapping[str, str], image: str) -> None:
     if os.environ.get("PD_LAB_EGRESS") == "allow":
         say("PD_LAB_EGRESS=allow: nothing keeps the lab's traffic on this machine")
         return
+    bridge = ask(["docker", "network", "inspect", "--format", f'{{{{index .Options "{_BRIDGE_OPTION}"}}}}', NETWORK], env=env).strip()
     try:
-        if not succeeds(_iptables("-C", *_RULE), env={"PATH": search_path()}):
-            ask(_iptables("-I", *_RULE), env={"PATH": search_path()})
-        before = _rejected()
+        if not succeeds(_iptables("-C", *_rule(bridge)), env={"PATH": search_path()}):
+            ask(_iptables("-I", *_rule(bridge)), env={"PATH": search_path()})
+        before = _refused(bridge)
         _knock(env, image)
-        after = _rejected()
+        after = _refused(bridge)
     except LabError as error:
         raise LabError(f"Traffic of the lab cannot be kept on this machine, so no cluster is started.\n{error}\n{_ADVICE}") from error
     if after <= before:
@@ -47,7 +49,7 @@ _ADVICE = "Run as root where iptables can be changed, or set PD_LAB_EGRESS=allow
 
 
 def remove_rule() -> None:
-    while succeeds(_iptables("-D", *_RULE), env={"PATH": search_path()}):
+    while succeeds(_iptables("-D", *_rule(_own_bridge())), env={"PATH": search_path()}):
         pass
 
 
@@ -61,13 +63,22 @@ def _knock(env: Mapping[str, str], image: str) -> None:
     ask(["docker", "run", "--rm", "--pull=never", "--network", NETWORK, "--entrypoint", "timeout", image, "3", "bash", "-c", script], env=env, timeout=60)
 
 
-def _rejected() -> int:
+def _refused(bridge: str) -> int:
     """Packets that the rule has refused so far."""
     for line in ask(_iptables("-nvxL", "DOCKER-USER"), env={"PATH": search_path()}).splitlines():
         words = line.split()
-        if "REJECT" in words and _BRIDGE in words:
+        if "REJECT" in words and bridge in words:
             return int(words[0])
     raise LabError("The rule is not in the chain DOCKER-USER.")
+
+
+def _rule(bridge: str) -> list[str]:
+    return ["DOCKER-USER", "-i", bridge, "!", "-o", bridge, "-j", "REJECT"]
+
+
+def _own_bridge() -> str:
+    """Name of the bridge (at most 15 letters); each cache has its own, so that labs side by side do not meet."""
+    return f"pdlab-{key_of(str(cache_root()))[:8]}"
 
 
 def _iptables(*arguments: str) -> list[str]:

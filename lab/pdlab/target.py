@@ -62,6 +62,8 @@ def remove_target(cluster_name: str, namespace: str) -> None:
     kubectl = cluster.kubectl(cluster_name)
     with step(f"Remove target {namespace}", "15 s"):
         ask([*kubectl, "delete", "namespace", namespace, "--ignore-not-found", "--wait=false"])
+        # Nobody is served any more: no need to wait for the drain.
+        ask([*kubectl, "-n", namespace, "delete", "pods", "--all", "--grace-period=1", "--wait=false"])
         _await_deletion(kubectl, namespace, force=True)
 
 

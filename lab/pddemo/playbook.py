@@ -1,0 +1,110 @@
+"""Runs the collection's playbooks as a user does: ansible-playbook, by name, against one target of the lab."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pdlab.errors import LabError
+from pdlab.paths import CHECKOUT, in_cache, kubeconfig
+from pdlab.shell import ask
+
+COLLECTION = "progressive.delivery"
+_STOP_SECONDS = 30
+_UNFINISHED = ("running", "returning", "parked")
+
+
+class Playbooks:
+    """The playbooks for one cluster. variables are given to each of them, as `-e` would."""
+
+    def __init__(self, cluster: str, files: tuple[Path, ...] = (), variables: Mapping[str, Any] | None = None) -> None:
+        self._programs = Path(ask([CHECKOUT / "tools" / "venv"], timeout=1800).strip().splitlines()[-1])
+        self._files = files
+        self._variables = dict(variables or {})
+        tools = in_cache("bin", "x").parent
+        self._env = {
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": ask([CHECKOUT / "tools" / "collection-link"]).strip().splitlines()[-1],
+            "ANSIBLE_PYTHON_INTERPRETER": str(self._programs / "python"),
+            "KUBECONFIG": str(kubeconfig(cluster)),
+            "PATH": f"{self._programs}:{tools}:{os.environ['PATH']}",
+        }
+
+    def command(self, name: str, target: str, variables: Mapping[str, Any] | None = None) -> list[str]:
+        """The command line of a playbook; target is the inventory's only host."""
+        given = {**self._variables, **(variables or {})}
+        words = ["ansible-playbook", f"{COLLECTION}.{name}", "-i", f"{target},"]
+        words += [word for file in self._files for word in ("-e", f"@{_short(file)}")]
+        return words + [word for key, value in given.items() for word in ("-e", _assignment(key, value))]
+
+    @contextlib.contextmanager
+    def started(self, name: str, target: str, variables: Mapping[str, Any] | None = None, log: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+        """A playbook that runs meanwhile; leaving early interrupts it, as Ctrl-C does, so that it returns traffic.
+
+        It has its own session: an interrupt reaches it once, from here.
+        """
+        command = self.command(name, target, variables)
+        command[0] = str(self._programs / command[0])
+        with contextlib.ExitStack() as stack:
+            output = stack.enter_context(log.open("wb")) if log else None
+            process = subprocess.Popen(
+                command, cwd=CHECKOUT, env=self._env, stdin=subprocess.DEVNULL, stdout=output, stderr=output and subprocess.STDOUT, start_new_session=True
+            )
+            try:
+                yield process
+            finally:
+                stop(process)
+
+    def play(self, name: str, target: str, variables: Mapping[str, Any] | None = None, log: Path | None = None) -> int:
+        """Runs a playbook to its end; its exit status. Output goes to log, else to ours."""
+        with self.started(name, target, variables, log) as process:
+            return process.wait()
+
+    def statuses(self, target: str, namespace: str) -> list[dict[str, Any]]:
+        """What release_info says of the releases in a namespace, newest first."""
+        module = [self._programs / "ansible", target, "-i", f"{target},", "-c", "local", "-m", f"{COLLECTION}.release_info"]
+        env = {**self._env, "ANSIBLE_NOCOLOR": "true", "ANSIBLE_FORCE_COLOR": "false"}
+        answer = ask([*module, "-a", f"release_namespace={namespace}"], cwd=CHECKOUT, env=env)
+        _host, found, result = answer.partition("=> ")
+        if not found:
+            raise LabError(f"release_info answered without a result: {answer[:500]}")
+        return list(json.loads(result)["releases"])
+
+    def abort_unfinished(self, target: str, namespace: str) -> list[str]:
+        """Ends every release of the namespace that nobody finished; their names."""
+        names = [one["release_name"] for one in self.statuses(target, namespace) if one["phase"] in _UNFINISHED]
+        for name in names:
+            self.play("abort", target, {"release_namespace": namespace, "release_name": name, "release_reason": "left behind by an earlier run"})
+        return names
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Interrupts a process that still runs and waits for it; kills it after half a minute."""
+    if process.poll() is not None:
+        return
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def shown(command: list[str]) -> str:
+    """A command line as a user would type it."""
+    return " ".join(shlex.quote(word) for word in command)
+
+
+def _short(file: Path) -> Path:
+    return file.relative_to(CHECKOUT) if file.is_relative_to(CHECKOUT) else file
+
+
+def _assignment(key: str, value: Any) -> str:
+    return f"{key}={value}" if isinstance(value, str) else json.dumps({key: value})
