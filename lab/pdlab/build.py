@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from functools import partial
 from pathlib import Path
 
 from .base import envoy, root_file_system
@@ -20,7 +21,7 @@ def build_all(own_engine: bool) -> None:
     go = ["kubernetes", "istio", "coredns", "prometheus", "kubectl", "helm", "etcd", "kind", "node", "shop"]
     if not own_engine:
         go = ["kubectl", "helm", "kind", "shop"]
-    jobs: list[Callable[[], object]] = [lambda name=name: programs(name) for name in go]  # type: ignore[misc]
+    jobs: list[Callable[[], object]] = [partial(programs, name) for name in go]
     if own_engine:
         jobs = [root_file_system, envoy, *jobs]
     _run_all(jobs)

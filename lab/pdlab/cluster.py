@@ -117,8 +117,8 @@ def _image_of(engine: Engine, name: str) -> str:
 def _create(engine: Engine, name: str, image: str) -> None:
     configuration = cluster_folder(name) / "kind.json"
     write_atomically(configuration, json.dumps(_configuration(engine, name), indent=1))
-    command = [program("kind"), "create", "cluster", "--name", name, "--image", image, "--config", configuration, "--kubeconfig", kubeconfig(name)]
-    run(command, env=engine.env, log=log_path(f"kind-create-{name}"))
+    options = ["--name", name, "--image", image, "--config", str(configuration), "--kubeconfig", str(kubeconfig(name))]
+    run([program("kind"), "create", "cluster", *options], env=engine.env, log=log_path(f"kind-create-{name}"))
     deadline = time.monotonic() + _READY_SECONDS
     # Pods are refused until their namespace has its service account.
     ready = [*kubectl(name), "get", "serviceaccount", "default"]

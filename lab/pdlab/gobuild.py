@@ -89,7 +89,7 @@ PROGRAMS = {
 }
 
 
-@functools.lru_cache(maxsize=None)
+@functools.lru_cache(maxsize=1)
 def go_version() -> str:
     if not shutil.which("go"):
         raise LabError("Go is missing. Install Go 1.26 or newer; the lab builds its programs from Go modules.")

@@ -165,6 +165,6 @@ def _pairs(environment: dict[str, str]) -> list[str]:
 
 def _kubeadm_references(kubeadm: Path) -> dict[str, str]:
     """Image name → the reference that kubeadm of this version asks for."""
-    command = [kubeadm, "config", "images", "list", "--kubernetes-version", KUBERNETES_VERSION, "--image-repository", KUBERNETES_REPOSITORY]
-    references = ask(command).split()
+    of_ours = ["--kubernetes-version", KUBERNETES_VERSION, "--image-repository", KUBERNETES_REPOSITORY]
+    references = ask([kubeadm, "config", "images", "list", *of_ours]).split()
     return {reference.rsplit("/", 1)[1].split(":")[0]: reference for reference in references}

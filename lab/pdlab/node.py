@@ -10,12 +10,12 @@ from pathlib import Path
 
 from .archive import Entry, Files, Image, Layer, data_file, folder, link_to, program_file, text_file, write_archive
 from .base import root_file_system
-from .cache import cache_root, key_of, locked, log_path
+from .cache import key_of, locked, log_path
 from .errors import LabError
 from .gobuild import KUBERNETES_VERSION, programs
 from .images import kubernetes_images, pause_reference
 from .packages import search_path
-from .paths import LAB, in_cache
+from .paths import LAB, cache_root, in_cache
 from .progress import step
 from .shell import ask, run, succeeds
 

@@ -25,8 +25,8 @@ def in_cache(*parts: str) -> Path:
 
 
 def cluster_folder(name: str) -> Path:
-    folder = in_cache("clusters", name, "x").parent
-    return folder
+    """Folder of what the lab knows about one cluster."""
+    return in_cache("clusters", name, "x").parent
 
 
 def kubeconfig(name: str) -> Path:

@@ -96,8 +96,8 @@ def _play(name: str, variables: dict[str, object]) -> None:
         "PATH": f"{programs_folder}:{tools_folder()}:{search_path()}",
     }
     extra = [argument for path in [*_variable_files(own), file] for argument in ("-e", f"@{path}")]
-    command = [programs_folder / "ansible-playbook", "-i", "localhost,", *extra, LAB / "install.yml"]
-    run(command, cwd=CHECKOUT, env=env, log=log_path(f"install-{name}"))
+    ansible_playbook = programs_folder / "ansible-playbook"
+    run([ansible_playbook, "-i", "localhost,", *extra, LAB / "install.yml"], cwd=CHECKOUT, env=env, log=log_path(f"install-{name}"))
 
 
 def _last_line(output: str) -> str:

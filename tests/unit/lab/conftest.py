@@ -1,0 +1,6 @@
+"""Makes the lab's package importable; it is not part of the collection."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "lab"))
