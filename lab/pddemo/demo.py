@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pdlab.cache import locked
@@ -93,7 +92,7 @@ def run() -> int:
 def complaints(releases: list[dict[str, Any]]) -> list[str]:
     """What did not end as the demo promises: one sentence each."""
     found = []
-    for story, release in zip(STORIES, releases):
+    for story, release in zip(STORIES, releases, strict=True):
         wanted = release["outcome"] == "promoted"
         if wanted != story.good:
             found.append(f"{story.version} was {release['outcome']}: {story.what}")
@@ -111,7 +110,11 @@ def _prepare(playbooks: Playbooks) -> None:
 
 
 def _release(playbooks: Playbooks, load: Load, story: Story, number: int) -> dict[str, Any]:
-    variables = {"release_name": story.name, "release_image": f"{LAB_REPOSITORY}/shop:{story.version}", "release_log_dir": "build/demo/releases"}
+    variables = {
+        "release_name": story.name,
+        "release_image": f"{LAB_REPOSITORY}/shop:{story.version}",
+        "release_log_dir": "build/demo/releases",
+    }
     print(f"\n── {number} of {len(STORIES)} · shop {story.version}: {story.what}", flush=True)
     print(f"$ {shown(playbooks.command('release', TARGET, variables))}", flush=True)
     load.new_records()

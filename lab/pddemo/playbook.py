@@ -45,7 +45,9 @@ class Playbooks:
         return words + [word for key, value in given.items() for word in ("-e", _assignment(key, value))]
 
     @contextlib.contextmanager
-    def started(self, name: str, target: str, variables: Mapping[str, Any] | None = None, log: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    def started(
+        self, name: str, target: str, variables: Mapping[str, Any] | None = None, log: Path | None = None
+    ) -> Iterator[subprocess.Popen[bytes]]:
         """A playbook that runs meanwhile; leaving early interrupts it, as Ctrl-C does, so that it returns traffic.
 
         It has its own session: an interrupt reaches it once, from here.
@@ -55,7 +57,13 @@ class Playbooks:
         with contextlib.ExitStack() as stack:
             output = stack.enter_context(log.open("wb")) if log else None
             process = subprocess.Popen(
-                command, cwd=CHECKOUT, env=self._env, stdin=subprocess.DEVNULL, stdout=output, stderr=output and subprocess.STDOUT, start_new_session=True
+                command,
+                cwd=CHECKOUT,
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output and subprocess.STDOUT,
+                start_new_session=True,
             )
             try:
                 yield process
@@ -69,7 +77,16 @@ class Playbooks:
 
     def statuses(self, target: str, namespace: str) -> list[dict[str, Any]]:
         """What release_info says of the releases in a namespace, newest first."""
-        module = [self._programs / "ansible", target, "-i", f"{target},", "-c", "local", "-m", f"{COLLECTION}.release_info"]
+        module: list[str | Path] = [
+            self._programs / "ansible",
+            target,
+            "-i",
+            f"{target},",
+            "-c",
+            "local",
+            "-m",
+            f"{COLLECTION}.release_info",
+        ]
         env = {**self._env, "ANSIBLE_NOCOLOR": "true", "ANSIBLE_FORCE_COLOR": "false"}
         answer = ask([*module, "-a", f"release_namespace={namespace}"], cwd=CHECKOUT, env=env)
         _host, found, result = answer.partition("=> ")
@@ -81,7 +98,9 @@ class Playbooks:
         """Ends every release of the namespace that nobody finished; their names."""
         names = [one["release_name"] for one in self.statuses(target, namespace) if one["phase"] in _UNFINISHED]
         for name in names:
-            self.play("abort", target, {"release_namespace": namespace, "release_name": name, "release_reason": "left behind by an earlier run"})
+            self.play(
+                "abort", target, {"release_namespace": namespace, "release_name": name, "release_reason": "left behind by an earlier run"}
+            )
         return names
 
 
