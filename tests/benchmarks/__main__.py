@@ -1,0 +1,73 @@
+"""Runs the named benchmarks, or all, one after another; says what was measured."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
+
+from pdlab.cache import locked
+from pdlab.errors import LabError
+from pdlab.paths import CHECKOUT, LAB
+
+from . import bad_answers, failed_requests, good_release, tables, waiting_release, weight_shift_in_release
+from .support import CLUSTER, results, say
+
+QUICK_RUNS = 2
+BENCHMARKS: dict[str, tuple[Callable[[int], None], int]] = {
+    "weight_shift_in_release": (weight_shift_in_release.measure, weight_shift_in_release.RUNS),
+    "good_release": (good_release.measure, good_release.RUNS),
+    "waiting_release": (waiting_release.measure, waiting_release.RUNS),
+    "bad_answers": (bad_answers.measure, bad_answers.RUNS),
+    "failed_requests": (failed_requests.measure, failed_requests.RUNS),
+    "bad_answers_15s": (bad_answers.measure_15s, bad_answers.RUNS),
+}
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if options.table:
+        tables.show(results())
+        return 0
+    if subprocess.run([sys.executable, str(LAB / "lab"), "up", "--cluster", CLUSTER], check=False).returncode != 0:
+        return 1
+    failed = [name for name in options.name or BENCHMARKS if not _ran(name, options)]
+    tables.show(results())
+    if not options.quick:
+        tables.write_document(results(), CHECKOUT / "docs" / "benchmarks.md")
+    for name in failed:
+        print(f"{name}: not finished; see above", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _ran(name: str, options: argparse.Namespace) -> bool:
+    measure, usual = BENCHMARKS[name]
+    runs = options.runs or (QUICK_RUNS if options.quick else usual)
+    say(f"Benchmark {name}: {runs} runs")
+    try:
+        with locked(f"bench-{name}"):
+            measure(runs)
+    except (LabError, RuntimeError, OSError) as error:
+        traceback.print_exc()
+        say(f"Benchmark {name} ended early: {error}")
+        return False
+    return True
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tests/benchmarks/run", description=__doc__)
+    parser.add_argument("name", nargs="*", choices=[[], *BENCHMARKS], help="benchmarks to run; without a name: all")
+    parser.add_argument("--runs", type=int, metavar="N", help="instead of as many as the goals are stated for")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_RUNS} runs each; the document stays as it is")
+    parser.add_argument("--table", action="store_true", help="only print what was measured before")
+    return parser
+
+
+try:
+    sys.exit(main())
+except KeyboardInterrupt:
+    sys.exit(130)

@@ -1,0 +1,106 @@
+"""What was measured as a table in the terminal, and as docs/benchmarks.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .support import JSON
+
+
+@dataclass(frozen=True)
+class Row:
+    """A figure: what it is, the goal, how it reads."""
+
+    key: str
+    what: str
+    goal: str
+    text: Callable[[JSON], str]
+
+
+def _spread(part: JSON, unit: str = "s") -> str:
+    return f"median {part['median']} {unit} ({part['least']}–{part['most']})"
+
+
+def _bad(part: JSON) -> str:
+    seconds = f"median {part['median_seconds']} s, {part['min_seconds']}–{part['max_seconds']} s"
+    return f"{seconds}; {part['count_median']:.0f} bad answers in the median, at most {part['count_max']}; {part['runs']} runs"
+
+
+def _failed(part: JSON) -> str:
+    kinds = [kind for kind in ("promotions", "rollbacks") if kind in part]
+    return "; ".join(f"{part[kind]} of {part[f'{kind}_requests']:,} in {part[f'{kind}_runs']} {kind}" for kind in kinds)
+
+
+ROWS = (
+    Row(
+        "weight_shift_in_release",
+        "a weight shift inside a release ÷ the bare PATCH and GET",
+        "≤ 2",
+        lambda p: f"{p['ratio']} (ours {_spread(p['ours_ms'], 'ms')}; bare {_spread(p['raw_ms'], 'ms')}; {p['runs']} runs)",
+    ),
+    Row("bad_answers", "first bad answer a client sees → the last, scrapes of 5 s", "median ≤ 6 s, maximum ≤ 9 s", _bad),
+    Row("bad_answers_15s", "the same, scrapes of 15 s", "median ≤ 13 s", _bad),
+    Row(
+        "good_release",
+        "good version: start of the playbook → weight 100 %, steps 10–50 %",
+        "≤ 50 s",
+        lambda p: f"median {p['seconds']} s, {p['min_seconds']}–{p['max_seconds']} s; {p['runs']} runs",
+    ),
+    Row("failed_requests", "requests that failed while healthy versions were promoted or returned, 200 requests/s", "0", _failed),
+    Row(
+        "waiting_release",
+        "a release that bakes with two gates",
+        "≤ 12 MB and ≤ 1 % of a core",
+        lambda p: (
+            f"{p['own_mb']} MB of its own ({p['rss_mb']} MB resident, most of it shared with ansible-playbook), {p['cpu_percent']} % of a core"
+        ),
+    ),
+)
+
+HEAD = """# Benchmarks
+
+Measured by `make bench` (or one of them: `tests/benchmarks/run NAME [--runs N]`) on the lab's kind cluster: {cores} cores that the cluster, the load
+generator, the runner and other work share, so times are upper bounds and ratios say more than they do. Every release was a real
+`ansible-playbook progressive.delivery.release`; clients' times are those of the load generator's log.
+
+| what | goal | measured | on (UTC), load of the machine |
+|---|---|---|---|
+"""
+
+TAIL = """
+How each is measured:
+
+- **Weight shift**: `IstioRouter.change` (read, tested patch, read back) in turns with a bare PATCH and GET of the same object, one process, one kept-alive connection.
+- **Bad answers**: half of the answers of version 1.6.0-broken are errors; it gets 10 % of 150 requests a second. The shift meets the scrapes at a random
+  phase. Time runs from the first error a client received from that version to the last one. The 15 s case uses a second Prometheus, installed by the
+  collection's role.
+- **Good release**: 150 requests a second, gates errors ≤ 1 % and slower than 500 ms ≤ 1 %; from the start of `ansible-playbook`, its own start-up included. The
+  watch at 100 % is not counted.
+- **Failed requests**: answers that are not 2xx, or none, over whole releases without gates; a rollback is an abort at 5, 25, 50, 75 or 100 %.
+- **Waiting release**: the worker of a release that bakes at 10 % with two gates, over a minute.
+"""
+
+
+def show(found: JSON) -> None:
+    """Print every figure there is."""
+    for row in ROWS:
+        print(f"{row.what}\n    goal {row.goal}\n    {row.text(found[row.key]) if row.key in found else 'not measured'}")
+
+
+def write_document(found: JSON, file: Path) -> None:
+    """Write docs/benchmarks.md: only what was measured."""
+    measured = [row for row in ROWS if row.key in found]
+    if not measured:
+        return
+    lines = [f"| {row.what} | {row.goal} | {row.text(found[row.key])} | {_when(found[row.key])} |" for row in measured]
+    text = HEAD.format(cores=found[measured[0].key]["cores"]) + "\n".join(lines) + "\n" + TAIL
+    missing = [row.what for row in ROWS if row.key not in found]
+    if missing:
+        text += "\nNot measured yet: " + "; ".join(missing) + ".\n"
+    file.write_text(text)
+
+
+def _when(part: JSON) -> str:
+    return f"{part['measured_at'][:16].replace('T', ' ')}, {part['load_average']}"
