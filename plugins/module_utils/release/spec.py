@@ -56,7 +56,8 @@ RESERVED = frozenset(
 STRATEGIES = ("canary",)
 PROVIDERS = ("istio",)
 SOURCES = ("auto", "istio_destination", "istio_source", "http")
-IMAGE = re.compile(r"[a-z0-9]+([._:/-][a-z0-9._-]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?")
+IMAGE_PART = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
+IMAGE = re.compile(rf"({IMAGE_PART}(:\d+)?/)?{IMAGE_PART}(/{IMAGE_PART})*(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?")
 LONGEST_WORKLOAD = 56  # "-canary" must fit below 63 characters
 MOST_STEPS = 50
 
@@ -214,8 +215,8 @@ def _steps(read: Reader, value: Any) -> tuple[StepSpec, ...]:
             read.known_keys(field, item, ("weight", "bake_seconds"))
             share, bake = item.get("weight"), item.get("bake_seconds")
             field += ".weight"
-            if share is None:
-                read.refuse(field, None, "is required")
+        if share is None:
+            read.refuse(field, None, "is required")
         weight = read.integer(field, share, least=0, most=100, default=-1)
         seconds = read.seconds(f"release_steps[{index}].bake_seconds", bake, least=0, most=7 * 86400, default=0)
         if weight >= 0:
@@ -233,10 +234,6 @@ def _gates(read: Reader, value: Any, skip: Any) -> tuple[GateSpec, ...]:
     listed = read.sequence("release_gates", value) or []
     skipped = read.sequence("release_skip_gates", skip) or []
     gates: list[GateSpec] = []
-    names = [item.get("name") for item in listed if isinstance(item, dict)]
-    for name in skipped:
-        if name not in names:
-            read.refuse("release_skip_gates", name, f"names of release_gates: {', '.join(map(str, names)) or 'there are none'}")
     for index, item in enumerate(listed):
         field = f"release_gates[{index}]"
         gate = _gate(read, field, item)
@@ -245,11 +242,15 @@ def _gates(read: Reader, value: Any, skip: Any) -> tuple[GateSpec, ...]:
         if gate.name in [other.name for other in gates]:
             read.refuse(f"{field}.name", gate.name, "a name that no other gate has")
         gates.append(gate)
+    names = [gate.name for gate in gates]
+    for name in skipped:
+        if name not in names:
+            read.refuse("release_skip_gates", name, f"names of release_gates: {', '.join(names) or 'there are none'}")
     return tuple(gate for gate in gates if gate.name not in skipped)
 
 
 def _gate(read: Reader, field: str, item: Any) -> GateSpec | None:
-    found = read.mapping(field, item, ("name", "error_rate", "latency"))
+    found = _required_mapping(read, field, item, ("name", "error_rate", "latency"))
     if found is None:
         return None
     kinds = [kind for kind in ("error_rate", "latency") if kind in found]
@@ -258,7 +259,7 @@ def _gate(read: Reader, field: str, item: Any) -> GateSpec | None:
         read.refuse(field, found, "exactly one of error_rate: {max: 0.5%} and latency: {slower_than: 500ms, max: 1%}")
         return None
     kind = kinds[0]
-    limits = read.mapping(f"{field}.{kind}", found[kind], ("max",) if kind == "error_rate" else ("slower_than", "max"))
+    limits = _required_mapping(read, f"{field}.{kind}", found[kind], ("max",) if kind == "error_rate" else ("slower_than", "max"))
     if limits is None:
         return None
     most = read.share(f"{field}.{kind}.max", limits.get("max"))
@@ -266,12 +267,19 @@ def _gate(read: Reader, field: str, item: Any) -> GateSpec | None:
     if kind == "latency":
         if limits.get("slower_than") is None:
             read.refuse(f"{field}.latency.slower_than", None, "is required: a duration such as 500ms")
-        elif isinstance(limits["slower_than"], (int, float)):
+        elif not re.search(r"[a-z]\s*$", str(limits["slower_than"])):
             read.refuse(f"{field}.latency.slower_than", limits["slower_than"], "a duration with its unit, such as 500ms or 1s")
         slower = round(1000 * read.seconds(f"{field}.latency.slower_than", limits.get("slower_than"), least=0.0005, most=600, default=0), 3)
     if name is None or most is None:
         return None
     return GateSpec(name, kind, most, slower)
+
+
+def _required_mapping(read: Reader, field: str, value: Any, keys: tuple[str, ...]) -> dict[str, Any] | None:
+    """A dictionary that must be there: a gate that is left empty would otherwise be a gate that judges nothing."""
+    if value is None:
+        read.refuse(field, None, "is required")
+    return read.mapping(field, value, keys)
 
 
 def _prometheus(read: Reader, value: Any, *, needed: bool) -> dict[str, Any]:
