@@ -1,0 +1,345 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From what a user wrote to a Spec: every field, its default, and every way of getting it wrong."""
+
+import time
+from dataclasses import fields
+
+import pytest
+import yaml
+from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import (
+    DEFAULTS,
+    MOST_STEPS,
+    RESERVED,
+    GateSpec,
+    Spec,
+    SpecError,
+    StepSpec,
+    parse,
+    parse_command,
+    parse_reference,
+    unknown_variables,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+LEAST = {
+    "release_name": "shop",
+    "release_namespace": "shop",
+    "release_workload": "Deployment/shop",
+    "release_image": "registry.example/shop:2.4.0",
+    "release_prometheus": {"url": "http://prometheus.example"},
+}
+LATENCY = {"name": "slow", "latency": {"slower_than": "500ms", "max": "1%"}}
+
+
+def problems(**given_values):
+    """field -> allowed of everything that is wrong with the least arguments changed so; the values are checked to be named too."""
+    with pytest.raises(SpecError) as caught:
+        parse({**LEAST, **given_values})
+    return {one.field: one.allowed for one in caught.value.problems}
+
+
+def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
+    assert parse(LEAST) == Spec(
+        name="shop",
+        namespace="shop",
+        workload="shop",
+        image="registry.example/shop:2.4.0",
+        container=None,
+        template_patch=None,
+        strategy="canary",
+        provider="istio",
+        service=None,
+        virtual_service=None,
+        route=None,
+        steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)),
+        gates=(GateSpec("errors", "error_rate", 0.01, None),),
+        on_inconclusive="roll_back",
+        prometheus_url="http://prometheus.example",
+        prometheus_service=None,
+        metrics_source="auto",
+        minimum_step_seconds=0,
+        verify_seconds=60,
+        no_data_seconds=120,
+        max_hold_seconds=1800,
+        ready_timeout_seconds=300,
+        drain_seconds=10,
+        deadline_seconds=14400,
+        fix_forward=False,
+        stop_after=None,
+    )
+
+
+FIELDS = {
+    "name": ({"release_name": "checkout"}, "checkout"),
+    "namespace": ({"release_namespace": "eu"}, "eu"),
+    "workload": ({"release_workload": "Deployment/cart"}, "cart"),
+    "image": ({"release_image": " shop@sha256:" + "a" * 64}, "shop@sha256:" + "a" * 64),
+    "container": ({"release_container": "app"}, "app"),
+    "template_patch": ({"release_template_patch": "{spec: {priorityClassName: high}}"}, {"spec": {"priorityClassName": "high"}}),
+    "strategy": ({"release_strategy": "canary"}, "canary"),
+    "provider": ({"release_traffic": {"provider": "istio"}}, "istio"),
+    "service": ({"release_traffic": {"service": "front"}}, "front"),
+    "virtual_service": ({"release_traffic": "virtual_service: routes"}, "routes"),
+    "route": ({"release_traffic": {"route": "main"}}, "main"),
+    "steps": ({"release_steps": "[0, 5, {weight: 30, bake_seconds: 10m}, '100']"}, (StepSpec(5, 0), StepSpec(30, 600.0), StepSpec(100, 0))),
+    "gates": ({"release_gates": [LATENCY]}, (GateSpec("slow", "latency", 0.01, 500.0),)),
+    "on_inconclusive": ({"release_on_inconclusive": "ask"}, "ask"),
+    "prometheus_url": ({"release_prometheus": {"url": "https://p.example/prometheus"}}, "https://p.example/prometheus"),
+    "prometheus_service": ({"release_prometheus": "service: monitoring/prometheus:9090"}, ("monitoring", "prometheus", "9090")),
+    "metrics_source": ({"release_metrics_source": "http"}, "http"),
+    "minimum_step_seconds": ({"release_minimum_step_seconds": "2m"}, 120.0),
+    "verify_seconds": ({"release_verify_seconds": "0"}, 0.0),
+    "no_data_seconds": ({"release_no_data_seconds": 30}, 30.0),
+    "max_hold_seconds": ({"release_max_hold_seconds": "1h"}, 3600.0),
+    "ready_timeout_seconds": ({"release_ready_timeout_seconds": 60}, 60.0),
+    "drain_seconds": ({"release_drain_seconds": "5s"}, 5.0),
+    "deadline_seconds": ({"release_deadline_seconds": "30d"}, 2592000.0),
+    "fix_forward": ({"release_fix_forward": "yes"}, True),
+    "stop_after": ({"release_stop_after": "analyze-25"}, "analyze-25"),
+}
+
+
+def test_the_table_of_fields_below_is_complete():
+    assert set(FIELDS) == {field.name for field in fields(Spec)}
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_every_field_is_read_from_its_variable(field):
+    written, value = FIELDS[field]
+    assert getattr(parse({**LEAST, **written}), field) == value
+
+
+@pytest.mark.parametrize("name", [name for name in DEFAULTS if name not in LEAST])
+def test_null_is_as_good_as_leaving_a_variable_out(name):
+    assert parse({**LEAST, name: None}) == parse(LEAST)
+
+
+@pytest.mark.parametrize("name", ["release_name", "release_namespace", "release_workload", "release_image", "release_prometheus"])
+def test_what_has_no_default_is_required(name):
+    assert problems(**{name: None})[name].startswith("is required")
+
+
+def test_all_problems_are_reported_at_once_with_field_value_and_what_is_allowed():
+    with pytest.raises(SpecError) as caught:
+        parse({"release_name": "Shop", "release_workload": "shop", "release_steps": [10, 5], "release_drain_seconds": "soon"})
+    found = {one.field: one for one in caught.value.problems}
+    assert set(found) >= {
+        "release_name", "release_namespace", "release_workload", "release_image", "release_steps[1]", "release_steps",
+        "release_prometheus", "release_drain_seconds",
+    }  # fmt: skip
+    assert found["release_drain_seconds"].value == "soon"
+    assert all(one.allowed for one in found.values())
+    assert all(field in str(caught.value) for field in found)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("release_gatez", "release_gates"), ("release_step", "release_steps"), ("release_promethues", "release_prometheus"), ("release_wave", "release_waves")],
+)
+def test_a_typing_error_of_a_variable_is_told_with_the_right_name(written, meant):
+    assert problems(**{written: 1})[written] == f"no such variable; did you mean {meant}?"
+
+
+def test_a_variable_that_is_nothing_like_ours_is_left_alone_unless_it_is_an_argument():
+    assert unknown_variables({"release_channel": 1, "release_ticket_number": 2, "my_release": 3}) == []
+    assert problems(release_ticket_number=2)["release_ticket_number"].startswith("no such option; known: release_name, ")
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED))
+def test_variables_of_later_parts_are_accepted_in_silence(name):
+    assert parse({**LEAST, name: "x"}) == parse(LEAST)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "shop:2", "registry.example/shop:2.4.0", "registry:5000/team/shop:v1_2.3-rc.1", "shop@sha256:" + "0a" * 32,
+        "registry.example:5000/a/b/c:1@sha256:" + "0" * 64, "a__b/c--d:1",
+    ],
+)  # fmt: skip
+def test_pinned_or_tagged_images_are_accepted(image):
+    assert parse({**LEAST, "release_image": image}).image == image
+
+
+@pytest.mark.parametrize(
+    "image",
+    ["shop", "registry:5000/shop", "shop:", "Shop:1", "shop:1 2", "shop@sha256:abc", "shop@sha256:" + "A" * 64, "/shop:1", "shop:" + "x" * 129, "https://x/y:1"],
+)
+def test_an_image_without_tag_or_digest_or_misspelt_is_refused(image):
+    assert problems(release_image=image)["release_image"].startswith("an image reference with a tag or a digest")
+
+
+def test_a_long_wrong_image_is_refused_at_once():
+    began = time.process_time()
+    assert "release_image" in problems(release_image="registry" + "-a.b_c" * 40 + "/Shop:1")
+    assert time.process_time() - began < 1.0
+
+
+@pytest.mark.parametrize("workload", ["shop", "StatefulSet/shop", "Deployment/", "deployment/shop", "Deployment/Shop", "Deployment/a/b", "Deployment/" + "x" * 57])
+def test_a_workload_is_a_deployment_whose_canary_still_has_a_valid_name(workload):
+    assert "release_workload" in problems(release_workload=workload)
+
+
+def test_the_longest_names_fit():
+    spec = parse({**LEAST, "release_workload": "Deployment/" + "x" * 56, "release_name": "y" * 40})
+    assert len(spec.workload + "-canary") == 63
+    assert "release_name" in problems(release_name="y" * 41)
+
+
+@pytest.mark.parametrize(
+    ("steps", "field", "allowed"),
+    [
+        ([], "release_steps", f"1 to {MOST_STEPS} steps"),
+        ([10, 50], "release_steps", "a list that ends at 100"),
+        ([0], "release_steps", "a list that ends at 100"),
+        (list(range(50, 101)), "release_steps", f"1 to {MOST_STEPS} steps"),
+        ([10, 10, 100], "release_steps[1]", "more than the step before it (10)"),
+        ([50, 20, 100], "release_steps[1]", "more than the step before it (50)"),
+        ([101], "release_steps[0]", "a whole number from 0 to 100"),
+        (["10%", 100], "release_steps[0]", "a whole number from 0 to 100"),
+        ([True, 100], "release_steps[0]", "a whole number from 0 to 100"),
+        ([None, 100], "release_steps[0]", "is required"),
+        ([None], "release_steps[0]", "is required"),
+        ([{"weight": None}, 100], "release_steps[0].weight", "is required"),
+        ([{"bake_seconds": 5}, 100], "release_steps[0].weight", "is required"),
+        ([{"weight": 5, "bake_seconds": "8d"}, 100], "release_steps[0].bake_seconds", "a duration from 0 s to 604800 s, such as 500ms, 30s, 10m, 1h"),
+        ("10, 100", "release_steps", "a list (or its YAML as a string)"),
+        ({"weight": 10}, "release_steps", "a list (or its YAML as a string)"),
+    ],
+    ids=str,
+)
+def test_wrong_steps_are_refused(steps, field, allowed):
+    assert problems(release_steps=steps)[field] == allowed
+
+
+def test_an_unknown_key_of_a_step_is_refused():
+    assert "did you mean bake_seconds?" in problems(release_steps=[{"weight": 5, "bake_second": 5}, 100])["release_steps[0].bake_second"]
+
+
+@given(st.sets(st.integers(0, 99), max_size=MOST_STEPS - 1))
+def test_any_growing_list_that_ends_at_100_is_a_list_of_steps(weights):
+    growing = [*sorted(weights), 100]
+    spec = parse({**LEAST, "release_steps": growing})
+    assert [step.weight_percent for step in spec.steps] == [weight for weight in growing if weight]
+
+
+@pytest.mark.parametrize(
+    ("gate", "field"),
+    [
+        ({"name": "x"}, "release_gates[0]"),
+        ({"name": "x", "error_rate": {"max": "1%"}, "latency": {"slower_than": "1s", "max": "1%"}}, "release_gates[0]"),
+        (None, "release_gates[0]"),
+        ("error rate", "release_gates[0]"),
+        ({"name": "x", "error_rate": None}, "release_gates[0].error_rate"),
+        ({"name": "x", "error_rate": "1%"}, "release_gates[0].error_rate"),
+        ({"name": "x", "error_rate": {}}, "release_gates[0].error_rate.max"),
+        ({"name": "x", "error_rate": {"max": 0.01}}, "release_gates[0].error_rate.max"),
+        ({"name": "x", "error_rate": {"max": "1%", "slower_than": "1s"}}, "release_gates[0].error_rate.slower_than"),
+        ({"name": "x", "latency": {"max": "1%"}}, "release_gates[0].latency.slower_than"),
+        ({"name": "x", "latency": {"max": "1%", "slower_than": 500}}, "release_gates[0].latency.slower_than"),
+        ({"name": "x", "latency": {"max": "1%", "slower_than": "500"}}, "release_gates[0].latency.slower_than"),
+        ({"name": "x", "latency": {"max": "1%", "slower_than": "0s"}}, "release_gates[0].latency.slower_than"),
+        ({"name": "Not A Name", "error_rate": {"max": "1%"}}, "release_gates[0].name"),
+        ({"name": "x", "error_rat": {"max": "1%"}}, "release_gates[0].error_rat"),
+    ],
+    ids=str,
+)
+def test_a_gate_that_would_not_judge_is_refused_and_never_dropped(gate, field):
+    assert field in problems(release_gates=[gate])
+
+
+def test_two_gates_of_one_name_are_refused():
+    gate = {"name": "errors", "error_rate": {"max": "1%"}}
+    assert problems(release_gates=[gate, gate])["release_gates[1].name"] == "a name that no other gate has"
+
+
+def test_a_gate_without_a_name_is_called_after_its_kind_and_can_be_skipped_by_it():
+    assert [gate.name for gate in parse({**LEAST, "release_gates": [{"error_rate": {"max": "1%"}}]}).gates] == ["error-rate"]
+    assert parse({**LEAST, "release_gates": [{"error_rate": {"max": "1%"}}, LATENCY], "release_skip_gates": ["error-rate"]}).gates[0].name == "slow"
+
+
+def test_skipped_gates_are_left_out_and_a_wrong_name_is_refused():
+    assert parse({**LEAST, "release_gates": [LATENCY], "release_skip_gates": "[slow]"}).gates == ()
+    assert problems(release_skip_gates=["slow"])["release_skip_gates"] == "names of release_gates: errors"
+
+
+def test_gates_may_be_written_as_yaml_the_list_and_each_item():
+    spec = parse({**LEAST, "release_gates": yaml.safe_dump([LATENCY])})
+    assert parse({**LEAST, "release_gates": [yaml.safe_dump(LATENCY)]}).gates == spec.gates
+
+
+@pytest.mark.parametrize(("slower_than", "milliseconds"), [("250ms", 250.0), ("1s", 1000.0), ("0.5 s", 500.0), ("2.5s", 2500.0), ("1m", 60000.0), ("0.5ms", 0.5)])
+def test_latency_bounds_become_milliseconds(slower_than, milliseconds):
+    spec = parse({**LEAST, "release_gates": [{"name": "slow", "latency": {"slower_than": slower_than, "max": "1%"}}]})
+    assert spec.gates[0].slower_than_ms == milliseconds
+
+
+def test_without_gates_no_prometheus_is_needed():
+    without = {name: value for name, value in LEAST.items() if name != "release_prometheus"}
+    assert parse({**without, "release_gates": []}).prometheus_url is None
+    assert "release_prometheus" in problems(release_prometheus=None)
+
+
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        ({}, "release_prometheus"),
+        ({"url": "http://a", "service": "m/p:9090"}, "release_prometheus"),
+        ({"url": "a.example:9090"}, "release_prometheus.url"),
+        ({"url": 5}, "release_prometheus.url"),
+        ({"service": "prometheus:9090"}, "release_prometheus.service"),
+        ({"service": "monitoring/prometheus"}, "release_prometheus.service"),
+        ({"url": "http://a", "token": "x"}, "release_prometheus.token"),
+        ("http://a.example", "release_prometheus"),
+    ],
+    ids=str,
+)
+def test_a_prometheus_that_cannot_be_reached_so_is_refused(value, field):
+    assert field in problems(release_prometheus=value)
+
+
+LIMITS = [
+    ("release_minimum_step_seconds", 0, 604800), ("release_verify_seconds", 0, 604800), ("release_no_data_seconds", 5, 86400),
+    ("release_max_hold_seconds", 10, 604800), ("release_ready_timeout_seconds", 5, 7200), ("release_drain_seconds", 0, 3600),
+    ("release_deadline_seconds", 30, 2592000),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "least", "most"), LIMITS)
+def test_limits_include_their_ends_and_nothing_beyond(name, least, most):
+    assert [getattr(parse({**LEAST, name: edge}), name.removeprefix("release_")) for edge in (least, most)] == [least, most]
+    assert list(problems(**{name: least - 0.1})) == [name] == list(problems(**{name: most + 1}))
+
+
+@pytest.mark.parametrize("name", ["release_strategy", "release_on_inconclusive", "release_metrics_source", "release_fix_forward"])
+def test_words_outside_a_choice_are_refused(name):
+    assert "maybe" not in problems(**{name: "maybe"})[name]
+
+
+def test_a_template_patch_changes_only_metadata_and_spec():
+    assert "release_template_patch.replicas" in problems(release_template_patch={"replicas": 3})
+
+
+def test_where_a_run_stops_is_no_part_of_what_makes_it_the_same_release():
+    assert parse({**LEAST, "release_stop_after": "deploy"}).to_dict() == parse(LEAST).to_dict()
+    assert parse({**LEAST, "release_drain_seconds": 1}).to_dict() != parse(LEAST).to_dict()
+
+
+def test_a_reference_needs_a_namespace_and_a_name_only_where_one_is_meant():
+    assert parse_reference({"release_namespace": "shop"}, name_is_required=False).name is None
+    assert parse_reference({"release_namespace": "shop", "release_name": "a"}, name_is_required=True).name == "a"
+    for given_values, required in (({"release_namespace": "shop"}, True), ({"release_name": "a"}, False)):
+        with pytest.raises(SpecError, match="is required"):
+            parse_reference(given_values, name_is_required=required)
+
+
+def test_a_command_names_who_gave_it_and_why():
+    target = {"release_name": "a", "release_namespace": "shop"}
+    command = parse_command({**target, "command": "abort", "by": "mia", "release_reason": "errors at checkout"})
+    assert (command.command, command.namespace, command.name, command.by, command.reason) == ("abort", "shop", "a", "mia", "errors at checkout")
+    assert parse_command(target).by
+    with pytest.raises(SpecError, match="one of abort"):
+        parse_command({**target, "command": "promote"})
