@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-import yaml
+try:
+    import yaml
+except ImportError:  # only where a module runs on a target without PyYAML: strings of YAML are refused there
+    yaml = None  # type: ignore[assignment]
 
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
@@ -142,11 +145,18 @@ class Reader:
             return None
         found = value
         if isinstance(value, str):
-            try:
-                found = yaml.safe_load(value)
-            except yaml.YAMLError:
-                found = None
+            found = _load(value)
         if not isinstance(found, kind):
             self.refuse(field, value, allowed)
             return None
         return found
+
+
+def _load(text: str) -> Any:
+    """What a string of YAML says; None when it is no YAML."""
+    if yaml is None:
+        return None
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return None
