@@ -72,6 +72,7 @@ def main() -> int:
         parser.error(f"no such gate: {', '.join(sorted(unknown))}")
 
     LOGS.mkdir(parents=True, exist_ok=True)
+    (LOGS / "results.json").unlink(missing_ok=True)  # a run that dies must not be counted by its last one
     results = []
     with ThreadPoolExecutor(options.jobs) as pool:
         for future in as_completed([pool.submit(run, gate) for gate in options.gates or GATES]):

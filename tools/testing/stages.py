@@ -1,0 +1,121 @@
+"""What a test run consists of, and how each stage's outcome is counted. Standard library only: it runs before the venv exists."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import xml.etree.ElementTree
+from collections.abc import Callable
+from dataclasses import dataclass
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+RESULTS = REPOSITORY / "build" / "test"
+DEEP_RESULTS = REPOSITORY / "build" / "deep"
+# The cheapest first: a mistake that breaks all of them shows soonest. What is not named here follows by name.
+SCENARIO_ORDER = ["bad_input", "canary_istio", "bad_versions"]
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many of a stage's checks passed, failed and were skipped."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: Count) -> Count:
+        return Count(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One command. count turns its exit code into what passed and failed; needs names the stages that must pass before."""
+
+    name: str
+    command: list[str]
+    count: Callable[[int], Count]
+    needs: tuple[str, ...] = ()
+
+
+def one(code: int) -> Count:
+    """The command is one check."""
+    return Count(passed=1) if code == 0 else Count(failed=1)
+
+
+def preparation(code: int) -> Count:
+    """The command checks nothing, but its failure is one."""
+    return Count() if code == 0 else Count(failed=1)
+
+
+def gates(code: int) -> Count:
+    """Each gate is one check."""
+    try:
+        results = json.loads((REPOSITORY / "build" / "gates" / "results.json").read_text())
+    except (OSError, ValueError):
+        return one(code)
+    failed = sum(not result["passed"] for result in results)
+    return Count(len(results) - failed, max(failed, int(code != 0)))
+
+
+def junit(path: pathlib.Path) -> Callable[[int], Count]:
+    """Counts the cases of a JUnit file; a run that leaves none, or fails without a failed case, is one failure."""
+
+    def count(code: int) -> Count:
+        try:
+            cases = list(xml.etree.ElementTree.parse(path).iter("testcase"))
+        except (OSError, xml.etree.ElementTree.ParseError):
+            return Count(failed=1)
+        failed = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
+        skipped = sum(case.find("skipped") is not None for case in cases)
+        return Count(len(cases) - failed - skipped, max(failed, int(code != 0)), skipped)
+
+    return count
+
+
+def lab_up() -> Stage | None:
+    """The cluster, started beside the static stages: a cold build takes half an hour."""
+    if not (REPOSITORY / "lab" / "lab").exists():
+        return None
+    return Stage("lab-up", ["lab/lab", "up"], one)
+
+
+def standard() -> list[Stage]:
+    """The stages of `make test`, in order; a part that this checkout does not have is left out."""
+    stages = [Stage("venv", ["tools/venv"], preparation), Stage("gates", ["tools/gates"], gates, ("venv",))]
+    stages += [pytest(folder) for folder in ("tests/unit", "tests/simulation") if any((REPOSITORY / folder).rglob("test_*.py"))]
+    return stages + [scenario(name) for name in scenario_names()]
+
+
+def pytest(folder: str) -> Stage:
+    """Plain pytest on one folder, with one worker a core."""
+    name = folder.removeprefix("tests/")
+    report = RESULTS / f"{name}.xml"
+    command = ["tools/with-environment", "pytest", "-q", "-n", "2", "-m", "not deep", f"--junit-xml={report}", folder]
+    return Stage(name, command, junit(report), ("venv",))
+
+
+def scenario_names() -> list[str]:
+    """Every scenario but `default`, which only owns the cluster."""
+    found = {path.parent.name for path in (REPOSITORY / "extensions" / "molecule").glob("*/molecule.yml")} - {"default"}
+    return [name for name in SCENARIO_ORDER if name in found] + sorted(found - set(SCENARIO_ORDER))
+
+
+def scenario(name: str) -> Stage:
+    """One molecule scenario on the lab's cluster."""
+    return Stage(f"scenario-{name}", ["tools/with-environment", "molecule", "test", "-s", name], one, ("venv", "lab-up"))
+
+
+def deep() -> list[Stage]:
+    """The stages of `make test-deep`: the tests marked deep, then every executable in tests/deep."""
+    stages = [Stage("venv", ["tools/venv"], preparation)]
+    for folder in ("tests/unit", "tests/simulation"):
+        files = (REPOSITORY / folder).rglob("test_*.py")
+        if any("mark.deep" in path.read_text() for path in files):
+            name = folder.removeprefix("tests/")
+            report = DEEP_RESULTS / f"{name}.xml"
+            command = ["tools/with-environment", "pytest", "-n", "2", "-m", "deep", f"--junit-xml={report}", folder]
+            stages.append(Stage(name, command, junit(report), ("venv",)))
+    for path in sorted((REPOSITORY / "tests" / "deep").glob("*")):
+        if path.is_file() and path.stat().st_mode & 0o111:
+            stages.append(Stage(path.name, ["tools/with-environment", f"tests/deep/{path.name}"], one, ("venv", "lab-up")))
+    return stages
