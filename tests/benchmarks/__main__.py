@@ -14,7 +14,7 @@ from pdlab.errors import LabError
 from pdlab.paths import CHECKOUT, LAB
 
 from . import bad_answers, failed_requests, good_release, tables, waiting_release, weight_shift_in_release
-from .support import CLUSTER, results, say
+from .support import CLUSTER, RunFailed, results, say
 
 QUICK_RUNS = 2
 BENCHMARKS: dict[str, tuple[Callable[[int], None], int]] = {
@@ -33,7 +33,8 @@ def main() -> int:
     if options.table:
         tables.show(results())
         return 0
-    if subprocess.run([sys.executable, str(LAB / "lab"), "up", "--cluster", CLUSTER], check=False).returncode != 0:
+    up = [sys.executable, str(LAB / "lab"), "up", "--cluster", CLUSTER]
+    if not options.no_up and subprocess.run(up, check=False).returncode != 0:
         return 1
     failed = [name for name in options.name or BENCHMARKS if not _ran(name, options)]
     tables.show(results())
@@ -51,7 +52,7 @@ def _ran(name: str, options: argparse.Namespace) -> bool:
     try:
         with locked(f"bench-{name}"):
             measure(runs)
-    except (LabError, RuntimeError, OSError) as error:
+    except (LabError, RunFailed, RuntimeError, OSError) as error:
         traceback.print_exc()
         say(f"Benchmark {name} ended early: {error}")
         return False
@@ -63,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("name", nargs="*", choices=[[], *BENCHMARKS], help="benchmarks to run; without a name: all")
     parser.add_argument("--runs", type=int, metavar="N", help="instead of as many as the goals are stated for")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_RUNS} runs each; the document stays as it is")
+    parser.add_argument("--no-up", action="store_true", help="take the lab as it is")
     parser.add_argument("--table", action="store_true", help="only print what was measured before")
     return parser
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pddemo.playbook import Playbooks
-from pddemo.traffic import seen, steady
+from pddemo.traffic import Record, seen, steady
 
-from .support import CLUSTER, JSON, events, fresh_folder, host, image, keep, moment, results, say, settings, target
+from .support import CLUSTER, JSON, RunFailed, events, fresh_folder, host, image, keep, moment, results, say, settings, target
 
 RUNS = 20
 REQUESTS_PER_SECOND = 200
-RUNS_UNDER_ONE_LOAD = 20
+IDLE_SECONDS = 30.0
 WEIGHTS = (5, 25, 50, 75, 100)
 PATIENCE_SECONDS = 90.0
 
@@ -25,21 +26,32 @@ def measure(runs: int) -> None:
 
 
 def _measure(kind: str, runs: int, one: Callable[[Playbooks, str, int, Path], None]) -> None:
+    """All requests of all runs count, those of a run that ended otherwise too. idle: the same load with no release."""
     namespace = f"bench-{kind}"
     folder = fresh_folder("failed_requests", kind)
-    requests = failed = done = 0
-    with target(namespace) as playbooks:
-        while done < runs:
-            with steady(host(namespace), REQUESTS_PER_SECOND, CLUSTER, folder / "load.jsonl") as load:
-                for _ in range(min(RUNS_UNDER_ONE_LOAD, runs - done)):
-                    run = fresh_folder("failed_requests", kind, f"run-{done}")
-                    load.new_records(0)
-                    one(playbooks, namespace, done, run)
-                    counts = seen(load.new_records(), None)
-                    requests, failed, done = requests + counts.requests, failed + counts.failed_requests, done + 1
-                    say(f"{kind} {done} of {runs}: {counts.failed_requests} of {counts.requests:,} requests failed")
-                    before: JSON = results().get("failed_requests", {})
-                    keep({"failed_requests": {**before, kind: failed, f"{kind}_runs": done, f"{kind}_requests": requests}})
+    during: list[Record] = []
+    otherwise = 0
+    with target(namespace) as playbooks, steady(host(namespace), REQUESTS_PER_SECOND, CLUSTER, folder / "load.jsonl") as load:
+        load.new_records()
+        idle = load.new_records(IDLE_SECONDS)
+        for number in range(runs):
+            try:
+                one(playbooks, namespace, number, fresh_folder("failed_requests", kind, f"run-{number}"))
+            except RunFailed as error:
+                otherwise += 1
+                say(f"{kind}: {error}")
+                playbooks.abort_unfinished(namespace, namespace)
+            records = load.new_records()
+            during += records
+            say(f"{kind} {number + 1} of {runs}: {seen(records, None).failed_requests} of {len(records):,} requests failed")
+            part: JSON = {kind: seen(during, None).failed_requests, f"{kind}_runs": number + 1, f"{kind}_requests": len(during)}
+            part.update({f"{kind}_failed_codes": _codes(during), f"{kind}_ended_otherwise": otherwise})
+            part.update({f"{kind}_idle_failed": seen(idle, None).failed_requests, f"{kind}_idle_requests": len(idle)})
+            keep({"failed_requests": {**results().get("failed_requests", {}), **part}})
+
+
+def _codes(records: Iterable[Record]) -> dict[str, int]:
+    return dict(Counter(str(one["code"]) for one in records if not 200 <= one["code"] < 300))
 
 
 def _promote(playbooks: Playbooks, namespace: str, number: int, folder: Path) -> None:
@@ -47,7 +59,7 @@ def _promote(playbooks: Playbooks, namespace: str, number: int, folder: Path) ->
     version = "1.2.0" if number % 2 else "1.1.0"
     variables = settings(namespace, name="healthy", image=image(version), gates=[], steps=steps, verify_seconds=2, log_dir=str(folder))
     if playbooks.play("release", namespace, variables, log=folder / "playbook.txt") != 0:
-        raise RuntimeError(f"a healthy version was not promoted; see {folder}")
+        raise RunFailed(f"a healthy version was not promoted; see {folder}")
 
 
 def _abort(playbooks: Playbooks, namespace: str, number: int, folder: Path) -> None:
@@ -59,10 +71,10 @@ def _abort(playbooks: Playbooks, namespace: str, number: int, folder: Path) -> N
         deadline = time.monotonic() + PATIENCE_SECONDS
         while moment(events(folder), "weight", weight_percent=weight) is None:
             if release.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the release did not reach {weight} %; see {folder}")
+                raise RunFailed(f"the release did not reach {weight} %; see {folder}")
             time.sleep(0.2)
         time.sleep(2.0)
         playbooks.play("abort", namespace, {"release_namespace": namespace, "release_name": "healthy"}, log=folder / "abort.txt")
         release.wait(PATIENCE_SECONDS)
     if moment(events(folder), "traffic") is None:
-        raise RuntimeError(f"the abort did not return traffic; see {folder}")
+        raise RunFailed(f"the abort did not return traffic; see {folder}")

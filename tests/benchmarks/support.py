@@ -28,6 +28,13 @@ GATES = [{"name": "errors", "error_rate": {"max": "1%"}}, {"name": "slow", "late
 JSON = dict[str, Any]
 
 
+SPARE_RUNS = 5
+
+
+class RunFailed(Exception):
+    """One run gave no figure, for a reason that its log tells; the benchmark goes on without it."""
+
+
 def image(version: str) -> str:
     """Reference of a version of the shop."""
     return f"{LAB_REPOSITORY}/shop:{version}"
@@ -127,7 +134,9 @@ __all__ = [
     "CLUSTER",
     "FOLDER",
     "JSON",
+    "SPARE_RUNS",
     "Figures",
+    "RunFailed",
     "events",
     "figures",
     "fresh_folder",

@@ -30,7 +30,15 @@ def _bad(part: JSON) -> str:
 
 def _failed(part: JSON) -> str:
     kinds = [kind for kind in ("promotions", "rollbacks") if kind in part]
-    return "; ".join(f"{part[kind]} of {part[f'{kind}_requests']:,} in {part[f'{kind}_runs']} {kind}" for kind in kinds)
+    return "; ".join(f"{part[kind]} of {part[f'{kind}_requests']:,} in {part[f'{kind}_runs']} {kind}{_noise(part, kind)}" for kind in kinds)
+
+
+def _noise(part: JSON, kind: str) -> str:
+    """What failed without any release, where something did."""
+    failed = part[f"{kind}_idle_failed"]
+    codes = ", ".join(f"{count} × {code}" for code, count in part[f"{kind}_failed_codes"].items())
+    idle = f"; with no release {failed} of {part[f'{kind}_idle_requests']:,}" if codes or failed else ""
+    return f" ({codes}{idle})" if codes else idle
 
 
 ROWS = (
