@@ -214,7 +214,7 @@ class Sequential:
     def _shared_incident(self, state: State, look: Look) -> _Choice | None:
         if state.incident_since is None:
             return None
-        after_rise = state.risen_at is not None and state.incident_since >= state.risen_at
+        after_rise = state.risen_at is not None and state.incident_since > state.risen_at
         if after_rise and look.at_seconds - state.incident_since >= self.rule.incident_grace_seconds:
             return words.ROLL_BACK, words.SHARED_INCIDENT_AFTER_RISE, ""
         return words.HOLD, words.SHARED_INCIDENT, ""
