@@ -62,7 +62,7 @@ def sort(arms: Arms, vector: Iterable[tuple[Mapping[str, str], float]]) -> Readi
 
 
 def _bound_ms(arms: Arms, le: str) -> float:
-    return float("inf") if le == "+Inf" else float(le) * arms.source.bound_unit_ms
+    return float("inf") if le == "+Inf" else round(float(le) * arms.source.bound_unit_ms, 3)  # as the gate's bound is
 
 
 @dataclass

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any, Protocol
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
@@ -54,7 +55,7 @@ class ByUrl:
                 return json.loads(answer.read())
         except HTTPError as error:
             raise _http_error(error.code, error.read().decode("utf-8", "replace")) from error
-        except (URLError, OSError, ValueError) as error:
+        except (URLError, HTTPException, OSError, ValueError) as error:
             raise Unavailable(f"{self.url}: {error}") from error
 
 
@@ -72,7 +73,7 @@ class ByService:
         try:
             return self.session.request("GET", proxy, query=query, read_seconds=TIMEOUT_SECONDS)
         except ClusterError as error:
-            if error.status == 400:
+            if error.status in (400, 422):
                 raise BadQuery(str(error)) from error
             raise Unavailable(str(error)) from error
 
@@ -112,7 +113,7 @@ class Prometheus:
 
 def _http_error(status: int, text: str) -> MetricsError:
     try:
-        message = json.loads(text).get("error", text)
-    except ValueError:
+        message = json.loads(text)["error"]
+    except (ValueError, TypeError, KeyError):
         message = text[:200]
     return BadQuery(message) if status in (400, 422) else Unavailable(f"HTTP {status}: {message}")
