@@ -24,6 +24,7 @@ SHORTFALLS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7)
 """Alternatives of both promote tests, as multiples of max_rate or max_ratio."""
 
 LARGEST = 1e300
+WHOLE_RELEASE_SHARE = 0.99
 
 
 def relative_log_ratios(canary: Counts, baseline: Counts, null_ratio: float, factors: Sequence[float]) -> tuple[float, ...]:
@@ -72,6 +73,18 @@ def log_weighted_mean(weighted: Sequence[tuple[float, float]]) -> float:
     if top == -math.inf:
         return top
     return top + math.log(math.fsum(weight * math.exp(value - top) for weight, value in present))
+
+
+def with_fresh_start(log_whole: float, log_step: float, step: int) -> float:
+    """Log of 0.99*E(whole release) + v*E(this step alone), v = 0.01/(k*(k-1)) at the k-th step, and what later steps keep.
+
+    A long good time must not pay for a version that turns bad at a later weight: every clean request lowers the evidence
+    of the whole release. Each step's own process starts at 1, stops with the step, and the shares sum to 1 over all steps,
+    so the average is still a supermartingale; what earlier steps' processes ended with is left out, which only lowers it.
+    """
+    later = (1.0 - WHOLE_RELEASE_SHARE) / max(step, 1)
+    own = later / (step - 1) if step > 1 else 0.0
+    return log_weighted_mean([(WHOLE_RELEASE_SHARE, log_whole), (own, log_step), (later, 0.0)])
 
 
 def as_number(log_value: float) -> float:

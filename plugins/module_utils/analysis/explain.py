@@ -53,8 +53,7 @@ def _numbers(rule: Rule, state: State, memory: GateState, found: GateFinding, at
         numbers["ratio"] = ratio_estimate(strata)
         numbers["ratio_interval"] = list(ratio_interval(strata, found.gate.dispersion, rule.relative_threshold))
     if not found.certified and not rule.fix_forward:
-        judged = memory.outside_incident if memory.burning else memory.outside_incident + memory.open_canary
-        to_go = clean_requests_to_certify(judged, found.limit, found.gate.dispersion, rule.promote_threshold)
+        to_go = clean_requests_to_certify(memory.judged_by_rate, found.limit, found.gate.dispersion, rule.promote_threshold)
         per_second = _requests_per_second(state, memory, at_seconds)
         numbers["requests_to_go"] = to_go
         numbers["seconds_to_go"] = to_go / per_second if per_second else None

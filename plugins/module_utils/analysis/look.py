@@ -25,6 +25,9 @@ class Counts:
     def __add__(self, other: Counts) -> Counts:
         return Counts(self.requests + other.requests, self.events + other.events)
 
+    def __sub__(self, other: Counts) -> Counts:
+        return Counts(self.requests - other.requests, self.events - other.events)
+
     @property
     def rate(self) -> float:
         """Events per request, 0.0 without requests."""

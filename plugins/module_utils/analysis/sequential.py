@@ -33,6 +33,7 @@ from .evidence import (
     log_weighted_mean,
     rate_log_ratios,
     relative_log_ratios,
+    with_fresh_start,
 )
 from .explain import explain
 from .finding import Finding, GateFinding
@@ -86,6 +87,7 @@ class Sequential:
         return replace(
             state,
             gates=tuple(_begin_step(_close_block(gate, each, state, at_seconds)) for gate, each in zip(self.rule.gates, state.gates)),
+            steps=state.steps + 1,
             weight_percent=weight_percent,
             entered_at=at_seconds,
             risen_at=at_seconds if weight_percent > state.weight_percent else state.risen_at,
@@ -239,31 +241,26 @@ class Sequential:
     def _weigh(self, gate: Gate, each: GateState, state: State) -> GateFinding:
         log_relative = log_promote_ratio = -math.inf
         if not state.absolute_only:
-            log_relative = log_mixture(_relative(gate, each), gate.dispersion)
+            log_relative = _log_relative(gate, each, state, gate.dispersion)
             log_promote_ratio = log_mixture(_promote_ratio(gate, each), gate.dispersion)
         limit = min(gate.max_rate * state.scale, max(gate.max_rate, LARGEST_SCALED_RATE))
         log_absolute = log_promote = -math.inf
         if not self.rule.fix_forward:
-            judged = each.outside_incident if each.burning else each.outside_incident + each.open_canary
-            log_absolute = log_mixture(rate_log_ratios(judged, gate.max_rate, EXCESSES), gate.dispersion)
-            log_promote = log_mixture(rate_log_ratios(judged, limit, SHORTFALLS), gate.dispersion)
+            log_absolute = _log_absolute(gate, each, state, gate.dispersion)
+            log_promote = log_mixture(rate_log_ratios(each.judged_by_rate, limit, SHORTFALLS), gate.dispersion)
         certified = max(log_promote, log_promote_ratio) >= math.log(self.rule.promote_threshold)
         return GateFinding(gate, log_relative, log_absolute, log_promote, log_promote_ratio, limit, certified)
 
     def _one_look_suffices(self, state: State, one_look: dict[str, bool]) -> bool:
         """Evidence at a much larger dispersion: by the ratio, or by the rate where there is no baseline."""
         rule = self.rule
+        if state.absolute_only and rule.fix_forward:
+            return False
         weighted = []
         for gate, each in zip(rule.gates, state.gates):
             weight = self._weights[gate.name] if one_look.get(gate.name) else 0.0
-            dispersion = gate.dispersion * rule.one_look_dispersion
-            if state.absolute_only:
-                counts = each.outside_incident + each.open_canary
-                weighted.append((weight, log_mixture(rate_log_ratios(counts, gate.max_rate, EXCESSES), dispersion)))
-            else:
-                weighted.append((weight, log_mixture(_relative(gate, each), dispersion)))
-        if state.absolute_only and rule.fix_forward:
-            return False
+            log_evidence = _log_absolute if state.absolute_only else _log_relative
+            weighted.append((weight, log_evidence(gate, each, state, gate.dispersion * rule.one_look_dispersion)))
         return _reached(weighted, rule.absolute_threshold if state.absolute_only else rule.relative_threshold)
 
 
@@ -287,7 +284,31 @@ def _close_block(gate: Gate, each: GateState, state: State, at_seconds: float) -
 
 
 def _begin_step(each: GateState) -> GateState:
-    return replace(each, requests_before_step=each.canary.requests, canary_idle_since=None, baseline_idle_since=None, burning=False)
+    return replace(
+        each,
+        relative_before_step=each.relative,
+        outside_incident_before_step=each.outside_incident,
+        requests_before_step=each.canary.requests,
+        canary_idle_since=None,
+        baseline_idle_since=None,
+        burning=False,
+    )
+
+
+def _log_relative(gate: Gate, each: GateState, state: State, dispersion: float) -> float:
+    whole = _relative(gate, each)
+    step = tuple(now - before for now, before in zip(whole, each.relative_before_step))
+    return with_fresh_start(log_mixture(whole, dispersion), log_mixture(step, dispersion), state.steps)
+
+
+def _log_absolute(gate: Gate, each: GateState, state: State, dispersion: float) -> float:
+    whole = each.judged_by_rate
+    step = whole - each.outside_incident_before_step
+    return with_fresh_start(
+        log_mixture(rate_log_ratios(whole, gate.max_rate, EXCESSES), dispersion),
+        log_mixture(rate_log_ratios(step, gate.max_rate, EXCESSES), dispersion),
+        state.steps,
+    )
 
 
 def _reached(weighted: list[tuple[float, float]], threshold: float) -> bool:

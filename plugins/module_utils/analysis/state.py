@@ -26,14 +26,19 @@ class Stratum:
 
 @dataclass(frozen=True)
 class GateState:
-    """One gate's memory. ``relative`` and ``promote_ratio`` are log-sums of closed blocks, before dispersion."""
+    """One gate's memory. ``relative`` and ``promote_ratio`` are log-sums of closed blocks, before dispersion.
+
+    ``..._before_step`` is what there was when the step began.
+    """
 
     name: str
     relative: tuple[float, ...] = (0.0,) * len(RATIOS)
+    relative_before_step: tuple[float, ...] = (0.0,) * len(RATIOS)
     promote_ratio: tuple[float, ...] = (0.0,) * len(SHORTFALLS)
     canary: Counts = NO_COUNTS
     baseline: Counts = NO_COUNTS
     outside_incident: Counts = NO_COUNTS
+    outside_incident_before_step: Counts = NO_COUNTS
     open_canary: Counts = NO_COUNTS
     open_baseline: Counts = NO_COUNTS
     event_looks: int = 0
@@ -47,6 +52,11 @@ class GateState:
     @property
     def canary_so_far(self) -> Counts:
         return self.canary + self.open_canary
+
+    @property
+    def judged_by_rate(self) -> Counts:
+        """Canary counts that speak about the rate limit: not those of a block during which stable itself was burning."""
+        return self.outside_incident if self.burning else self.outside_incident + self.open_canary
 
     @property
     def baseline_so_far(self) -> Counts:
@@ -71,6 +81,7 @@ class State:
 
     gates: tuple[GateState, ...]
     looks: int = 0
+    steps: int = 0
     weight_percent: float = 0.0
     entered_at: float = 0.0
     risen_at: float | None = None
@@ -99,15 +110,16 @@ class State:
         return cls(**values)
 
 
-_COUNTS = ("canary", "baseline", "outside_incident", "open_canary", "open_baseline")
+_COUNTS = ("canary", "baseline", "outside_incident", "outside_incident_before_step", "open_canary", "open_baseline")
+_LOG_SUMS = ("relative", "relative_before_step", "promote_ratio")
 
 
 def _gate_to_dict(gate: GateState) -> dict[str, Any]:
     plain: dict[str, Any] = {each.name: getattr(gate, each.name) for each in fields(gate)}
     for name in _COUNTS:
         plain[name] = _pair(plain[name])
-    plain["relative"] = list(gate.relative)
-    plain["promote_ratio"] = list(gate.promote_ratio)
+    for name in _LOG_SUMS:
+        plain[name] = list(plain[name])
     plain["strata"] = [[each.weight_percent, *_pair(each.canary), *_pair(each.baseline)] for each in gate.strata]
     plain["recent"] = [list(each) for each in gate.recent]
     return plain
@@ -117,8 +129,8 @@ def _gate_from_dict(plain: Mapping[str, Any]) -> GateState:
     values = {each.name: plain[each.name] for each in fields(GateState)}
     for name in _COUNTS:
         values[name] = Counts(*values[name])
-    values["relative"] = tuple(values["relative"])
-    values["promote_ratio"] = tuple(values["promote_ratio"])
+    for name in _LOG_SUMS:
+        values[name] = tuple(values[name])
     values["strata"] = tuple(
         Stratum(weight, Counts(requests, events), Counts(base_requests, base_events))
         for weight, requests, events, base_requests, base_events in values["strata"]
