@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 import load_log
+from await_metrics import await_metrics
 from cluster import Cluster, difference, leftovers
 from runner import Runner
 
@@ -45,7 +46,6 @@ COLLECTION = "progressive.delivery"
 RECORD = f"{COLLECTION}/record"
 WAIT_SECONDS = 120.0
 LOAD_SECONDS = 420
-METRICS_SECONDS = 90.0
 POLL_SECONDS = 0.05
 
 
@@ -73,6 +73,7 @@ class Story:
             self._set_stage()
             for act in self.told["acts"]:
                 self._act(act)
+                self._load_lasts()
         except Exception:
             error = traceback.format_exc(limit=3)
         finally:
@@ -179,15 +180,7 @@ class Story:
                 self.loads[target] = self._start_load(target)
         for target in self.loads:
             if self._variables(target)["release_gates"]:
-                self._await_metrics(target)
-
-    def _await_metrics(self, target: str) -> None:
-        deadline = time.monotonic() + METRICS_SECONDS
-        query = f'istio_requests_total{{reporter="source",destination_service_namespace="{target}"}}'
-        while not self.cluster.prometheus(self.stage["prometheus"], query):
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"Prometheus knows no requests of {target} after {METRICS_SECONDS:.0f} s")
-            time.sleep(0.5)
+                await_metrics(self.cluster, self.stage["prometheus"], target)
 
     def _start(self, name: str, playbook: str, options: list[str], extra: JSON) -> None:
         inventory = self.folder / f"{self.first}-{name}.inventory.json"
@@ -211,6 +204,11 @@ class Story:
         options = ["--host", host, "--rate", str(self._rate(target)), "--duration", f"{LOAD_SECONDS}s", "--out", str(self._load_file(target))]
         with (self.folder / f"{target}.load.log").open("wb") as output:
             return subprocess.Popen([*LAB, "load", *options], stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+
+    def _load_lasts(self) -> None:
+        ended = [target for target, process in self.loads.items() if process.poll() is not None]
+        if ended:
+            raise RuntimeError(f"the load on {', '.join(ended)} ended too early; see {self.folder}/{ended[0]}.load.log")
 
     def _end_load(self) -> None:
         for process in self.loads.values():
