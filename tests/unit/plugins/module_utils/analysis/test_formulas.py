@@ -22,6 +22,7 @@ from ansible_collections.progressive.delivery.plugins.module_utils.analysis.evid
     log_weighted_mean,
     rate_log_ratios,
     relative_log_ratios,
+    with_fresh_start,
 )
 from ansible_collections.progressive.delivery.plugins.module_utils.analysis.incident import is_burning, remember
 from ansible_collections.progressive.delivery.plugins.module_utils.analysis.interval import ratio_estimate, ratio_interval
@@ -77,6 +78,13 @@ def test_expected_evidence_is_at_most_one_under_the_null(null_ratio):
             for a in range(events + 1)
         )
         assert expected <= 1.0 + 1e-9
+
+
+@pytest.mark.parametrize("step", [0, 1, 2, 7, 1000])
+def test_fresh_starts_never_begin_above_one(step):
+    assert with_fresh_start(0.0, 0.0, step) <= 1e-12
+    shares = 0.99 + sum(0.01 / (k * (k - 1)) for k in range(2, step + 1)) + 0.01 / max(step, 1)
+    assert shares == pytest.approx(1.0)
 
 
 def test_numbers_stay_finite():
