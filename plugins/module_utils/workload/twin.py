@@ -57,8 +57,8 @@ def with_version(template: JSON, *, container: str, image: str, patch: JSON | No
 
 def merge(base: Any, change: Any) -> Any:
     """change laid over base: dictionaries merge key by key, lists of named things item by item, null removes."""
-    if isinstance(base, dict) and isinstance(change, dict):
-        merged = dict(base)
+    if isinstance(change, dict):
+        merged = dict(base) if isinstance(base, dict) else {}
         for key, value in change.items():
             if value is None:
                 merged.pop(key, None)
