@@ -57,6 +57,7 @@ def main() -> int:
     )
     parser.add_argument("--no-up", action="store_true", help="take the lab as it is")
     options = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell started us with SIGINT ignored
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         with locked("demo"):

@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, tuple[Callable[[int], None], int]] = {
 
 def main() -> int:
     options = _parser().parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell started us with SIGINT ignored
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if options.table:
         tables.show(results())
