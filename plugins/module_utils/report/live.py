@@ -34,8 +34,16 @@ class Live:
         line = f"{stamp}  {self._target:<12}  {word:<9}  {text}".rstrip()
         self._emit(clip(line) if word in CLIPPED else line)
         if self._log_path:
-            with open(self._log_path, "a", encoding="utf-8") as log:
-                log.write(json.dumps({"at": now, "target": self._target, "event": word, "text": text, **facts}, sort_keys=True) + "\n")
+            self._log({"at": now, "target": self._target, "event": word, "text": text, **facts})
+
+    def _log(self, facts: dict[str, Any]) -> None:
+        """A full disk must never keep traffic from returning: the log ends, the release goes on."""
+        try:
+            with open(str(self._log_path), "a", encoding="utf-8") as log:
+                log.write(json.dumps(facts, sort_keys=True) + "\n")
+        except OSError as error:
+            self._log_path = None
+            self.say("warning", f"the log ends here: {error}")
 
     def weight(self, percent: int, note: str, **facts: Any) -> None:
         """A traffic change, with its bar."""
