@@ -19,7 +19,7 @@ class Step:
     name: str
     weight_percent: int
     seconds: float = 0.0
-    next_weight_percent: int | None = None  # analyze: the weight that its verdict lets through
+    next_weight_percent: int | None = None  # weight, analyze: where an advance leads
 
     def to_dict(self) -> dict[str, Any]:
         """The step as JSON."""
@@ -40,7 +40,7 @@ def canary_steps(spec: Spec) -> list[Step]:
 
 def _weight(one: StepSpec, following: int | None, *, judged: bool) -> list[Step]:
     weight = one.weight_percent
-    steps = [Step("weight", f"weight-{weight}", weight)]
+    steps = [Step("weight", f"weight-{weight}", weight, 0.0, following)]
     if following is None:
         return steps  # the watch at 100 is the step verify
     if one.bake_seconds:

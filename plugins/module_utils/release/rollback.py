@@ -37,7 +37,7 @@ def turn_back(context: Context, why: TurnBack) -> None:
     context.state.evidence = why.evidence or context.state.evidence
     _best_effort_journal(context, f"returning traffic: {why.cause}")
     if context.state.stable_changed:
-        _undo_template(context)
+        _with_patience(context, lambda: _undo_template(context))
     _with_patience(context, lambda: _return_traffic(context))
     if why.outcome == PARKED:
         context.state.phase = "parked"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..cluster.errors import ClusterError, Superseded, Unreachable
+from ..traffic.route import RouteError
 from .context import Context
 from .ending import PARKED, PROMOTED, StopHere, TurnBack
 from .plan import Step
@@ -119,5 +120,5 @@ def _let_go(context: Context) -> None:
     for action in (lambda: context.router.unclaim(context.token), context.unclaim_deployment, context.lease.release):
         try:
             action()
-        except ClusterError as error:
+        except (ClusterError, RouteError) as error:
             context.live.say("warning", f"not tidied up: {error}")

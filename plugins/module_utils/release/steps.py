@@ -70,14 +70,12 @@ def weight(context: Context, step: Step, watch: Watch) -> None:
 
 def bake(context: Context, step: Step, watch: Watch) -> None:
     """Watch for a while."""
-    watch.enter(step)
     context.live.say("bake", f"{step.seconds:.0f} s at {step.weight_percent} %")
     watch.linger(step.seconds)
 
 
 def analyze(context: Context, step: Step, watch: Watch) -> None:
     """Watch until the evidence lets the weight rise."""
-    watch.enter(step)
     while not may_go_on(watch.verdict, context.spec.on_inconclusive):
         watch.poll()
         _route_is_ours(context)
@@ -87,7 +85,6 @@ def analyze(context: Context, step: Step, watch: Watch) -> None:
 
 def verify(context: Context, step: Step, watch: Watch) -> None:
     """The watch with all traffic on the twin, while stable is whole: return is one patch."""
-    watch.enter(step)
     context.live.say("verify", f"{step.seconds:.0f} s with all traffic on the canary; stable stays whole")
     until = context.process.clock() + step.seconds
     while context.process.clock() < until or (context.spec.gates and not _quiet(watch)):

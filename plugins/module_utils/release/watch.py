@@ -71,7 +71,6 @@ class Watch:
                 at_seconds=self._context.process.clock(),
                 next_weight_percent=step.next_weight_percent,
                 absolute_only=step.weight_percent >= 100,
-                minimum_seconds=max(step.seconds, self._context.spec.minimum_step_seconds),
             )
 
     def leave_traffic(self) -> None:

@@ -41,7 +41,7 @@ def test_a_verdict_lets_the_following_weight_through_and_verify_watches_the_last
     steps = {step.name: step for step in plan(specs.parse({**LEAST, "release_steps": [10, 40, {"weight": 100, "bake_seconds": 90}]}))}
     assert [steps[name].next_weight_percent for name in ("analyze-10", "analyze-40")] == [40, 100]
     assert (steps["verify"].weight_percent, steps["verify"].seconds) == (100, 90)
-    assert steps["weight-40"].to_dict() == {"kind": "weight", "name": "weight-40", "weight_percent": 40, "seconds": 0.0, "next_weight_percent": None}
+    assert steps["weight-40"].to_dict() == {"kind": "weight", "name": "weight-40", "weight_percent": 40, "seconds": 0.0, "next_weight_percent": 100}
 
 
 @given(st.sets(st.integers(1, 99), max_size=10))
