@@ -1,0 +1,244 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Decisions of the runner that a cluster rarely offers, against a world in memory. The proof on real clusters is made elsewhere."""
+
+import copy
+
+import pytest
+from ansible_collections.progressive.delivery.plugins.module_utils.engine import native
+from ansible_collections.progressive.delivery.plugins.module_utils.release import record
+from ansible_collections.progressive.delivery.plugins.module_utils.release.context import Process
+from ansible_collections.progressive.delivery.plugins.module_utils.release.ending import PARKED, TurnBack
+from ansible_collections.progressive.delivery.plugins.module_utils.release.preflight import Refused
+from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse
+from ansible_collections.progressive.delivery.plugins.module_utils.traffic.route import EPOCH
+from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_api import FakeApi
+
+STABLE = {"destination": {"host": "shop"}}
+GIVEN = {
+    "release_name": "shop", "release_namespace": "eu", "release_workload": "Deployment/shop", "release_image": "shop:2",
+    "release_gates": [], "release_steps": [10, 50, 100], "release_verify_seconds": 5, "release_drain_seconds": 1,
+}  # fmt: skip
+
+
+class World(FakeApi):
+    """A namespace with one shop behind one route; its Deployments are ready as soon as they are written."""
+
+    def __init__(self):
+        super().__init__()
+        self.lines = []
+        self.stop = None
+        self.at = {}  # word of a line -> what happens when it is said
+        self.controllers = [self._deployments, self._endpoints]
+        for name in ("eu", "kube-system"):
+            self.put({"kind": "Namespace", "metadata": {"name": name}})
+        pod = {"metadata": {"labels": {"app": "shop"}}, "spec": {"containers": [{"name": "app", "image": "shop:1"}]}}
+        meta = {"name": "shop", "namespace": "eu"}
+        self.put({"kind": "Service", "metadata": meta, "spec": {"selector": {"app": "shop"}, "ports": [{"port": 80}]}})
+        self.put({"kind": "Deployment", "metadata": meta, "spec": {"replicas": 4, "selector": {"matchLabels": {"app": "shop"}}, "template": pod}})
+        self.put({"kind": "VirtualService", "metadata": meta, "spec": {"http": [{"name": "main", "route": [STABLE]}]}})
+
+    def _kind(self, kind):
+        return [obj for (one, _namespace, _name), obj in self.objects.items() if one == kind]
+
+    def _deployments(self):
+        for one in self._kind("Deployment"):
+            counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), one["spec"]["replicas"])
+            one["status"] = {"observedGeneration": one["metadata"]["generation"], **counts}
+
+    def _endpoints(self):
+        for service in self._kind("Service"):
+            name, wanted = service["metadata"]["name"], service["spec"]["selector"].items()
+            sizes = [d["spec"]["replicas"] for d in self._kind("Deployment") if wanted <= d["spec"]["template"]["metadata"]["labels"].items()]
+            meta = {"name": name, "namespace": "eu", "labels": {"kubernetes.io/service-name": name}}
+            self.objects["EndpointSlice", "eu", name] = {"metadata": meta, "endpoints": [{"conditions": {"ready": True}}] * sum(sizes)}
+
+    def emit(self, line):
+        self.lines.append(line)
+        for word in [word for word in self.at if word in line]:
+            self.at.pop(word)()
+
+    @property
+    def caller(self):
+        process = Process(clock=self.clock, sleep=self.sleep, why_stop=lambda: self.stop)
+        return native.Caller(self.emit, "eu", None, process, "status", "abort")
+
+    def start(self, **changed):
+        return native.start(self, parse({**GIVEN, **changed}), self.caller)
+
+    @property
+    def route(self):
+        return self.stored("VirtualService", "eu", "shop")["spec"]["http"][0]["route"]
+
+    @property
+    def image(self):
+        return self.stored("Deployment", "eu", "shop")["spec"]["template"]["spec"]["containers"][0]["image"]
+
+    def names(self, kind):
+        return sorted(one["metadata"]["name"] for one in self._kind(kind))
+
+    def assert_home(self, image):
+        """All traffic on stable, which runs the image; nothing of ours is left but the record."""
+        assert (self.route, self.image) == ([STABLE], image)
+        assert (self.names("Deployment"), self.names("Service"), self.names("Lease")) == (["shop"], ["shop"], [])
+        for kind in ("VirtualService", "Deployment"):
+            assert EPOCH not in (self.stored(kind, "eu", "shop")["metadata"].get("annotations") or {})
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+def raising(error):
+    def act():
+        raise error
+
+    return act
+
+
+def test_a_good_release_ends_with_stable_on_the_new_version_and_nothing_left_behind(world):
+    result = world.start()
+    assert (result["outcome"], result["weight_percent"], result["changed"]) == ("promoted", 0, True)
+    world.assert_home("shop:2")
+    assert record.load(world, "eu", "shop").state.phase == "ended"
+    assert world.start()["changed"] is False
+
+
+def test_a_run_that_lost_the_release_changes_nothing_any_more(world):
+    taken = []
+
+    def take_over():
+        found = world.stored("VirtualService", "eu", "shop")
+        found["metadata"]["annotations"][EPOCH] += "0"
+        world.put(found)
+        taken.append((world.route, len(world.writes())))
+
+    world.at["50 %"] = take_over
+    result = world.start()
+    assert result["outcome"] == "aborted"
+    ((route, _before),) = taken
+    assert world.route == route != [STABLE]
+    assert world.image == "shop:1"
+    assert "DELETE Deployment/shop-canary" not in world.writes()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("bug"), KeyboardInterrupt()], ids=["a bug", "Ctrl-C"])
+@pytest.mark.parametrize("where", ["10 %", "verify", "promote"])
+def test_whatever_is_raised_traffic_returns_first(world, error, where):
+    world.at[where] = raising(error)
+    with pytest.raises(type(error)):
+        world.start()
+    world.assert_home("shop:1")
+    state = record.load(world, "eu", "shop").state
+    assert (state.phase, state.outcome) == ("ended", "rolled_back")
+
+
+def test_a_runner_that_lost_its_parent_returns_traffic(world):
+    world.at["50 %"] = lambda: setattr(world, "stop", "the parent is gone")
+    assert world.start()["reason"] == "the parent is gone"
+    world.assert_home("shop:1")
+
+
+def test_an_api_server_that_is_silent_for_a_while_only_delays_a_release(world):
+    world.at["shop-canary:"] = lambda: world.silence(40)
+    assert world.start()["outcome"] == "promoted"
+    assert any("the API server does not answer" in line for line in world.lines)
+    world.assert_home("shop:2")
+
+
+@pytest.mark.parametrize("applied", [True, False])
+def test_a_step_whose_write_got_no_answer_runs_again(world, applied):
+    world.lose("POST", "Deployment", applied=applied)
+    assert world.start()["outcome"] == "promoted"
+    assert sum("trying again for" in line for line in world.lines) == 1
+    world.assert_home("shop:2")
+
+
+def test_silence_while_the_template_is_undone_does_not_keep_traffic_from_returning(world):
+    def trouble():
+        world.at["undo"] = lambda: world.silence(30)
+        raise RuntimeError("bug")
+
+    world.at["promote"] = lambda: None
+    world.at["takes shop:2 while"] = trouble
+    with pytest.raises(RuntimeError):
+        world.start()
+    world.assert_home("shop:1")
+
+
+def test_a_route_that_somebody_deletes_ends_the_release_and_gives_the_lease_back(world):
+    world.at["50 %"] = lambda: world.objects.pop(("VirtualService", "eu", "shop"))
+    result = world.start()
+    assert result["outcome"] == "rolled_back"
+    assert (world.names("Deployment"), world.names("Lease")) == (["shop"], [])
+
+
+def test_destinations_that_somebody_edits_end_the_release_and_stay_theirs(world):
+    theirs = [{"destination": {"host": "maintenance"}}]
+
+    def edit():
+        found = world.stored("VirtualService", "eu", "shop")
+        found["spec"]["http"][0]["route"] = copy.deepcopy(theirs)
+        world.put(found)
+
+    world.at["10 %"] = edit
+    assert "edited" in world.start()["reason"]
+    assert world.route == theirs
+    assert world.names("Deployment") == ["shop"]
+
+
+def test_a_template_that_somebody_edits_is_not_overwritten_by_promote(world):
+    def edit():
+        found = world.stored("Deployment", "eu", "shop")
+        found["spec"]["template"]["spec"]["containers"][0]["image"] = "shop:hotfix"
+        world.put(found)
+
+    world.at["verify"] = edit
+    result = world.start()
+    assert result["outcome"] == "rolled_back"
+    assert "edited by somebody else" in result["reason"]
+    assert world.route == [STABLE]
+
+
+def test_stop_after_leaves_everything_as_it_is_and_the_next_run_goes_on(world):
+    assert world.start(release_stop_after="weight-50")["outcome"] == "running"
+    assert [one.get("weight") for one in world.route] == [50, 50]
+    world.objects["Lease", "eu", "progressive-delivery-deployment-shop"]["spec"]["holderIdentity"] = ""
+    assert world.start()["outcome"] == "promoted"
+    assert sum("shop-canary: 1 pods" in line for line in world.lines) == 1
+    world.assert_home("shop:2")
+
+
+def test_a_changed_plan_is_no_way_to_go_on(world):
+    world.start(release_stop_after="weight-10")
+    with pytest.raises(Refused, match="steps"):
+        world.start(release_steps=[10, 100])
+    assert [one.get("weight") for one in world.route] == [90, 10]
+
+
+def test_a_parked_release_has_no_traffic_keeps_its_twin_and_goes_on_at_its_weight(world):
+    world.at["50 %"] = raising(TurnBack("max_hold", "nobody knows", outcome=PARKED))
+    assert world.start()["outcome"] == "parked"
+    assert (world.route, world.names("Deployment"), world.names("Lease")) == ([STABLE], ["shop", "shop-canary"], [])
+    assert world.start()["outcome"] == "promoted"
+    world.assert_home("shop:2")
+
+
+def test_an_abort_request_returns_traffic_and_names_who_asked(world):
+    request = {"by": "mia", "reason": "support is burning"}
+    world.at["10 %"] = lambda: record.ask_abort(world, record.load(world, "eu", "shop"), request)
+    result = world.start()
+    assert (result["outcome"], result["reason"]) == ("aborted", "aborted by mia: support is burning")
+    world.assert_home("shop:1")
+
+
+def test_a_patient_rollback_survives_an_api_server_that_answers_nothing_for_minutes(world):
+    def trouble():
+        world.silence(200)
+        raise TurnBack("errors", "too many errors")
+
+    world.at["50 %"] = trouble
+    assert world.start()["outcome"] == "rolled_back"
+    world.assert_home("shop:1")
