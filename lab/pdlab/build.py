@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
 
 from .base import envoy, root_file_system
+from .cache import sweep
 from .gobuild import programs
 from .images import WORKLOADS, kubernetes_images, shop
 from .paths import in_cache
+from .shell import stop_children
 
 _WORKERS = 2
 _TOOLS = {"kubectl": "kubectl", "kind": "kind", "helm": "helm"}
@@ -18,6 +20,7 @@ _TOOLS = {"kubectl": "kubectl", "kind": "kind", "helm": "helm"}
 
 def build_all(own_engine: bool) -> None:
     """Fills the cache; with a stock engine only the tools and the shop are ours."""
+    sweep()
     go = ["kubernetes", "istio", "coredns", "prometheus", "kubectl", "helm", "etcd", "kind", "node", "shop"]
     if not own_engine:
         go = ["kubectl", "helm", "kind", "shop"]
@@ -51,11 +54,13 @@ def _link_tools() -> None:
 
 
 def _run_all(jobs: list[Callable[[], object]]) -> None:
-    """Runs the jobs in their order on a few threads; the first failure ends the wait and cancels what has not begun."""
+    """Runs the jobs in their order on a few threads; the first failure, or our own end, stops the others."""
     with ThreadPoolExecutor(_WORKERS) as pool:
         futures = [pool.submit(job) for job in jobs]
-        done, waiting = wait(futures, return_when=FIRST_EXCEPTION)
-        for future in waiting:
-            future.cancel()
-        for future in done:
-            future.result()
+        try:
+            for future in as_completed(futures):
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop_children()
+            raise

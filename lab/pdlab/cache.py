@@ -72,6 +72,14 @@ def locked(name: str) -> Iterator[None]:
         yield
 
 
+def sweep() -> None:
+    """Removes what builds that were killed have left behind; builds that go on hold their lock and are left alone."""
+    for scratch in in_cache("tmp", "x").parent.iterdir():
+        with in_cache("locks", f"{scratch.name}.lock").open("w") as handle, contextlib.suppress(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
 def write_atomically(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")

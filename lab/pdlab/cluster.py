@@ -22,6 +22,7 @@ DEFAULT = "pd-lab"
 GATEWAY_NODE_PORT = 30080
 _FIRST_GATEWAY_PORT = 31080
 _READY_SECONDS = 120
+_REVIVE_SECONDS = 60
 
 
 def ensure_cluster(engine: Engine, name: str) -> None:
@@ -30,9 +31,9 @@ def ensure_cluster(engine: Engine, name: str) -> None:
     image = ensure_node_image(engine.env) if engine.own else STOCK_NODE_IMAGE
     keep_inside(engine.env, image)
     with locked(f"cluster-{name}"):
-        if answers(engine, name) and _image_of(engine, name) == image:
-            return
         if name in existing(engine):
+            if _is_made_of(engine, name, image) and (answers(engine, name) or _revive(engine, name)):
+                return
             say(f"Cluster {name} does not answer or is of another image: creating it anew")
         _delete(engine, name)
         with step(f"Create cluster {name}", "40 s"):
@@ -44,6 +45,19 @@ def answers(engine: Engine, name: str) -> bool:
     if not succeeds(["docker", "exec", f"{name}-control-plane", "true"], env=engine.env):
         return False
     return kubeconfig(name).exists() and succeeds([*kubectl(name), "get", "--raw", "/readyz"], timeout=10)
+
+
+def _revive(engine: Engine, name: str) -> bool:
+    """Waits for a node that the engine starts again, as after the end of everything at once; whether it answers then."""
+    with step(f"Revive cluster {name}", "25 s"):
+        if not succeeds(["docker", "start", f"{name}-control-plane"], env=engine.env, timeout=_REVIVE_SECONDS):
+            return False
+        deadline = time.monotonic() + _REVIVE_SECONDS
+        while time.monotonic() < deadline:
+            if answers(engine, name) and _node_is_ready(name):
+                return True
+            time.sleep(1)
+    return False
 
 
 def existing(engine: Engine) -> list[str]:
@@ -110,8 +124,9 @@ def forget_cluster(name: str) -> None:
     shutil.rmtree(cluster_folder(name), ignore_errors=True)
 
 
-def _image_of(engine: Engine, name: str) -> str:
-    return ask(["docker", "inspect", "--format", "{{.Config.Image}}", f"{name}-control-plane"], env=engine.env).strip()
+def _is_made_of(engine: Engine, name: str, image: str) -> bool:
+    made_of = ask(["docker", "inspect", "--format", "{{.Image}}", f"{name}-control-plane"], env=engine.env)
+    return made_of == ask(["docker", "image", "inspect", "--format", "{{.Id}}", image], env=engine.env)
 
 
 def _create(engine: Engine, name: str, image: str) -> None:
@@ -121,11 +136,15 @@ def _create(engine: Engine, name: str, image: str) -> None:
     run([program("kind"), "create", "cluster", *options], env=engine.env, log=log_path(f"kind-create-{name}"))
     deadline = time.monotonic() + _READY_SECONDS
     # Pods are refused until their namespace has its service account.
-    ready = [*kubectl(name), "get", "serviceaccount", "default"]
-    while not (succeeds(ready) and succeeds([*kubectl(name), "wait", "node", "--all", "--for=condition=Ready", "--timeout=5s"])):
+    account = [*kubectl(name), "get", "serviceaccount", "default"]
+    while not (succeeds(account) and _node_is_ready(name)):
         if time.monotonic() > deadline:
             raise LabError(f"The node of {name} is not ready after {_READY_SECONDS} s; see `kubectl --kubeconfig {kubeconfig(name)} describe node`.")
         time.sleep(0.5)
+
+
+def _node_is_ready(name: str) -> bool:
+    return succeeds([*kubectl(name), "wait", "node", "--all", "--for=condition=Ready", "--timeout=5s"])
 
 
 def _configuration(engine: Engine, name: str) -> dict[str, object]:

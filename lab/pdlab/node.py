@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 
@@ -41,12 +41,16 @@ def ensure_node_image(engine_env: dict[str, str]) -> str:
 
 
 def _make(reference: str, engine_env: dict[str, str]) -> None:
-    with tempfile.TemporaryDirectory(dir=in_cache("tmp", "x").parent, prefix="node-") as scratch:
-        content = _preloaded_content(Path(scratch))
+    scratch = in_cache("tmp", "node-image")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    try:
+        content = _preloaded_content(scratch)
         layers = [Layer(tree=root_file_system()), Layer(_own_files()), Layer(tree=content, at="var/lib/containerd")]
-        archive = Path(scratch) / "node.tar"
-        write_archive(archive, [Image(reference, layers, _CONFIG)])
-        run(["docker", "load", "--quiet", "--input", archive], env=engine_env, log=log_path("node-load"))
+        write_archive(scratch / "node.tar", [Image(reference, layers, _CONFIG)])
+        run(["docker", "load", "--quiet", "--input", scratch / "node.tar"], env=engine_env, log=log_path("node-load"))
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _own_files() -> Files:

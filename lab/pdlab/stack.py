@@ -7,16 +7,18 @@ from pathlib import Path
 
 from .build import tools_folder
 from .cache import key_of, log_path, write_atomically
-from .cluster import kubectl
+from .cluster import gateway_port, kubectl
 from .engine import Engine
 from .gobuild import programs
 from .images import LAB_REPOSITORY, istio_tag, prometheus_reference
 from .packages import search_path
 from .paths import CHECKOUT, LAB, cluster_folder, kubeconfig
 from .progress import step
-from .shell import ask, run
+from .shell import ask, run, succeeds
+from .target import await_gateway
 
 _ROLES = ("istio", "prometheus", "deployment_ready")
+_NAMESPACES = ("istio-system", "istio-ingress", "monitoring")
 
 
 def install(engine: Engine, name: str) -> None:
@@ -24,16 +26,20 @@ def install(engine: Engine, name: str) -> None:
     variables = _variables(engine, name)
     wanted = _key(name, variables)
     marker = _marker(name)
-    if is_installed(name) and marker.read_text() == wanted and _serves(name):
-        return
-    marker.unlink(missing_ok=True)
+    if not (is_installed(name) and marker.read_text() == wanted and _serves(name)):
+        marker.unlink(missing_ok=True)
+        _install(engine, name, variables)
+        write_atomically(marker, wanted)
+    await_gateway(gateway_port(name))
+
+
+def _install(engine: Engine, name: str, variables: dict[str, object]) -> None:
     if engine.own:
         with step(f"Gateway API kinds in {name}", "5 s"):
             ask([*kubectl(name), "apply", "--server-side", "--force-conflicts", "-f", str(programs("istio") / "gateway-api")])
     with step(f"Istio and Prometheus in {name}", "60 s"):
         _play(name, variables)
         ask([*kubectl(name), "apply", "-f", str(LAB / "apps" / "gateway.yml")])
-    write_atomically(marker, wanted)
 
 
 def is_installed(name: str) -> bool:
@@ -45,9 +51,10 @@ def _marker(name: str) -> Path:
 
 
 def _serves(name: str) -> bool:
-    available = "jsonpath={range .items[*]}{.metadata.namespace} {.status.availableReplicas}{'\\n'}{end}"
-    serving = {line.split()[0] for line in ask([*kubectl(name), "get", "deployments", "-A", "-o", available]).splitlines() if len(line.split()) == 2}
-    return {"istio-system", "istio-ingress", "monitoring"} <= serving
+    """Whether every Deployment of the stack is available, or becomes so after a restart of its node."""
+    wait = ["wait", "deployment", "--all", "--for=condition=Available", "--timeout=90s"]
+    limit = ["--request-timeout=0"]
+    return all(succeeds([*kubectl(name), *limit, *wait, "-n", namespace], timeout=100) for namespace in _NAMESPACES)
 
 
 def _variables(engine: Engine, name: str) -> dict[str, object]:

@@ -16,7 +16,7 @@ from .progress import step
 from .shell import ask, succeeds
 
 _DEFAULT_IMAGE = f"{LAB_REPOSITORY}/shop:1.0.0"
-_READY_SECONDS = 90
+_READY_SECONDS = 120
 _GOOD_ANSWERS_IN_A_ROW = 10
 _PRISTINE = {"deployment.apps/shop", "service/shop", "virtualservice.networking.istio.io/shop"}
 _ALWAYS_THERE = {"configmap/kube-root-ca.crt", "configmap/istio-ca-root-cert", "serviceaccount/default"}
@@ -80,13 +80,22 @@ def await_answer(port: int, host: str, version: str, seconds: float = _READY_SEC
             time.sleep(0.2)
 
 
+def await_gateway(port: int) -> None:
+    """Waits until the gateway answers anything at all."""
+    deadline = time.monotonic() + _READY_SECONDS
+    while not _ask_gateway(port, "lab.invalid")[0]:
+        if time.monotonic() > deadline:
+            raise LabError(f"Nothing answers at http://127.0.0.1:{port} after {_READY_SECONDS} s; `lab down` and `lab up` make the cluster anew.")
+        time.sleep(0.5)
+
+
 def _ask_gateway(port: int, host: str) -> tuple[int, str]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", "/", headers={"Host": host})
         response = connection.getresponse()
         return response.status, response.getheader("X-Version", "")
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return 0, ""
     finally:
         connection.close()
