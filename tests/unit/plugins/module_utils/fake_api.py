@@ -105,7 +105,14 @@ class FakeApi(Session):
     # -- the server
 
     def request(
-        self, method: str, path: str, *, query: Any = None, body: Any = None, content_type: str = "application/json", read_seconds: float = 10.0
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Any = None,
+        body: Any = None,
+        content_type: str = "application/json",
+        read_seconds: float = 10.0,
     ) -> Any:
         """Serve one request, or fail it as the next matching fault says."""
         kind, namespace, name = _resource(path)
@@ -140,7 +147,9 @@ class FakeApi(Session):
         if one.name:
             return self._existing(one)
         wanted = dict(pair.split("=", 1) for pair in query.get("labelSelector", "").split(",") if pair)
-        items = [obj for (kind, namespace, _name), obj in sorted(self.objects.items()) if kind == one.kind and one.namespace in ("", namespace)]
+        items = [
+            obj for (kind, namespace, _name), obj in sorted(self.objects.items()) if kind == one.kind and one.namespace in ("", namespace)
+        ]
         return {"items": [obj for obj in items if wanted.items() <= (obj["metadata"].get("labels") or {}).items()]}
 
     def _post(self, one: Request, query: JSON) -> JSON:

@@ -32,7 +32,9 @@ class World(FakeApi):
         pod = {"metadata": {"labels": {"app": "shop"}}, "spec": {"containers": [{"name": "app", "image": "shop:1"}]}}
         meta = {"name": "shop", "namespace": "eu"}
         self.put({"kind": "Service", "metadata": meta, "spec": {"selector": {"app": "shop"}, "ports": [{"port": 80}]}})
-        self.put({"kind": "Deployment", "metadata": meta, "spec": {"replicas": 4, "selector": {"matchLabels": {"app": "shop"}}, "template": pod}})
+        self.put(
+            {"kind": "Deployment", "metadata": meta, "spec": {"replicas": 4, "selector": {"matchLabels": {"app": "shop"}}, "template": pod}}
+        )
         self.put({"kind": "VirtualService", "metadata": meta, "spec": {"http": [{"name": "main", "route": [STABLE]}]}})
 
     def _kind(self, kind):
@@ -46,7 +48,9 @@ class World(FakeApi):
     def _endpoints(self):
         for service in self._kind("Service"):
             name, wanted = service["metadata"]["name"], service["spec"]["selector"].items()
-            sizes = [d["spec"]["replicas"] for d in self._kind("Deployment") if wanted <= d["spec"]["template"]["metadata"]["labels"].items()]
+            sizes = [
+                d["spec"]["replicas"] for d in self._kind("Deployment") if wanted <= d["spec"]["template"]["metadata"]["labels"].items()
+            ]
             meta = {"name": name, "namespace": "eu", "labels": {"kubernetes.io/service-name": name}}
             self.objects["EndpointSlice", "eu", name] = {"metadata": meta, "endpoints": [{"conditions": {"ready": True}}] * sum(sizes)}
 

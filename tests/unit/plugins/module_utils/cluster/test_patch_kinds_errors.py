@@ -44,7 +44,9 @@ def test_paths_are_those_of_the_api_server(arguments, path):
     assert object_path(*arguments) == path
 
 
-@pytest.mark.parametrize(("kind", "group"), [("ConfigMap", ""), ("Deployment", "apps"), ("Lease", "coordination.k8s.io"), ("ScaledObject", "keda.sh")])
+@pytest.mark.parametrize(
+    ("kind", "group"), [("ConfigMap", ""), ("Deployment", "apps"), ("Lease", "coordination.k8s.io"), ("ScaledObject", "keda.sh")]
+)
 def test_the_core_group_has_no_name(kind, group):
     assert api_group(kind) == group
 
@@ -59,7 +61,9 @@ def test_a_pointer_leads_back_to_any_key(outer, inner):
     assert apply_patch(document, [{"op": "replace", "path": pointer(outer, inner), "value": 2}], "") == {outer: {inner: 2}}
 
 
-@pytest.mark.parametrize("meta", [{}, {"annotations": None}, {"annotations": {}}, {"annotations": {"a/b": "old", "other": "kept"}}], ids=str)
+@pytest.mark.parametrize(
+    "meta", [{}, {"annotations": None}, {"annotations": {}}, {"annotations": {"a/b": "old", "other": "kept"}}], ids=str
+)
 def test_an_annotation_is_set_whether_there_were_some_or_none(meta):
     after = apply_patch({"metadata": meta}, set_annotation({"metadata": meta}, "a/b", "new"), "")
     assert after["metadata"]["annotations"] == {**(meta.get("annotations") or {}), "a/b": "new"}

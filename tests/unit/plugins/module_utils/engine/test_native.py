@@ -34,7 +34,12 @@ def change(world, kind, edit):
     [
         ("Deployment", lambda d: d["spec"].update(paused=True), "release_workload", "not paused"),
         ("Deployment", lambda d: d["spec"].update(replicas=0), "release_workload", "no stable version to return to"),
-        ("Deployment", lambda d: d["metadata"].update(annotations={"argocd.argoproj.io/tracking-id": "x"}), "release_workload", "Argo CD owns"),
+        (
+            "Deployment",
+            lambda d: d["metadata"].update(annotations={"argocd.argoproj.io/tracking-id": "x"}),
+            "release_workload",
+            "Argo CD owns",
+        ),
         ("VirtualService", lambda v: v["spec"]["http"][0]["route"].append(STABLE), "release_traffic.route", "one destination, stable's"),
         ("VirtualService", lambda v: v["spec"].update(http=[]), "release_traffic", "routes to Service shop"),
         ("Service", lambda s: s["spec"].update(selector={"app": "other"}), "release_traffic.service", "is required"),
@@ -50,14 +55,21 @@ def test_missing_rights_are_all_named_at_once(world):
     world.denied = {("patch", "virtualservices"), ("create", "leases")}
     with pytest.raises(Refused) as caught:
         world.start()
-    assert sorted(problem.allowed.split("may ")[1].split(" objects")[0] for problem in caught.value.problems) == ["create Lease", "patch VirtualService"]
+    assert sorted(problem.allowed.split("may ")[1].split(" objects")[0] for problem in caught.value.problems) == [
+        "create Lease",
+        "patch VirtualService",
+    ]
 
 
 def test_check_mode_writes_nothing_and_shows_the_plan(world):
     result = native.start(world, parse(GIVEN), world.caller, check_mode=True)
     assert (world.writes(), result["outcome"]) == ([], None)
     assert [step["name"] for step in result["steps"]][:3] == ["validate", "deploy", "weight-10"]
-    assert {one["after_header"].split(" ")[0] for one in result["diff"]} >= {"Deployment/shop-canary", "VirtualService/shop", "Deployment/shop"}
+    assert {one["after_header"].split(" ")[0] for one in result["diff"]} >= {
+        "Deployment/shop-canary",
+        "VirtualService/shop",
+        "Deployment/shop",
+    }
 
 
 def test_an_abort_takes_over_from_a_runner_that_does_not_answer(world):
@@ -86,5 +98,11 @@ def test_status_tells_how_each_release_stands(world):
     assert native.status(world, "eu") == []
     world.start(release_stop_after="weight-10")
     (found,) = native.status(world, "eu")
-    assert (found["release_name"], found["phase"], found["weight_percent"], found["image"], found["stable_image"]) == ("shop", "running", 10, "shop:2", "shop:1")
+    assert (found["release_name"], found["phase"], found["weight_percent"], found["image"], found["stable_image"]) == (
+        "shop",
+        "running",
+        10,
+        "shop:2",
+        "shop:1",
+    )
     assert native.status(world, "eu", "cart") == []

@@ -38,7 +38,7 @@ def test_a_look_is_one_query_for_counters_their_times_and_the_servers_clock(arms
 
 def test_latency_bounds_add_their_buckets_and_the_total():
     added = DESTINATION.look_query([250.0, 0.5])
-    assert 'istio_request_duration_milliseconds_bucket{' + MATCH_DESTINATION + ',le=~"250(\\\\.0)?|0\\\\.5|\\\\+Inf"}' in added
+    assert "istio_request_duration_milliseconds_bucket{" + MATCH_DESTINATION + ',le=~"250(\\\\.0)?|0\\\\.5|\\\\+Inf"}' in added
     assert "sum by (destination_workload,pod,instance,le)" in added
 
 
@@ -66,7 +66,11 @@ def test_the_bounds_query_counts_series_by_bound():
     ("arms", "events", "query"),
     [
         (DESTINATION, "requests", f'sum(increase(istio_requests_total{{{MATCH_DESTINATION},destination_workload="shop"}}[1m]))'),
-        (SOURCE, "errors", f'sum(increase(istio_requests_total{{{MATCH_SOURCE},destination_service_name="front",response_code=~"5.."}}[1m]))'),
+        (
+            SOURCE,
+            "errors",
+            f'sum(increase(istio_requests_total{{{MATCH_SOURCE},destination_service_name="front",response_code=~"5.."}}[1m]))',
+        ),
         (HTTP, "requests", 'sum(increase(http_requests_total{namespace="eu",pod=~"shop-[0-9a-z]{6,10}-[0-9a-z]{5}"}[1m]))'),
     ],
 )

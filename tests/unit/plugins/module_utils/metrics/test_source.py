@@ -192,7 +192,12 @@ def test_without_requests_there_is_no_share():
 
 @pytest.mark.parametrize(
     ("has", "wanted", "chosen"),
-    [(("istio_destination", "istio_source"), "auto", "istio_destination"), (("istio_source",), "auto", "istio_source"), ((), "auto", None), (("istio_destination",), "istio_source", None)],
+    [
+        (("istio_destination", "istio_source"), "auto", "istio_destination"),
+        (("istio_source",), "auto", "istio_source"),
+        ((), "auto", None),
+        (("istio_destination",), "istio_source", None),
+    ],
 )
 def test_the_first_source_that_has_data_is_taken(has, wanted, chosen):
     found, problems = inspected(Server(sources=has), release_metrics_source=wanted)

@@ -41,7 +41,13 @@ def test_a_verdict_lets_the_following_weight_through_and_verify_watches_the_last
     steps = {step.name: step for step in plan(specs.parse({**LEAST, "release_steps": [10, 40, {"weight": 100, "bake_seconds": 90}]}))}
     assert [steps[name].next_weight_percent for name in ("analyze-10", "analyze-40")] == [40, 100]
     assert (steps["verify"].weight_percent, steps["verify"].seconds) == (100, 90)
-    assert steps["weight-40"].to_dict() == {"kind": "weight", "name": "weight-40", "weight_percent": 40, "seconds": 0.0, "next_weight_percent": 100}
+    assert steps["weight-40"].to_dict() == {
+        "kind": "weight",
+        "name": "weight-40",
+        "weight_percent": 40,
+        "seconds": 0.0,
+        "next_weight_percent": 100,
+    }
 
 
 @given(st.sets(st.integers(1, 99), max_size=10))
@@ -63,7 +69,14 @@ def test_a_difference_names_each_changed_field_with_both_values(before, after, c
 def test_the_task_wins_over_the_variable_of_the_same_name():
     release, connection = split(
         {"release_image": "shop:2", "release_drain_seconds": None, "context": "eu", "host": None},
-        {"release_image": "shop:1", "release_drain_seconds": "{{ drain }}", "context": "us", "kubeconfig": "k", "ansible_host": "h", "host": "x"},
+        {
+            "release_image": "shop:1",
+            "release_drain_seconds": "{{ drain }}",
+            "context": "us",
+            "kubeconfig": "k",
+            "ansible_host": "h",
+            "host": "x",
+        },
         lambda value: 5 if value == "{{ drain }}" else value,
     )
     assert release == {"release_image": "shop:2", "release_drain_seconds": 5}

@@ -137,7 +137,12 @@ def test_all_problems_are_reported_at_once_with_field_value_and_what_is_allowed(
 
 @pytest.mark.parametrize(
     ("written", "meant"),
-    [("release_gatez", "release_gates"), ("release_step", "release_steps"), ("release_promethues", "release_prometheus"), ("release_wave", "release_waves")],
+    [
+        ("release_gatez", "release_gates"),
+        ("release_step", "release_steps"),
+        ("release_promethues", "release_prometheus"),
+        ("release_wave", "release_waves"),
+    ],
 )
 def test_a_typing_error_of_a_variable_is_told_with_the_right_name(written, meant):
     assert problems(**{written: 1})[written] == f"no such variable; did you mean {meant}?"
@@ -166,7 +171,18 @@ def test_pinned_or_tagged_images_are_accepted(image):
 
 @pytest.mark.parametrize(
     "image",
-    ["shop", "registry:5000/shop", "shop:", "Shop:1", "shop:1 2", "shop@sha256:abc", "shop@sha256:" + "A" * 64, "/shop:1", "shop:" + "x" * 129, "https://x/y:1"],
+    [
+        "shop",
+        "registry:5000/shop",
+        "shop:",
+        "Shop:1",
+        "shop:1 2",
+        "shop@sha256:abc",
+        "shop@sha256:" + "A" * 64,
+        "/shop:1",
+        "shop:" + "x" * 129,
+        "https://x/y:1",
+    ],
 )
 def test_an_image_without_tag_or_digest_or_misspelt_is_refused(image):
     assert problems(release_image=image)["release_image"].startswith("an image reference with a tag or a digest")
@@ -178,7 +194,10 @@ def test_a_long_wrong_image_is_refused_at_once():
     assert time.process_time() - began < 1.0
 
 
-@pytest.mark.parametrize("workload", ["shop", "StatefulSet/shop", "Deployment/", "deployment/shop", "Deployment/Shop", "Deployment/a/b", "Deployment/" + "x" * 57])
+@pytest.mark.parametrize(
+    "workload",
+    ["shop", "StatefulSet/shop", "Deployment/", "deployment/shop", "Deployment/Shop", "Deployment/a/b", "Deployment/" + "x" * 57],
+)
 def test_a_workload_is_a_deployment_whose_canary_still_has_a_valid_name(workload):
     assert "release_workload" in problems(release_workload=workload)
 
@@ -205,7 +224,11 @@ def test_the_longest_names_fit():
         ([None], "release_steps[0]", "is required"),
         ([{"weight": None}, 100], "release_steps[0].weight", "is required"),
         ([{"bake_seconds": 5}, 100], "release_steps[0].weight", "is required"),
-        ([{"weight": 5, "bake_seconds": "8d"}, 100], "release_steps[0].bake_seconds", "a duration from 0 s to 604800 s, such as 500ms, 30s, 10m, 1h"),
+        (
+            [{"weight": 5, "bake_seconds": "8d"}, 100],
+            "release_steps[0].bake_seconds",
+            "a duration from 0 s to 604800 s, such as 500ms, 30s, 10m, 1h",
+        ),
         ("10, 100", "release_steps", "a list (or its YAML as a string)"),
         ({"weight": 10}, "release_steps", "a list (or its YAML as a string)"),
     ],
@@ -258,7 +281,10 @@ def test_two_gates_of_one_name_are_refused():
 
 def test_a_gate_without_a_name_is_called_after_its_kind_and_can_be_skipped_by_it():
     assert [gate.name for gate in parse({**LEAST, "release_gates": [{"error_rate": {"max": "1%"}}]}).gates] == ["error-rate"]
-    assert parse({**LEAST, "release_gates": [{"error_rate": {"max": "1%"}}, LATENCY], "release_skip_gates": ["error-rate"]}).gates[0].name == "slow"
+    assert (
+        parse({**LEAST, "release_gates": [{"error_rate": {"max": "1%"}}, LATENCY], "release_skip_gates": ["error-rate"]}).gates[0].name
+        == "slow"
+    )
 
 
 def test_skipped_gates_are_left_out_and_a_wrong_name_is_refused():
@@ -271,7 +297,9 @@ def test_gates_may_be_written_as_yaml_the_list_and_each_item():
     assert parse({**LEAST, "release_gates": [yaml.safe_dump(LATENCY)]}).gates == spec.gates
 
 
-@pytest.mark.parametrize(("slower_than", "milliseconds"), [("250ms", 250.0), ("1s", 1000.0), ("0.5 s", 500.0), ("2.5s", 2500.0), ("1m", 60000.0), ("0.5ms", 0.5)])
+@pytest.mark.parametrize(
+    ("slower_than", "milliseconds"), [("250ms", 250.0), ("1s", 1000.0), ("0.5 s", 500.0), ("2.5s", 2500.0), ("1m", 60000.0), ("0.5ms", 0.5)]
+)
 def test_latency_bounds_become_milliseconds(slower_than, milliseconds):
     spec = parse({**LEAST, "release_gates": [{"name": "slow", "latency": {"slower_than": slower_than, "max": "1%"}}]})
     assert spec.gates[0].slower_than_ms == milliseconds
@@ -339,7 +367,13 @@ def test_a_reference_needs_a_namespace_and_a_name_only_where_one_is_meant():
 def test_a_command_names_who_gave_it_and_why():
     target = {"release_name": "a", "release_namespace": "shop"}
     command = parse_command({**target, "command": "abort", "by": "mia", "release_reason": "errors at checkout"})
-    assert (command.command, command.namespace, command.name, command.by, command.reason) == ("abort", "shop", "a", "mia", "errors at checkout")
+    assert (command.command, command.namespace, command.name, command.by, command.reason) == (
+        "abort",
+        "shop",
+        "a",
+        "mia",
+        "errors at checkout",
+    )
     assert parse_command(target).by
     with pytest.raises(SpecError, match="one of abort"):
         parse_command({**target, "command": "promote"})

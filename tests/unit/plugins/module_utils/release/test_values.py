@@ -25,7 +25,18 @@ def refusal(reader):
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [(30, 30.0), (0, 0.0), (1.5, 1.5), ("45", 45.0), ("500ms", 0.5), ("30s", 30.0), ("10m", 600.0), ("1h", 3600.0), ("1d", 86400.0), (" 1.5 h ", 5400.0)],
+    [
+        (30, 30.0),
+        (0, 0.0),
+        (1.5, 1.5),
+        ("45", 45.0),
+        ("500ms", 0.5),
+        ("30s", 30.0),
+        ("10m", 600.0),
+        ("1h", 3600.0),
+        ("1d", 86400.0),
+        (" 1.5 h ", 5400.0),
+    ],
 )
 def test_durations_are_numbers_of_seconds_or_carry_a_unit(reader, value, seconds):
     assert reader.seconds("f", value, least=0, most=86400, default=-1) == pytest.approx(seconds)

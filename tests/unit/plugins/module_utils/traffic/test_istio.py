@@ -25,14 +25,23 @@ from hypothesis import strategies as st
 OURS = fence_token("shop-a1b2c3", 2)
 STABLE = {"destination": {"host": "shop", "port": {"number": 80}}, "headers": {"response": {"set": {"x-cell": "eu"}}}}
 CANARY = {**STABLE, "destination": {"host": "shop-canary", "port": {"number": 80}}}
-FOREIGN = {"name": "admin", "match": [{"uri": {"prefix": "/admin"}}], "route": [{"destination": {"host": "admin"}}], "retries": {"attempts": 0}}
+FOREIGN = {
+    "name": "admin",
+    "match": [{"uri": {"prefix": "/admin"}}],
+    "route": [{"destination": {"host": "admin"}}],
+    "retries": {"attempts": 0},
+}
 MAIN = {"name": "main", "route": [STABLE], "timeout": "3s", "retries": {"attempts": 2, "retryOn": "5xx"}}
 
 
 def virtual_service(*rules, name="shop", fence=OURS):
     annotations = {"team": "shop", **({EPOCH: fence} if fence else {})}
     spec = {"hosts": ["shop"], "gateways": ["mesh"], "http": list(rules) or [FOREIGN, MAIN]}
-    return {"kind": "VirtualService", "metadata": {"name": name, "namespace": "shop", "annotations": annotations}, "spec": copy.deepcopy(spec)}
+    return {
+        "kind": "VirtualService",
+        "metadata": {"name": name, "namespace": "shop", "annotations": annotations},
+        "spec": copy.deepcopy(spec),
+    }
 
 
 @pytest.fixture
@@ -115,7 +124,12 @@ def test_the_route_is_chosen_when_exactly_one_fits(candidates, name, route, chos
         ([], None, None, "no VirtualService in namespace shop routes to Service shop"),
         ([virtual_service()], "b", None, "no VirtualService called b in namespace shop routes"),
         ([virtual_service()], "shop", "x", "called shop with an http route named x in namespace shop"),
-        ([virtual_service(MAIN, {"route": [STABLE]})], None, None, r"2 http routes lead to Service shop: shop/main, shop/http\[1\] \(unnamed\); name one"),
+        (
+            [virtual_service(MAIN, {"route": [STABLE]})],
+            None,
+            None,
+            r"2 http routes lead to Service shop: shop/main, shop/http\[1\] \(unnamed\); name one",
+        ),
     ],
 )
 def test_an_absent_or_ambiguous_route_is_refused_with_the_choices(candidates, name, route, message):
@@ -158,7 +172,9 @@ def test_a_change_that_is_there_already_writes_nothing(api, router):
 
 
 @pytest.mark.parametrize("fence", [fence_token("shop-a1b2c3", 3), None], ids=["a later holder", "nobody"])
-@pytest.mark.parametrize("act", [lambda router: router.change(10, OURS), lambda router: router.give_back(OURS)], ids=["change", "give back"])
+@pytest.mark.parametrize(
+    "act", [lambda router: router.change(10, OURS), lambda router: router.give_back(OURS)], ids=["change", "give back"]
+)
 def test_without_our_fence_nothing_changes(api, router, fence, act):
     api.put(virtual_service(fence=fence))
     with pytest.raises(Superseded, match=r"held by"):

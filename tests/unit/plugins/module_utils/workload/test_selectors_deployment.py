@@ -43,7 +43,12 @@ def named(name, **spec):
 def test_whatever_would_catch_the_twins_pods_is_named_with_its_harm():
     found = leaks(
         TWIN,
-        services=[named("shop", selector=STABLE), named("all-web", selector={"tier": "web"}), named("external"), named("empty", selector={})],
+        services=[
+            named("shop", selector=STABLE),
+            named("all-web", selector={"tier": "web"}),
+            named("external"),
+            named("empty", selector={}),
+        ],
         deployments=[named("shop", selector={"matchLabels": STABLE}), named("greedy", selector={"matchLabels": {"tier": "web"}})],
         budgets=[named("everything", selector={}), named("nothing"), named("shop", selector={"matchLabels": STABLE})],
     )
@@ -102,7 +107,10 @@ def test_an_old_pod_that_still_runs_keeps_a_rollout_incomplete():
 @pytest.mark.parametrize(
     ("condition", "failed"),
     [
-        ({"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "timed out"}, "ProgressDeadlineExceeded: timed out"),
+        (
+            {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "timed out"},
+            "ProgressDeadlineExceeded: timed out",
+        ),
         ({"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "quota"}, "FailedCreate: quota"),
         ({"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable", "message": ""}, None),
         ({"type": "ReplicaFailure", "status": "False", "reason": "x", "message": ""}, None),
@@ -116,7 +124,10 @@ def test_a_rollout_that_kubernetes_gave_up_says_why(condition, failed):
 def pod(*, name="p", ready=True, restarts=0, state=None, last=None, uid=None, deleted=False, image_id=""):
     container = {"name": "app", "restartCount": restarts, "state": state or {"running": {}}, "lastState": last or {}, "imageID": image_id}
     meta = {"name": name, "uid": uid or name, **({"deletionTimestamp": "now"} if deleted else {})}
-    return {"metadata": meta, "status": {"conditions": [{"type": "Ready", "status": "True" if ready else "False"}], "containerStatuses": [container]}}
+    return {
+        "metadata": meta,
+        "status": {"conditions": [{"type": "Ready", "status": "True" if ready else "False"}], "containerStatuses": [container]},
+    }
 
 
 OUT_OF_MEMORY = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
@@ -160,12 +171,22 @@ def test_under_traffic_what_was_ready_must_stay_so(before, after, trouble):
 
 
 def test_readiness_is_the_ready_condition_and_its_absence_is_not():
-    assert [is_ready(one) for one in (pod(), pod(ready=False), {"metadata": {}}, {"status": {"conditions": None}})] == [True, False, False, False]
+    assert [is_ready(one) for one in (pod(), pod(ready=False), {"metadata": {}}, {"status": {"conditions": None}})] == [
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 @pytest.mark.parametrize(
     ("image_id", "digest"),
-    [("docker.io/shop@sha256:abc", "sha256:abc"), ("sha256:abc", "sha256:abc"), ("docker-pullable://shop@sha256:abc", "sha256:abc"), ("", None)],
+    [
+        ("docker.io/shop@sha256:abc", "sha256:abc"),
+        ("sha256:abc", "sha256:abc"),
+        ("docker-pullable://shop@sha256:abc", "sha256:abc"),
+        ("", None),
+    ],
 )
 def test_the_digest_is_read_off_the_pod_that_runs(image_id, digest):
     assert image_digest([pod(image_id=image_id)], "app") == digest

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 LABELS = {"app": "shop", "tier": "web", "version": "1"}
 TEMPLATE = {
     "metadata": {"labels": LABELS, "creationTimestamp": None},
-    "spec": {"containers": [{"name": "app", "image": "shop:1", "env": [{"name": "A", "value": "1"}]}, {"name": "proxy", "image": "envoy:1"}]},
+    "spec": {
+        "containers": [{"name": "app", "image": "shop:1", "env": [{"name": "A", "value": "1"}]}, {"name": "proxy", "image": "envoy:1"}]
+    },
 }
 DEPLOYMENT = {
     "metadata": {
@@ -95,14 +97,18 @@ def test_the_canary_service_never_opens_a_port_of_the_node():
 
 
 def test_the_canary_gets_stables_traffic_policy_and_not_its_subsets():
-    rule = {"metadata": {"namespace": "eu"}, "spec": {"host": "front", "trafficPolicy": {"tls": {"mode": "ISTIO_MUTUAL"}}, "subsets": [{"name": "v1"}]}}
+    rule = {
+        "metadata": {"namespace": "eu"},
+        "spec": {"host": "front", "trafficPolicy": {"tls": {"mode": "ISTIO_MUTUAL"}}, "subsets": [{"name": "v1"}]},
+    }
     made_rule = twin.canary_destination_rule(rule, service="front", host="front-canary", release_id="shop-1")
     assert made_rule["spec"] == {"host": "front-canary", "trafficPolicy": {"tls": {"mode": "ISTIO_MUTUAL"}}}
     assert made_rule["metadata"]["name"] == "front-canary"
 
 
 @pytest.mark.parametrize(
-    ("weight", "stable", "pods"), [(1, 1, 1), (1, 100, 1), (10, 4, 1), (25, 4, 1), (26, 4, 2), (50, 3, 2), (100, 3, 3), (7, 100, 7), (29, 100, 29)]
+    ("weight", "stable", "pods"),
+    [(1, 1, 1), (1, 100, 1), (10, 4, 1), (25, 4, 1), (26, 4, 2), (50, 3, 2), (100, 3, 3), (7, 100, 7), (29, 100, 29)],
 )
 def test_the_twin_is_as_dense_as_stable_and_never_empty(weight, stable, pods):
     assert twin.replicas_for(weight, stable) == pods
@@ -123,7 +129,11 @@ def test_a_template_patch_merges_containers_and_variables_by_name():
     patch = {"spec": {"containers": [{"name": "app", "env": [{"name": "A", "value": "2"}, {"name": "B", "value": "3"}]}]}}
     new = twin.with_version(TEMPLATE, container="app", image="shop:2", patch=patch)
     assert [one["name"] for one in new["spec"]["containers"]] == ["app", "proxy"]
-    assert new["spec"]["containers"][0] == {"name": "app", "image": "shop:2", "env": [{"name": "A", "value": "2"}, {"name": "B", "value": "3"}]}
+    assert new["spec"]["containers"][0] == {
+        "name": "app",
+        "image": "shop:2",
+        "env": [{"name": "A", "value": "2"}, {"name": "B", "value": "3"}],
+    }
 
 
 @pytest.mark.parametrize(
@@ -146,7 +156,9 @@ def test_merging_lays_the_change_over_the_base_and_null_removes(base, change, me
     assert base == before
 
 
-JSON_VALUES = st.recursive(st.none() | st.integers() | st.text("ab"), lambda inner: st.dictionaries(st.text("abc", min_size=1), inner), max_leaves=8)
+JSON_VALUES = st.recursive(
+    st.none() | st.integers() | st.text("ab"), lambda inner: st.dictionaries(st.text("abc", min_size=1), inner), max_leaves=8
+)
 
 
 def rfc_7386(target, patch):
