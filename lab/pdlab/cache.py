@@ -95,4 +95,13 @@ def log_path(name: str) -> Path:
 
 
 def purge() -> None:
-    shutil.rmtree(cache_root(), ignore_errors=True)
+    """Removes what the lab and its tools put into the cache folder, and the folder when nothing else is in it."""
+    root = cache_root()
+    ours = [root / name for name in ("artifacts", "bin", "clusters", "engine", "logs", "tmp", "locks")]
+    for path in [*ours, *root.glob("venv-*")]:
+        if path.is_symlink():
+            path.unlink()
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        root.rmdir()

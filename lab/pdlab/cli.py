@@ -80,23 +80,23 @@ def _up(options: argparse.Namespace) -> None:
 
 
 def _down(options: argparse.Namespace) -> None:
-    own = engine.is_running()
-    chosen = engine.own_engine() if own or engine.was_started() else engine.stock_engine()
-    reachable = own or not chosen.own
-    names = [options.cluster] if options.cluster else cluster.recorded()
-    for name in names:
-        if reachable:
-            cluster.delete_cluster(chosen, name)
+    chosen = engine.stock_engine()
+    if engine.was_started():
+        # A daemon that is gone would start its nodes again when it comes back: only a running one can forget them.
+        engine.start()
+        chosen = engine.own_engine()
+    for name in [options.cluster] if options.cluster else cluster.recorded():
+        cluster.delete_cluster(chosen, name)
         cluster.forget_cluster(name)
         say(f"removed {name}")
-    if not options.cluster:
-        if reachable:
-            network.remove_network(chosen.env)
-        network.remove_rule()
-        if chosen.own:
-            engine.stop()
-        if options.purge:
-            purge()
+    if options.cluster:
+        return
+    network.remove_network(chosen.env)
+    network.remove_rule()
+    if chosen.own:
+        engine.stop()
+    if options.purge:
+        purge()
 
 
 def _status(_: argparse.Namespace) -> int:

@@ -49,6 +49,8 @@ def answers(engine: Engine, name: str) -> bool:
 
 def _revive(engine: Engine, name: str) -> bool:
     """Waits for a node that the engine starts again, as after the end of everything at once; whether it answers then."""
+    if not kubeconfig(name).exists():
+        return False
     with step(f"Revive cluster {name}", "25 s"):
         if not succeeds(["docker", "start", f"{name}-control-plane"], env=engine.env, timeout=_REVIVE_SECONDS):
             return False

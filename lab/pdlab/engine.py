@@ -87,8 +87,7 @@ def start() -> None:
         for attempt in ("as it was", "from a clean state"):
             _end_daemon()
             if attempt != "as it was":
-                _end_orphans()
-                shutil.rmtree(_file("exec"), ignore_errors=True)
+                _end_everything()
             with step("Start dockerd", "3 s"):
                 if _try_to_start():
                     return
@@ -140,8 +139,7 @@ def stop() -> None:
     """Ends our dockerd and everything it ran; other engines are not touched."""
     with locked("engine"):
         _end_daemon()
-        _end_orphans()
-        shutil.rmtree(_file("exec"), ignore_errors=True)
+        _end_everything()
 
 
 def _end_daemon() -> None:
@@ -152,13 +150,17 @@ def _end_daemon() -> None:
         _file(name).unlink(missing_ok=True)
 
 
-def _end_orphans() -> None:
-    """Ends containers whose daemon is gone: the shims name our folder on their command line."""
+def _end_everything() -> None:
+    """Ends containers whose daemon is gone (their shims name our folder), and what they had mounted and left running."""
     for pid in _processes("containerd-shim", str(_file("exec"))):
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split() if Path(f"/proc/{pid}").exists() else []
         for child in [int(child) for child in children]:
             _end(child, signal.SIGKILL)
         _end(pid, signal.SIGKILL)
+    mounted = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for place in sorted((place for place in mounted if Path(place).is_relative_to(_file("data").parent)), reverse=True):
+        succeeds(["umount", "--lazy", place])
+    shutil.rmtree(_file("exec"), ignore_errors=True)
 
 
 def _processes(program: str, argument: str) -> list[int]:
