@@ -150,7 +150,7 @@ def _image(reference: str, layers: list[Layer], **config: object) -> Image:
 def _base(root: Path) -> Layer:
     certificates = "/etc/ssl/certs/ca-certificates.crt"
     files: Files = {
-        "/etc/passwd": text_file("root:x:0:0:root:/root:/bin/sh\nistio-proxy:x:1337:1337::/:/bin/false\nnobody:x:65534:65534::/:/bin/false\n"),
+        "/etc/passwd": text_file("root:x:0:0:root:/:/bin/sh\nistio-proxy:x:1337:1337::/:/bin/false\nnobody:x:65534:65534::/:/bin/false\n"),
         "/etc/group": text_file("root:x:0:\nistio-proxy:x:1337:\nnogroup:x:65534:\n"),
         "/etc/nsswitch.conf": text_file("hosts: files dns\n"),
         "/tmp": folder(0o1777),
