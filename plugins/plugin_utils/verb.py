@@ -20,6 +20,7 @@ from ansible_collections.progressive.delivery.plugins.module_utils.release.conte
 from ansible_collections.progressive.delivery.plugins.module_utils.release.preflight import Refused
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import SpecError
 from ansible_collections.progressive.delivery.plugins.module_utils.release.values import Problem
+from ansible_collections.progressive.delivery.plugins.module_utils.traffic.route import RouteError
 
 display = Display()
 
@@ -70,7 +71,7 @@ class Verb(ActionBase):
             return self.call(release, connection, caller)
         except (SpecError, Refused) as error:
             return refusal(error.problems)
-        except ClusterError as error:
+        except (ClusterError, RouteError) as error:
             return {"failed": True, "changed": False, "outcome": "refused", "reason": str(error), "msg": str(error)}
 
     def call(self, release: dict[str, Any], connection: dict[str, Any], caller: Caller) -> dict[str, Any]:

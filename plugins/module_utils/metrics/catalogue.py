@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from ..workload.twin import SUFFIX
 
+POD_OF_A_DEPLOYMENT = "-[0-9a-z]{6,10}-[0-9a-z]{5}"  # the ReplicaSet's hash and the pod's own five letters
+
 
 @dataclass(frozen=True)
 class Source:
@@ -59,7 +61,7 @@ SOURCES = {
             "http",
             "http_requests_total",
             "http_request_duration_seconds_bucket",
-            'namespace="{namespace}",pod=~"{stable}-[0-9a-z]+-[0-9a-z]+|{canary}-[0-9a-z]+-[0-9a-z]+"',
+            'namespace="{namespace}",pod=~"({stable}|{canary})-[0-9a-z]{{6,10}}-[0-9a-z]{{5}}"',
             "code",
             "pod",
             1000.0,
@@ -94,9 +96,9 @@ class Arms:
         """stable, canary, or None for a series that belongs to neither."""
         value = labels.get(self.source.arm_label, "")
         if self.source.arms_by_pod:
-            if re.fullmatch(re.escape(self.stable + SUFFIX) + "-[0-9a-z]+-[0-9a-z]+", value):
+            if re.fullmatch(re.escape(self.stable + SUFFIX) + POD_OF_A_DEPLOYMENT, value):
                 return "canary"
-            return "stable" if re.fullmatch(re.escape(self.stable) + "-[0-9a-z]+-[0-9a-z]+", value) else None
+            return "stable" if re.fullmatch(re.escape(self.stable) + POD_OF_A_DEPLOYMENT, value) else None
         return {self.stable: "stable", self.stable + SUFFIX: "canary"}.get(value)
 
     def look_query(self, bounds_ms: Iterable[float]) -> str:

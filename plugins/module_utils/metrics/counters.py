@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from ..analysis.look import Counts
 from .catalogue import Arms
@@ -128,19 +127,13 @@ class Counters:
         if last is None and arm == STABLE and name not in self._known_pods:
             return  # an old pod that Prometheus has only now found: its past is not this look's
         into = self.block.increases[arm]
+        restarted = last is not None and any(value < last.values.get(counter, 0.0) for counter, value in pod.values.items())
         for counter, value in pod.values.items():
             before = last.values.get(counter, 0.0) if last else 0.0
             grown = value - before if value >= before else value
             into[counter] = into.get(counter, 0.0) + grown
-        if last:  # a series that is missing from one answer keeps its last value
+        if last and not restarted:  # a series that is missing from one answer keeps its last value
             pod.values = {**last.values, **pod.values}
-
-    def to_dict(self) -> dict[str, Any]:
-        """The state as JSON, for the record."""
-        return {
-            "last": [[arm, pod, c.at_seconds, c.values] for (arm, pod), c in sorted(self._last.items())],
-            "known": sorted(self._known_pods),
-        }
 
 
 def errors(increases: Mapping[str, float]) -> Counts | None:

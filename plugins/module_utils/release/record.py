@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from ..cluster.errors import Conflict, NotFound, Superseded, Unreachable
+from ..cluster.errors import Conflict, Superseded, Unreachable
 from ..cluster.kinds import api_version
 from ..cluster.patch import add, expect, pointer, replace
 from ..cluster.session import Session
@@ -143,17 +143,17 @@ class Journal:
     def take_over(self, previous: str) -> None:
         """Replace the fence of the runner before us. Raises Superseded when it is another one by now."""
         here = pointer("metadata", "annotations", EPOCH)
-        self._patch([expect(here, previous), replace(here, self._token)])
+        self._patch([expect(here, previous), replace(here, self._token)], done=lambda: self._fence() == self._token)
 
     def write(self, state: State) -> None:
-        """Journal the state. Raises Superseded when somebody else holds the record."""
+        """Journal the state. Raises Superseded when somebody else holds the record, NotFound when it was deleted."""
         state.updated_at = now()
         state.looks = state.looks[-KEPT_LOOKS:]
         text = _dump(vars(state))
         while len(text) > LARGEST_BYTES * 3 // 4 and state.looks:
             state.looks = state.looks[len(state.looks) // 2 + 1 :]
             text = _dump(vars(state))
-        self._patch([expect(pointer("metadata", "annotations", EPOCH), self._token), replace("/data/state", text)])
+        self._patch([expect(pointer("metadata", "annotations", EPOCH), self._token), replace("/data/state", text)], done=lambda: False)
 
     def poll(self) -> JSON | None:
         """The abort request, if there is one. Raises Superseded when the record is not ours any more."""
@@ -164,20 +164,27 @@ class Journal:
         request = annotations.get(ABORT)
         return json.loads(request) if request else None
 
-    def _patch(self, operations: list[JSON]) -> None:
-        for pause in (0.2, 0.5, 1.0, 2.0, None):
+    def _fence(self) -> str:
+        found = self._session.get("ConfigMap", self._namespace, self._name)
+        return (found["metadata"].get("annotations") or {}).get(EPOCH, "")
+
+    def _patch(self, operations: list[JSON], *, done: Callable[[], bool]) -> None:
+        """Patch, again when no answer came. done tells whether a patch whose answer was lost has taken effect."""
+        for pause in (0.2, 0.5, 1.0, 2.0, 0.0):
             try:
                 self._session.patch("ConfigMap", self._namespace, self._name, operations)
                 return
-            except (Conflict, NotFound) as error:
-                found = self._session.find("ConfigMap", self._namespace, self._name)
-                if found and (found["metadata"].get("annotations") or {}).get(EPOCH) == self._token:
-                    return  # take_over whose first answer was lost: it is done
-                raise Superseded(f"the record {self._name} is not ours any more") from error
-            except Unreachable:
-                if pause is None:
+            except Conflict as error:
+                if done():
+                    return
+                if self._fence() != self._token:
+                    raise Superseded(f"the record {self._name} is not ours any more") from error
+                if not pause:
                     raise
-                self._session.sleep(pause)
+            except Unreachable:
+                if not pause:
+                    raise
+            self._session.sleep(pause)
 
 
 def ask_abort(session: Session, record: Record, request: JSON) -> None:

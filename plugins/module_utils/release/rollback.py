@@ -41,7 +41,7 @@ def turn_back(context: Context, why: TurnBack) -> None:
     _with_patience(context, lambda: _return_traffic(context))
     if why.outcome == PARKED:
         context.state.phase = "parked"
-        context.write()
+        _with_patience(context, context.write)
     else:
         _with_patience(context, lambda: remove_canary(context))
 

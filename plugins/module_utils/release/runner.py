@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..cluster.errors import ClusterError, Superseded, Unreachable
+from ..cluster.errors import ClusterError, NotFound, Superseded, Unreachable
 from ..traffic.route import RouteError
 from .context import Context
 from .ending import PARKED, PROMOTED, StopHere, TurnBack
@@ -90,6 +90,7 @@ def _with_patience(context: Context, step: Step, watch: Watch) -> None:
 
 
 def _journaled(context: Context, doing: str) -> None:
+    """Write the record. A deleted one is no take-over (the route still bears our fence): the release goes back."""
     deadline = context.process.clock() + API_PATIENCE_SECONDS
     while True:
         try:
@@ -98,6 +99,8 @@ def _journaled(context: Context, doing: str) -> None:
             if context.process.clock() > deadline:
                 raise
             context.process.sleep(1.0)
+        except NotFound as error:
+            raise TurnBack("record", f"the record was deleted while the release ran ({error})") from error
 
 
 def _end_back(context: Context, why: TurnBack) -> str:
@@ -110,7 +113,10 @@ def _end_back(context: Context, why: TurnBack) -> str:
 
 def _finish(context: Context, outcome: str, reason: str) -> str:
     context.state.phase, context.state.outcome, context.state.reason = "ended", outcome, reason
-    _journaled(context, "")
+    try:
+        _journaled(context, "")
+    except TurnBack as why:
+        context.live.say("warning", f"the ending could not be recorded: {why.reason}")
     _let_go(context)
     return outcome
 

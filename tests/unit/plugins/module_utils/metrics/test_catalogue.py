@@ -14,7 +14,7 @@ HTTP = Arms(SOURCES["http"], "eu", "shop", "front")
 
 MATCH_DESTINATION = 'reporter="destination",destination_workload_namespace="eu",destination_workload=~"shop|shop\\\\-canary"'
 MATCH_SOURCE = 'reporter="source",destination_service_namespace="eu",destination_service_name=~"front|front\\\\-canary"'
-MATCH_HTTP = 'namespace="eu",pod=~"shop-[0-9a-z]+-[0-9a-z]+|shop\\\\-canary-[0-9a-z]+-[0-9a-z]+"'
+MATCH_HTTP = 'namespace="eu",pod=~"(shop|shop\\\\-canary)-[0-9a-z]{6,10}-[0-9a-z]{5}"'
 
 
 @pytest.mark.parametrize(

@@ -216,8 +216,3 @@ def test_a_bound_in_seconds_is_found_under_its_milliseconds(milliseconds):
     vector = [({"kind": "buckets", "le": repr(milliseconds / 1000), **pod}, 3.0), ({"kind": "buckets", "le": "+Inf", **pod}, 5.0)]
     found = sort(arms, [*vector, ({"kind": "time", **pod}, 9.0)])
     assert slow(found.pods[STABLE, pod["pod"]].values, round(1000 * (milliseconds * 0.001), 3)) == Counts(5, 2)
-
-
-def test_the_state_is_json_for_the_record():
-    counters = started(reading(0, s1=(1, 10, 0)))
-    assert counters.to_dict() == {"last": [[STABLE, "s1", 1, {"code:200": 10.0, "code:500": 0.0}]], "known": ["s1"]}
