@@ -78,11 +78,12 @@ class Seen:
     bad_seconds: float  # first bad answer to the last, as the client received them
     failed_requests: int  # no answer, or not 2xx
     failed_by_tool: int  # of these, not answered by the bad version
+    unconnected: int  # of these, never sent: nobody listened at the gateway's port
 
 
 def seen(records: Iterable[Record], bad_version: str | None, slow_ms: float | None = None) -> Seen:
     """Counts over records; slow_ms: from when on an answer of the bad version is bad although it succeeded."""
-    requests = answers = bad = failed = by_tool = 0
+    requests = answers = bad = failed = by_tool = unconnected = 0
     first = last = 0.0
     for record in records:
         requests += 1
@@ -90,13 +91,14 @@ def seen(records: Iterable[Record], bad_version: str | None, slow_ms: float | No
         succeeded = _succeeded(record)
         answers += of_bad_version
         failed += not succeeded
+        unconnected += record["code"] == 0 and "connection refused" in record["error"]
         by_tool += not succeeded and not of_bad_version
         too_late = slow_ms is not None and record["latency_ns"] > slow_ms * _MILLION
         if of_bad_version and (not succeeded or too_late):
             arrived = (record["time_ns"] + record["latency_ns"]) / _BILLION
             first, last = (min(first, arrived), max(last, arrived)) if bad else (arrived, arrived)
             bad += 1
-    return Seen(requests, answers, bad, last - first, failed, by_tool)
+    return Seen(requests, answers, bad, last - first, failed, by_tool, unconnected)
 
 
 def _succeeded(record: Record) -> bool:

@@ -65,6 +65,8 @@ def _one(playbooks: Playbooks, load: Load, namespace: str, prometheus: str, fold
     if shifted is None or decided is None:
         raise RunFailed(f"the bad version was not rolled back; see {folder}")
     counts = seen(load.new_records(), BAD_VERSION)
+    if counts.unconnected:
+        raise RunFailed(f"nobody listened at the gateway's port for {counts.unconnected} requests")
     if not counts.bad_answers:
         raise RunFailed(f"the clients saw no bad answer; see {folder}")
     return counts, decided - shifted
@@ -78,7 +80,7 @@ def _summary(done: list[tuple[Seen, float]]) -> JSON:
         "max_seconds": seconds.most,
         "count_median": figures([counts.bad_answers for counts, _ in done]).median,
         "count_max": max(counts.bad_answers for counts, _ in done),
-        "failed_by_tool": sum(counts.failed_by_tool for counts, _ in done),
+        "other_failures": sum(counts.failed_by_tool for counts, _ in done),
         "decided_after_seconds": vars(figures([decided for _, decided in done])),
         "seconds_of_each_run": [round(counts.bad_seconds, 2) for counts, _ in done],
         "runs": len(done),

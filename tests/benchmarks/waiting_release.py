@@ -22,7 +22,10 @@ def measure(runs: int) -> None:
     folder = fresh_folder("waiting_release")
     steps = [{"weight": 10, "bake_seconds": 3600}, 100]
     variables = settings(NAMESPACE, name="waiting", image=image("1.1.0"), steps=steps, log_dir=str(folder))
-    with target(NAMESPACE) as playbooks, steady(host(NAMESPACE), REQUESTS_PER_SECOND, CLUSTER, folder / "load.jsonl") as load:
+    with (
+        target(NAMESPACE) as playbooks,
+        steady(host(NAMESPACE), REQUESTS_PER_SECOND, CLUSTER, fresh_folder("waiting_release-load") / "load.jsonl") as load,
+    ):
         time.sleep(15.0)
         with playbooks.started("release", NAMESPACE, variables, folder / "playbook.txt") as release:
             deadline = time.monotonic() + PATIENCE_SECONDS
