@@ -12,7 +12,7 @@ from .engine import STOCK_NODE_IMAGE, Engine
 from .errors import LabError
 from .gobuild import program
 from .images import ARCHIVE, KUBERNETES_REPOSITORY
-from .network import ensure_network, keep_inside
+from .network import ensure_network, prove_kept_inside
 from .node import ensure_node_image
 from .paths import cache_root, cluster_folder, kubeconfig
 from .progress import say, step
@@ -29,13 +29,13 @@ def ensure_cluster(engine: Engine, name: str) -> None:
     """A cluster that answers; one that does not is deleted and created again."""
     ensure_network(engine.env)
     image = ensure_node_image(engine.env) if engine.own else STOCK_NODE_IMAGE
-    keep_inside(engine.env, image)
     with locked(f"cluster-{name}"):
         if name in existing(engine):
             if _is_made_of(engine, name, image) and (answers(engine, name) or _revive(engine, name)):
                 return
             say(f"Cluster {name} does not answer or is of another image: creating it anew")
         _delete(engine, name)
+        prove_kept_inside(engine.env, image)
         with step(f"Create cluster {name}", "40 s"):
             _create(engine, name, image)
 

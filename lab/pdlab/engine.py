@@ -14,7 +14,7 @@ from pathlib import Path
 from .cache import locked, write_atomically
 from .errors import LabError
 from .gobuild import programs
-from .network import NETWORK
+from .network import NETWORK, keep_inside
 from .packages import ensure_packages, search_path
 from .paths import in_cache
 from .progress import say, step
@@ -85,6 +85,7 @@ def start() -> None:
         _favour_containers()
         if is_running():
             return
+        keep_inside()
         for attempt in ("as it was", "from a clean state"):
             _end_daemon()
             if attempt != "as it was":
@@ -132,6 +133,8 @@ def _configuration() -> dict[str, object]:
         "storage-driver": "overlay2",
         "live-restore": True,
         "bridge": "none",
+        # dockerd 20.10 starts docker-proxy with the life of one of its threads: ports of healthy nodes go dead when that thread ends.
+        "userland-proxy": False,
         # Nodes ask nobody outside for names.
         "dns": ["127.0.0.1"],
     }
@@ -165,7 +168,7 @@ def _end_daemon() -> None:
 
 def _end_everything() -> None:
     """Ends containers whose daemon is gone (their shims name our folder), and what they had mounted and left running."""
-    for pid in _processes("containerd-shim", str(_file("exec"))):
+    for pid in _processes("containerd-shim-runc-v2", str(_file("exec"))):
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split() if Path(f"/proc/{pid}").exists() else []
         for child in [int(child) for child in children]:
             _end(child, signal.SIGKILL)
@@ -177,7 +180,7 @@ def _end_everything() -> None:
 
 
 def _processes(program: str, argument: str) -> list[int]:
-    """Process ids whose program's name starts with `program` and whose command line contains `argument`."""
+    """Process ids of the program `program` and whose command line contains `argument`."""
     found = []
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit() or int(folder.name) == os.getpid():
@@ -186,7 +189,7 @@ def _processes(program: str, argument: str) -> list[int]:
             words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
         except OSError:
             continue
-        if Path(words[0]).name.startswith(program) and any(argument in word for word in words[1:]):
+        if Path(words[0]).name == program and any(argument in word for word in words[1:]):
             found.append(int(folder.name))
     return found
 

@@ -23,29 +23,48 @@ _NOBODY = "198.51.100.1"
 
 
 def ensure_network(env: Mapping[str, str]) -> None:
+    """The network, with the rule for its bridge."""
     if not succeeds(["docker", "network", "inspect", NETWORK], env=env):
         ask(["docker", "network", "create", "--driver", "bridge", "-o", f"{_BRIDGE_OPTION}={_own_bridge()}", NETWORK], env=env)
+    if not _may_leave():
+        _set_rule(_bridge(env))
 
 
-def keep_inside(env: Mapping[str, str], image: str) -> None:
-    """Sets the rule and proves it with a packet from a container of `image`. Raises LabError where that fails."""
-    if os.environ.get("PD_LAB_EGRESS") == "allow":
+def keep_inside() -> None:
+    """Sets the rule for our own bridge, before the engine starts: it may start nodes again at once. Raises LabError where that fails."""
+    if not _may_leave():
+        _set_rule(_own_bridge())
+
+
+def prove_kept_inside(env: Mapping[str, str], image: str) -> None:
+    """Proves the rule with a packet from a container of `image`, before a cluster starts. Raises LabError where it gets through."""
+    if _may_leave():
         say("PD_LAB_EGRESS=allow: nothing keeps the lab's traffic on this machine")
         return
-    bridge = ask(["docker", "network", "inspect", "--format", f'{{{{index .Options "{_BRIDGE_OPTION}"}}}}', NETWORK], env=env).strip()
-    try:
-        if not succeeds(_iptables("-C", *_rule(bridge)), env={"PATH": search_path()}):
-            ask(_iptables("-I", *_rule(bridge)), env={"PATH": search_path()})
-        before = _refused(bridge)
-        _knock(env, image)
-        after = _refused(bridge)
-    except LabError as error:
-        raise LabError(f"Traffic of the lab cannot be kept on this machine, so no cluster is started.\n{error}\n{_ADVICE}") from error
-    if after <= before:
+    bridge = _bridge(env)
+    before = _refused(bridge)
+    _knock(env, image)
+    if _refused(bridge) <= before:
         raise LabError(f"A test packet from the lab's network did not meet the rule that refuses it, so no cluster is started.\n{_ADVICE}")
 
 
 _ADVICE = "Run as root where iptables can be changed, or set PD_LAB_EGRESS=allow if this machine may talk to the outside."
+
+
+def _may_leave() -> bool:
+    return os.environ.get("PD_LAB_EGRESS") == "allow"
+
+
+def _set_rule(bridge: str) -> None:
+    env = {"PATH": search_path()}
+    if succeeds(_iptables("-C", *_rule(bridge)), env=env):
+        return
+    # The engine uses the chain that it finds.
+    succeeds(_iptables("-N", "DOCKER-USER"), env=env)
+    try:
+        ask(_iptables("-I", *_rule(bridge)), env=env)
+    except LabError as error:
+        raise LabError(f"Traffic of the lab cannot be kept on this machine, so nothing is started.\n{error}\n{_ADVICE}") from error
 
 
 def remove_rule() -> None:
@@ -74,6 +93,11 @@ def _refused(bridge: str) -> int:
 
 def _rule(bridge: str) -> list[str]:
     return ["DOCKER-USER", "-i", bridge, "!", "-o", bridge, "-j", "REJECT"]
+
+
+def _bridge(env: Mapping[str, str]) -> str:
+    """Name of the network's bridge, whoever created it."""
+    return ask(["docker", "network", "inspect", "--format", f'{{{{index .Options "{_BRIDGE_OPTION}"}}}}', NETWORK], env=env).strip()
 
 
 def _own_bridge() -> str:
