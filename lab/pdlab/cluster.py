@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from .cache import locked, log_path, write_atomically
-from .engine import STOCK_NODE_IMAGE, Engine
+from .engine import STOCK_NODE_IMAGE, Engine, restart
 from .errors import LabError
 from .gobuild import program
 from .images import ARCHIVE, KUBERNETES_REPOSITORY
@@ -52,7 +52,11 @@ def _revive(engine: Engine, name: str) -> bool:
     if not kubeconfig(name).exists():
         return False
     with step(f"Revive cluster {name}", "25 s"):
-        if not succeeds(["docker", "start", f"{name}-control-plane"], env=engine.env, timeout=_REVIVE_SECONDS):
+        node = f"{name}-control-plane"
+        if engine.own and succeeds(["docker", "exec", node, "true"], env=engine.env):
+            # It runs but nobody reaches it: another engine that starts on this machine clears the published ports of ours.
+            restart()
+        if not succeeds(["docker", "start", node], env=engine.env, timeout=_REVIVE_SECONDS):
             return False
         deadline = time.monotonic() + _REVIVE_SECONDS
         while time.monotonic() < deadline:

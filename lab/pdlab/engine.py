@@ -97,6 +97,13 @@ def start() -> None:
         raise LabError(f"dockerd does not start, see {_log()}")
 
 
+def restart() -> None:
+    """Ends our dockerd but not its nodes, and starts it again: it then publishes their ports anew."""
+    with locked("engine"):
+        _end_daemon()
+    start()
+
+
 def _try_to_start() -> bool:
     write_atomically(_file("daemon.json"), json.dumps(_configuration(), indent=1))
     with _log().open("wb") as output:
