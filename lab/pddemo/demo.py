@@ -41,13 +41,19 @@ class Story:
     version: str
     what: str
     good: bool = False
+    variables: tuple[tuple[str, str], ...] = ()
 
 
 STORIES = (
     Story("good", "1.1.0", "a good version: it should be promoted", good=True),
     Story("errors", "1.3.0-errors", "5 % of its answers are errors: it should be rolled back"),
     Story("slow", "1.4.0-slow", "30 % of its answers take 800 ms: the latency gate should roll it back"),
-    Story("never-ready", "1.5.0-unready", "its pods never become ready: it should get no traffic at all"),
+    Story(
+        "never-ready",
+        "1.5.0-unready",
+        "its pods never become ready: it should get no traffic at all",
+        variables=(("release_ready_timeout_seconds", "20"),),
+    ),
 )
 
 
