@@ -69,7 +69,10 @@ class Image:
 
 def write_archive(out: Path, images: Sequence[Image]) -> None:
     """Writes all images to one archive at `out`; a layer object that several images share is stored once."""
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".layers-") as scratch, tarfile.open(out, "w", format=tarfile.PAX_FORMAT) as archive:
+    with (
+        tempfile.TemporaryDirectory(dir=out.parent, prefix=".layers-") as scratch,
+        tarfile.open(out, "w", format=tarfile.PAX_FORMAT) as archive,
+    ):
         digests: dict[int, str] = {}
         manifest = []
         for image in images:

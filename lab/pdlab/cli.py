@@ -37,7 +37,9 @@ def _parser() -> argparse.ArgumentParser:
 
     up = commands.add_parser("up", help="build what is missing, start the cluster, install Istio and Prometheus")
     up.add_argument("--cluster", default=cluster.DEFAULT, metavar="NAME")
-    up.add_argument("--gateway-port", type=int, metavar="PORT", help="host port of a new cluster's gateway (default: 31080, then the next free one)")
+    up.add_argument(
+        "--gateway-port", type=int, metavar="PORT", help="host port of a new cluster's gateway (default: 31080, then the next free one)"
+    )
     up.add_argument("--cluster-only", action="store_true", help="stop when the cluster has its images")
     up.set_defaults(run=_up)
 

@@ -145,7 +145,9 @@ def _create(engine: Engine, name: str, image: str) -> None:
     account = [*kubectl(name), "get", "serviceaccount", "default"]
     while not (succeeds(account) and _node_is_ready(name)):
         if time.monotonic() > deadline:
-            raise LabError(f"The node of {name} is not ready after {_READY_SECONDS} s; see `kubectl --kubeconfig {kubeconfig(name)} describe node`.")
+            raise LabError(
+                f"The node of {name} is not ready after {_READY_SECONDS} s; see `kubectl --kubeconfig {kubeconfig(name)} describe node`."
+            )
         time.sleep(0.5)
 
 
@@ -157,7 +159,11 @@ def _configuration(engine: Engine, name: str) -> dict[str, object]:
     configuration: dict[str, object] = {
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
-        "networking": {"apiServerAddress": "127.0.0.1", "kubeProxyMode": "nftables" if engine.own else "iptables", "disableDefaultCNI": engine.own},
+        "networking": {
+            "apiServerAddress": "127.0.0.1",
+            "kubeProxyMode": "nftables" if engine.own else "iptables",
+            "disableDefaultCNI": engine.own,
+        },
         "nodes": [
             {
                 "role": "control-plane",

@@ -52,7 +52,12 @@ def find_engine() -> Engine:
 
 def own_engine() -> Engine:
     """Our own dockerd, running or not."""
-    env = {"DOCKER_HOST": f"unix://{_file('docker.sock')}", "KIND_EXPERIMENTAL_DOCKER_NETWORK": NETWORK, "PATH": search_path(), "DOCKER_CONTEXT": ""}
+    env = {
+        "DOCKER_HOST": f"unix://{_file('docker.sock')}",
+        "KIND_EXPERIMENTAL_DOCKER_NETWORK": NETWORK,
+        "PATH": search_path(),
+        "DOCKER_CONTEXT": "",
+    }
     return Engine(own=True, env=env)
 
 

@@ -18,7 +18,13 @@ from .shell import ask, run
 KUBERNETES_VERSION = "v1.34.4"
 HELM_VERSION = "v3.18.4"
 
-_ENVIRONMENT = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOOS": "linux", "GOARCH": "amd64", "GOFLAGS": "-mod=readonly -buildvcs=false -trimpath"}
+_ENVIRONMENT = {
+    "CGO_ENABLED": "0",
+    "GOTOOLCHAIN": "local",
+    "GOOS": "linux",
+    "GOARCH": "amd64",
+    "GOFLAGS": "-mod=readonly -buildvcs=false -trimpath",
+}
 # kubeadm derives the tags of its images from these; a dirty or unknown version would be refused.
 _KUBERNETES_STAMP = " ".join(
     f"-X k8s.io/component-base/version.{name}={value}"
@@ -54,7 +60,9 @@ PROGRAMS = {
         Program(
             "kubernetes",
             "go/kubernetes",
-            tuple(_K8S + name for name in ("kubeadm", "kubelet", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")),
+            tuple(
+                _K8S + name for name in ("kubeadm", "kubelet", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
+            ),
             "5 min",
             stamp=_KUBERNETES_STAMP,
         ),
@@ -63,7 +71,9 @@ PROGRAMS = {
         Program("etcd", "go/etcd", ("go.etcd.io/etcd/server/v3",), "30 s"),
         Program("coredns", "go/coredns", (".",), "2 min"),
         Program("node", "go/node", ("./nores", "./pause"), "5 s"),
-        Program("helm", "go/helm", ("helm.sh/helm/v3/cmd/helm",), "1 min", stamp=f"-X helm.sh/helm/v3/internal/version.version={HELM_VERSION}"),
+        Program(
+            "helm", "go/helm", ("helm.sh/helm/v3/cmd/helm",), "1 min", stamp=f"-X helm.sh/helm/v3/internal/version.version={HELM_VERSION}"
+        ),
         Program(
             "istio",
             "go/istio",
@@ -116,7 +126,17 @@ def program(name: str) -> Path:
 def _builder(program: Program) -> Callable[[Path], None]:
     def build(out: Path) -> None:
         with step(f"Go build: {program.name}", program.usually):
-            command = ["go", "build", "-tags", program.tags, "-ldflags", f"-s -w {program.stamp}", "-o", f"{out}{os.sep}", *program.packages]
+            command = [
+                "go",
+                "build",
+                "-tags",
+                program.tags,
+                "-ldflags",
+                f"-s -w {program.stamp}",
+                "-o",
+                f"{out}{os.sep}",
+                *program.packages,
+            ]
             run(command, cwd=LAB / program.folder, env=_ENVIRONMENT, log=log_path(f"go-{program.name}"))
             _rename_by_version(out)
             for module, inside, name in program.keep:

@@ -112,7 +112,13 @@ def shop() -> Path:
     def images() -> list[Image]:
         layer = Layer({"/shop": program_file(built / "shop")})
         return [
-            _image(f"{LAB_REPOSITORY}/shop:{version}", [layer], Entrypoint=["/shop"], User=_NOBODY, Env=[_PATH, f"VERSION={version}", *_pairs(faults)])
+            _image(
+                f"{LAB_REPOSITORY}/shop:{version}",
+                [layer],
+                Entrypoint=["/shop"],
+                User=_NOBODY,
+                Env=[_PATH, f"VERSION={version}", *_pairs(faults)],
+            )
             for version, faults in SHOP_VERSIONS.items()
         ]
 
@@ -124,7 +130,11 @@ def podinfo() -> Path:
 
     def images() -> list[Image]:
         own = Layer({"/home/app/podinfo": program_file(built / "podinfo")})
-        return [_image(f"{LAB_REPOSITORY}/podinfo:1", [_base(root), own], Entrypoint=["/home/app/podinfo"], User=_NOBODY, WorkingDir="/home/app")]
+        return [
+            _image(
+                f"{LAB_REPOSITORY}/podinfo:1", [_base(root), own], Entrypoint=["/home/app/podinfo"], User=_NOBODY, WorkingDir="/home/app"
+            )
+        ]
 
     return _archive("image-podinfo", (built, root.parent), images)
 

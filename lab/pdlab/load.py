@@ -54,9 +54,7 @@ def _run(options: argparse.Namespace) -> None:
     url = f"http://127.0.0.1:{cluster.gateway_port(options.cluster)}{options.path}"
     limits = ["-rate", f"{options.rate}/s", "-duration", f"{options.duration}s", "-timeout", "10s", "-redirects", "-1", "-max-body", "0"]
     vegeta = program("vegeta")
-    attack = subprocess.Popen(
-        [vegeta, "attack", *limits, *headers], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
-    )
+    attack = subprocess.Popen([vegeta, "attack", *limits, *headers], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     assert attack.stdin is not None
     attack.stdin.write(f"GET {url}\n".encode())
     attack.stdin.close()

@@ -79,7 +79,11 @@ def remove_network(env: Mapping[str, str]) -> None:
 def _knock(env: Mapping[str, str], image: str) -> None:
     """Sends the start of one connection to an address that is nobody's; the container's own failure is expected."""
     script = f"(exec 3<>/dev/tcp/{_NOBODY}/80) 2>/dev/null || true"
-    ask(["docker", "run", "--rm", "--pull=never", "--network", NETWORK, "--entrypoint", "timeout", image, "3", "bash", "-c", script], env=env, timeout=60)
+    ask(
+        ["docker", "run", "--rm", "--pull=never", "--network", NETWORK, "--entrypoint", "timeout", image, "3", "bash", "-c", script],
+        env=env,
+        timeout=60,
+    )
 
 
 def _refused(bridge: str) -> int:

@@ -30,7 +30,14 @@ _CONFIG = {
 
 def ensure_node_image(engine_env: dict[str, str]) -> str:
     """Reference of the node image, loaded into the engine."""
-    parts = (root_file_system().parent, programs("kind"), programs("kubernetes"), programs("kubectl"), programs("node"), kubernetes_images().parent)
+    parts = (
+        root_file_system().parent,
+        programs("kind"),
+        programs("kubernetes"),
+        programs("kubectl"),
+        programs("node"),
+        kubernetes_images().parent,
+    )
     recipes = [LAB / "pdlab" / "node.py", LAB / "pdlab" / "archive.py", *(LAB / "node").glob("*.y*ml"), LAB / "node" / "containerd.toml"]
     reference = f"localhost/lab/node:{key_of(*(part.name for part in parts), files=recipes)}"
     with locked("node-image"):
@@ -73,7 +80,10 @@ def _own_files() -> Files:
         "/etc/kubernetes/manifests": folder(),
         f"{_UNITS}/default.target": link_to("/lib/systemd/system/multi-user.target"),
         f"{_UNITS}/systemd-binfmt.service": link_to("/dev/null"),
-        **{f"{_UNITS}/multi-user.target.wants/{unit}.service": link_to(f"{_UNITS}/{unit}.service") for unit in ("kubelet", "containerd", "undo-mount-hacks")},
+        **{
+            f"{_UNITS}/multi-user.target.wants/{unit}.service": link_to(f"{_UNITS}/{unit}.service")
+            for unit in ("kubelet", "containerd", "undo-mount-hacks")
+        },
     }
 
 
@@ -82,7 +92,9 @@ def _kind_files(source: Path) -> Files:
     files: dict[str, Entry] = {}
     for file in source.rglob("*"):
         name = f"/{file.relative_to(source)}"
-        unwanted = name.startswith("/LICENSES") or "fuse" in name or name.endswith(("README.txt", "clean-install", "/containerd/config.toml"))
+        unwanted = (
+            name.startswith("/LICENSES") or "fuse" in name or name.endswith(("README.txt", "clean-install", "/containerd/config.toml"))
+        )
         if file.is_file() and not unwanted:
             files[name] = program_file(file) if "/bin/" in name else data_file(file)
     return files
@@ -103,7 +115,12 @@ def _preloaded_content(scratch: Path) -> Path:
         f'version = 2\nroot = "{root}"\nstate = "{scratch}/state"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\n  address = "{socket}"\n'
     )
     env = {"PATH": search_path()}
-    with log.open("wb") as output, subprocess.Popen(["containerd", "-c", configuration], stdout=output, stderr=output, env={**env, "HOME": str(cache_root())}) as daemon:
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            ["containerd", "-c", configuration], stdout=output, stderr=output, env={**env, "HOME": str(cache_root())}
+        ) as daemon,
+    ):
         try:
             deadline = time.monotonic() + _CONTAINERD_START_SECONDS
             while not succeeds(["ctr", "-a", socket, "version"], env=env):
@@ -113,6 +130,10 @@ def _preloaded_content(scratch: Path) -> Path:
             ask(["ctr", "-a", socket, "-n", "k8s.io", "images", "import", "--no-unpack", kubernetes_images()], env=env, timeout=300)
         finally:
             daemon.terminate()
-    for name in ("tmpmounts", *(path.name for path in root.glob("io.containerd.runtime*")), *(path.name for path in root.glob("io.containerd.grpc*"))):
+    for name in (
+        "tmpmounts",
+        *(path.name for path in root.glob("io.containerd.runtime*")),
+        *(path.name for path in root.glob("io.containerd.grpc*")),
+    ):
         subprocess.run(["rm", "-rf", root / name], check=True)
     return root

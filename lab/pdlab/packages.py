@@ -31,7 +31,9 @@ def ensure_packages() -> None:
         if not missing:
             return
         if os.geteuid() != 0 or not shutil.which("apt-get"):
-            raise LabError(f"Missing: {' '.join(missing)}. Install these packages, or run the lab as root on Debian; or start Docker and pull images.")
+            raise LabError(
+                f"Missing: {' '.join(missing)}. Install these packages, or run the lab as root on Debian; or start Docker and pull images."
+            )
         _install(missing)
 
 

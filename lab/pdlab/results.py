@@ -63,7 +63,9 @@ def summarize(records: Iterable[dict[str, Any]], bad_version: str | None = None)
     if bad_version is not None:
         bad = versions.get(bad_version, _empty())
         span = (bad["last_failed_ns"] or 0) - (bad["first_failed_ns"] or 0)
-        summary.update(bad_requests=bad["requests"], bad_failed=bad["failed"], bad_seconds=span / _NANO, other_failed=failed - bad["failed"])
+        summary.update(
+            bad_requests=bad["requests"], bad_failed=bad["failed"], bad_seconds=span / _NANO, other_failed=failed - bad["failed"]
+        )
     return summary
 
 

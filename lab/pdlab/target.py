@@ -21,7 +21,15 @@ _GOOD_ANSWERS_IN_A_ROW = 10
 _PRISTINE = {"deployment.apps/shop", "service/shop", "virtualservice.networking.istio.io/shop"}
 _ALWAYS_THERE = {"configmap/kube-root-ca.crt", "configmap/istio-ca-root-cert", "serviceaccount/default"}
 # Made and removed by controllers on behalf of the kinds that are reset.
-_DERIVED = {"pods", "replicasets.apps", "endpoints", "endpointslices.discovery.k8s.io", "events", "events.events.k8s.io", "controllerrevisions.apps"}
+_DERIVED = {
+    "pods",
+    "replicasets.apps",
+    "endpoints",
+    "endpointslices.discovery.k8s.io",
+    "events",
+    "events.events.k8s.io",
+    "controllerrevisions.apps",
+}
 
 
 def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -72,7 +80,9 @@ def await_answer(port: int, host: str, version: str, seconds: float = _READY_SEC
     deadline, good, last = time.monotonic() + seconds, 0, "no answer"
     while good < _GOOD_ANSWERS_IN_A_ROW:
         if time.monotonic() > deadline:
-            raise LabError(f"http://127.0.0.1:{port} does not answer 200 for {host} from version {version} after {seconds:.0f} s; last: {last}")
+            raise LabError(
+                f"http://127.0.0.1:{port} does not answer 200 for {host} from version {version} after {seconds:.0f} s; last: {last}"
+            )
         code, answered = _ask_gateway(port, host)
         good = good + 1 if (code, answered) == (200, version) else 0
         if not good:
@@ -85,7 +95,9 @@ def await_gateway(port: int) -> None:
     deadline = time.monotonic() + _READY_SECONDS
     while not _ask_gateway(port, "lab.invalid")[0]:
         if time.monotonic() > deadline:
-            raise LabError(f"Nothing answers at http://127.0.0.1:{port} after {_READY_SECONDS} s; `lab down` and `lab up` make the cluster anew.")
+            raise LabError(
+                f"Nothing answers at http://127.0.0.1:{port} after {_READY_SECONDS} s; `lab down` and `lab up` make the cluster anew."
+            )
         time.sleep(0.5)
 
 
@@ -107,7 +119,9 @@ def _await_deletion(kubectl: list[str], namespace: str, force: bool = False) -> 
     deadline = time.monotonic() + _READY_SECONDS
     while ask(phase) in ("Terminating", "Active" if force else "Terminating"):
         if time.monotonic() > deadline:
-            raise LabError(f"Namespace {namespace} is still there after {_READY_SECONDS} s: something in it has a finalizer. See its status conditions.")
+            raise LabError(
+                f"Namespace {namespace} is still there after {_READY_SECONDS} s: something in it has a finalizer. See its status conditions."
+            )
         time.sleep(0.5)
 
 

@@ -21,7 +21,9 @@ def test_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
     program = _program(tmp_path)
 
     def write(name: str) -> str:
-        layer = Layer({"/bin/program": program_file(program), "/etc/hosts": text_file("x"), "/bin/sh": link_to("program"), "/tmp": folder(0o1777)})
+        layer = Layer(
+            {"/bin/program": program_file(program), "/etc/hosts": text_file("x"), "/bin/sh": link_to("program"), "/tmp": folder(0o1777)}
+        )
         write_archive(tmp_path / name, [Image("localhost/lab/x:1", [layer], {"Env": ["A=1"]})])
         return hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
 
