@@ -47,10 +47,10 @@ class Live:
 
     def weight(self, percent: int, note: str, **facts: Any) -> None:
         """A traffic change, with its bar."""
-        self.say("weight", f"{percent:3d} %  {bar(percent)}  {note}", weight_percent=percent, **facts)
+        self.say("weight", f"{percent:3d} %  {weight_bar(percent)}  {note}", weight_percent=percent, **facts)
 
 
-def bar(percent: int) -> str:
+def weight_bar(percent: int) -> str:
     """A bar of ten blocks."""
     filled = round(percent / 10)
     return "▕" + "█" * filled + " " * (BLOCKS - filled) + "▏"

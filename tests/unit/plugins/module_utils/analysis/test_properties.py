@@ -27,7 +27,7 @@ def counts(draw, largest=10**12):
     return Counts(requests, draw(st.one_of(st.just(0), st.just(requests), st.integers(0, requests))))
 
 
-metric = st.tuples(st.none() | counts(), st.none() | counts())
+metric = st.tuples(st.one_of(st.none(), counts()), st.one_of(st.none(), counts()))
 looks = st.lists(
     st.tuples(
         st.tuples(*[metric] * len(GATES)),

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 )
 def test_every_status_has_its_class_and_only_a_lack_of_an_answer_is_unreachable(status, kind):
     error = error_for(status, "Reason", "message", "GET /x")
-    assert type(error) is kind
+    assert error.__class__ is kind
     assert (error.status, error.reason, str(error)) == (status, "Reason", "GET /x: message")
 
 

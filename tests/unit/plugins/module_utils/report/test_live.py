@@ -7,7 +7,7 @@ import json
 from datetime import datetime
 
 import pytest
-from ansible_collections.progressive.delivery.plugins.module_utils.report.live import COLUMNS, Live, bar, clip
+from ansible_collections.progressive.delivery.plugins.module_utils.report.live import COLUMNS, Live, clip, weight_bar
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,8 +32,8 @@ def test_a_weight_has_its_bar():
 
 @given(st.integers(0, 100))
 def test_a_bar_is_always_ten_blocks_wide_and_full_only_near_the_end(percent):
-    assert len(bar(percent)) == 12
-    assert abs(bar(percent).count("█") - percent / 10) <= 0.5
+    assert len(weight_bar(percent)) == 12
+    assert abs(weight_bar(percent).count("█") - percent / 10) <= 0.5
 
 
 @pytest.mark.parametrize(("word", "clipped"), [("look", True), ("advance", True), ("ROLL BACK", False), ("warning", False)])
