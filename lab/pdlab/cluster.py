@@ -38,6 +38,8 @@ def ensure_cluster(engine: Engine, name: str) -> None:
         prove_kept_inside(engine.env, image)
         with step(f"Create cluster {name}", "40 s"):
             _create(engine, name, image)
+        if engine.own:
+            _forget_old_images(engine, image)
 
 
 def answers(engine: Engine, name: str) -> bool:
@@ -133,6 +135,14 @@ def forget_cluster(name: str) -> None:
 def _is_made_of(engine: Engine, name: str, image: str) -> bool:
     made_of = ask(["docker", "inspect", "--format", "{{.Image}}", f"{name}-control-plane"], env=engine.env)
     return made_of == ask(["docker", "image", "inspect", "--format", "{{.Id}}", image], env=engine.env)
+
+
+def _forget_old_images(engine: Engine, image: str) -> None:
+    """Removes earlier node images; the engine keeps those that a container is made of."""
+    repository = image.rsplit(":", 1)[0]
+    references = ask(["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository], env=engine.env).split()
+    for reference in set(references) - {image}:
+        succeeds(["docker", "image", "rm", reference], env=engine.env)
 
 
 def _create(engine: Engine, name: str, image: str) -> None:
