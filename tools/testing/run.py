@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 
@@ -16,7 +18,9 @@ from stages import REPOSITORY, Count, Stage
 
 HEARTBEAT_SECONDS = 30
 POLL_SECONDS = 0.5
-SHOWN_LINES = 60
+SHOWN_LINES = 40
+FIRST_FAILURE_LINES = 20
+FAILURE = re.compile(r"fatal: \[|^E  |Traceback")
 
 
 @dataclass
@@ -71,7 +75,7 @@ class Run:
         self.outcomes[job.stage.name] = outcome
         self.say(f"{job.stage.name}: {describe(outcome)} after {outcome.seconds:.0f} s")
         if outcome.count.failed:
-            print(f"--- the end of {job.log.relative_to(REPOSITORY)}\n{job.tail()}\n---", flush=True)
+            print(f"--- from {job.log.relative_to(REPOSITORY)}\n{job.excerpt()}\n---", flush=True)
 
     def _skip(self, stage: Stage, reason: str) -> None:
         self.outcomes[stage.name] = Outcome(stage, Count(failed=1), 0.0, f"not run: {reason}")
@@ -96,18 +100,35 @@ class Job:
         self.stage = stage
         self.log = logs / f"{stage.name}.log"
         self.started = time.monotonic()
+        self.ended = self.started
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                stage.command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                stage.command,
+                cwd=REPOSITORY,
+                env={**os.environ, "NO_COLOR": "1", "COLUMNS": "160"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
+        self._watcher = threading.Thread(target=self._await_end, daemon=True)
+        self._watcher.start()
+
+    def _await_end(self) -> None:
+        self.process.wait()
+        self.ended = time.monotonic()
 
     def outcome(self) -> Outcome:
-        """How it ended."""
-        return Outcome(self.stage, self.stage.count(self.process.wait()), time.monotonic() - self.started)
+        """How it ended, and how long it ran, however late it is asked."""
+        self._watcher.join()
+        return Outcome(self.stage, self.stage.count(self.process.returncode), self.ended - self.started)
 
-    def tail(self) -> str:
-        """The end of the log."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-SHOWN_LINES:])
+    def excerpt(self) -> str:
+        """What explains a failure: the first lines that say so, as molecule goes on for long after them, and the end."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        first = next((number for number, line in enumerate(lines) if FAILURE.search(line)), len(lines))
+        end = max(first + FIRST_FAILURE_LINES, len(lines) - SHOWN_LINES)
+        return "\n".join([*lines[first : first + FIRST_FAILURE_LINES], "...", *lines[end:]])
 
     def last_line(self) -> str:
         """The newest line of the log that says something."""

@@ -102,7 +102,9 @@ def scenario_names() -> list[str]:
 
 def scenario(name: str) -> Stage:
     """One molecule scenario on the lab's cluster."""
-    return Stage(f"scenario-{name}", ["tools/with-environment", "molecule", "test", "-s", name], one, ("venv", "lab-up"))
+    return Stage(
+        f"scenario-{name}", ["tools/with-environment", "molecule", "test", "--no-command-borders", "-s", name], one, ("venv", "lab-up")
+    )
 
 
 def deep() -> list[Stage]:
