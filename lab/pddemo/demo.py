@@ -23,6 +23,7 @@ from .playbook import Playbooks, shown
 from .traffic import Load, seen, steady
 
 TARGET = "demo"
+PROMOTED = "promoted"
 REQUESTS_PER_SECOND = 100
 FIRST_VERSION = "1.0.0"
 SLOW_MS = 500.0  # as the gate `slow` of release.yml
@@ -40,12 +41,12 @@ class Story:
     name: str
     version: str
     what: str
-    good: bool = False
+    ends: str = "rolled_back"
     variables: tuple[tuple[str, str], ...] = ()
 
 
 STORIES = (
-    Story("good", "1.1.0", "a good version: it should be promoted", good=True),
+    Story("good", "1.1.0", "a good version: it should be promoted", ends=PROMOTED),
     Story("errors", "1.3.0-errors", "5 % of its answers are errors: it should be rolled back"),
     Story("slow", "1.4.0-slow", "30 % of its answers take 800 ms: the latency gate should roll it back"),
     Story(
@@ -106,9 +107,8 @@ def complaints(releases: list[dict[str, Any]]) -> list[str]:
     """What did not end as the demo promises: one sentence each."""
     found = []
     for story, release in zip(STORIES, releases, strict=True):
-        wanted = release["outcome"] == "promoted"
-        if wanted != story.good:
-            found.append(f"{story.version} was {release['outcome']}: {story.what}")
+        if release["outcome"] != story.ends:
+            found.append(f"{story.version} was {release['outcome']} ({release['reason']}): {story.what}")
         if release["failed_by_tool"]:
             found.append(f"{release['failed_by_tool']} requests failed during {story.name} that {story.version} did not answer")
     return found
@@ -127,6 +127,7 @@ def _release(playbooks: Playbooks, load: Load, story: Story, number: int) -> dic
         "release_name": story.name,
         "release_image": f"{LAB_REPOSITORY}/shop:{story.version}",
         "release_log_dir": "build/demo/releases",
+        **dict(story.variables),
     }
     print(f"\n── {number} of {len(STORIES)} · shop {story.version}: {story.what}", flush=True)
     print(f"$ {shown(playbooks.command('release', TARGET, variables))}", flush=True)
@@ -136,7 +137,7 @@ def _release(playbooks: Playbooks, load: Load, story: Story, number: int) -> dic
     records = load.new_records()
     ended = next((one for one in playbooks.statuses(TARGET, TARGET) if one["release_id"] not in known), None)
     outcome, reason = (ended["outcome"], ended["reason"]) if ended else ("refused", f"ansible-playbook ended with {code}; see above")
-    counts = seen(records, None if story.good else story.version, SLOW_MS)
+    counts = seen(records, None if story.ends == PROMOTED else story.version, SLOW_MS)
     return {
         "name": story.name,
         "version": story.version,

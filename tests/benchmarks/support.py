@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pddemo.playbook import Playbooks
+from pdlab.cache import locked, write_atomically
 from pdlab.cluster import DEFAULT
 from pdlab.images import LAB_REPOSITORY
 from pdlab.paths import CHECKOUT
@@ -62,14 +63,14 @@ def settings(namespace: str, **more: Any) -> JSON:
 def target(namespace: str) -> Iterator[Playbooks]:
     """A pristine target for one benchmark, removed afterwards, and the playbooks for it."""
     playbooks = Playbooks(CLUSTER)
-    reset_target(CLUSTER, namespace)
     try:
+        reset_target(CLUSTER, namespace)
         yield playbooks
-    except BaseException:
-        playbooks.abort_unfinished(namespace, namespace)
-        raise
     finally:
-        remove_target(CLUSTER, namespace)
+        try:
+            playbooks.abort_unfinished(namespace, namespace)
+        finally:
+            remove_target(CLUSTER, namespace)
 
 
 def fresh_folder(*parts: str) -> Path:
@@ -124,10 +125,9 @@ def results() -> JSON:
 def keep(parts: Mapping[str, JSON]) -> None:
     """Put figures into the bench file; those of other benchmarks stay."""
     RESULT.parent.mkdir(parents=True, exist_ok=True)
-    merged = {**results(), **{name: {**stamp(), **part} for name, part in parts.items()}}
-    temporary = RESULT.with_suffix(f".{os.getpid()}")
-    temporary.write_text(json.dumps(merged, indent=1, sort_keys=True) + "\n")
-    temporary.replace(RESULT)
+    with locked("bench-result"):
+        merged = {**results(), **{name: {**stamp(), **part} for name, part in parts.items()}}
+        write_atomically(RESULT, json.dumps(merged, indent=1, sort_keys=True) + "\n")
 
 
 __all__ = [
