@@ -12,7 +12,7 @@ from ..cluster.lease import own_identity
 from ..cluster.patch import expect, replace
 from ..traffic.route import RouteEdited
 from ..workload import twin
-from ..workload.deployment import Rollout, hopeless, image_digest, rollout
+from ..workload.deployment import Rollout, hopeless, image_digest, not_ready, rollout
 from .context import Context
 from .ending import TurnBack
 from .plan import Step
@@ -168,8 +168,13 @@ def _await_twin(context: Context, watch: Watch) -> None:
             raise TurnBack("never_ready", f"the canary does not become ready: {why}")
         return state.complete and context.ready_endpoints(context.target.service + twin.SUFFIX) >= state.wanted
 
-    timeout = context.spec.ready_timeout_seconds
-    watch.wait(whole, timeout_seconds=timeout, what="the canary's pods did not become ready", cause="never_ready")
+    watch.wait(
+        whole,
+        timeout_seconds=context.spec.ready_timeout_seconds,
+        what="the canary's pods did not become ready",
+        cause="never_ready",
+        why=lambda: not_ready(context.twin_pods()),
+    )
 
 
 def _take_template(context: Context) -> None:

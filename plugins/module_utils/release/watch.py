@@ -77,12 +77,14 @@ class Watch:
         """The twin carries no traffic any more: its pods and counters decide nothing now."""
         self._weight = 0
 
-    def wait(self, condition: Callable[[], bool], *, timeout_seconds: float, what: str, cause: str) -> None:
-        """Poll until condition holds; TurnBack with cause when it does not in time."""
+    def wait(
+        self, condition: Callable[[], bool], *, timeout_seconds: float, what: str, cause: str, why: Callable[[], str] = lambda: ""
+    ) -> None:
+        """Poll until condition holds; TurnBack with cause when it does not in time. why may add what is in the way."""
         began = self._context.process.clock()
         while not self._holds(condition):
             if self._context.process.clock() - began > timeout_seconds:
-                raise TurnBack(cause, f"{what} within {timeout_seconds:.0f} s")
+                raise TurnBack(cause, f"{what} within {timeout_seconds:.0f} s{why()}")
             self.poll()
 
     def linger(self, seconds: float) -> None:

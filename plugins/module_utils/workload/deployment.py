@@ -62,6 +62,19 @@ def hopeless(pods: Iterable[JSON]) -> str | None:
     return None
 
 
+def not_ready(pods: Iterable[JSON]) -> str:
+    """What the first pod that is not ready says of itself, in brackets; empty when none says anything."""
+    for pod in pods:
+        conditions = {one["type"]: one for one in (pod.get("status") or {}).get("conditions") or []}
+        if conditions.get("Ready", {}).get("status") == "True":
+            continue
+        for kind in ("PodScheduled", "Initialized", "ContainersReady"):
+            condition = conditions.get(kind, {})
+            if condition.get("status") == "False":
+                return f" (pod {pod['metadata']['name']}: {condition.get('reason')}: {condition.get('message')})"
+    return ""
+
+
 @dataclass
 class Health:
     """Watches the twin's pods under traffic: what was ready must stay ready, and nothing may restart."""
