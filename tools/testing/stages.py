@@ -14,6 +14,9 @@ DEEP_RESULTS = REPOSITORY / "build" / "deep"
 # The cheapest first: a mistake that breaks all of them shows soonest. What is not named here follows by name.
 SCENARIO_ORDER = ["bad_input", "canary_istio", "bad_versions"]
 
+# The steps of the scenarios' quick release at which a runner dies or an abort arrives; nothing is left to abort after promote.
+DISTURBED_STEPS = ("deploy", "weight-50", "bake-50", "weight-100", "verify", "promote")
+
 
 @dataclass(frozen=True)
 class Count:
@@ -100,15 +103,14 @@ def scenario_names() -> list[str]:
     return [name for name in SCENARIO_ORDER if name in found] + sorted(found - set(SCENARIO_ORDER))
 
 
-def scenario(name: str) -> Stage:
-    """One molecule scenario on the lab's cluster."""
-    return Stage(
-        f"scenario-{name}", ["tools/with-environment", "molecule", "test", "--no-command-borders", "-s", name], one, ("venv", "lab-up")
-    )
+def scenario(name: str, *extra: str) -> Stage:
+    """One molecule scenario on the lab's cluster; extra goes to ansible-playbook."""
+    command = ["tools/with-environment", "molecule", "test", "--no-command-borders", "-s", name, *(["--", *extra] if extra else [])]
+    return Stage(f"scenario-{name}", command, one, ("venv", "lab-up"))
 
 
 def deep() -> list[Stage]:
-    """The stages of `make test-deep`: the tests marked deep, then every executable in tests/deep."""
+    """The stages of `make test-deep`: the tests marked deep, then runners killed and releases aborted at every step."""
     stages = [Stage("venv", ["tools/venv"], preparation)]
     for folder in ("tests/unit", "tests/simulation"):
         files = (REPOSITORY / folder).rglob("test_*.py")
@@ -117,7 +119,10 @@ def deep() -> list[Stage]:
             report = DEEP_RESULTS / f"{name}.xml"
             command = ["tools/with-environment", "pytest", "-n", "2", "-m", "deep", f"--junit-xml={report}", folder]
             stages.append(Stage(name, command, junit(report), ("venv",)))
-    for path in sorted((REPOSITORY / "tests" / "deep").glob("*")):
-        if path.is_file() and path.stat().st_mode & 0o111:
-            stages.append(Stage(path.name, ["tools/with-environment", f"tests/deep/{path.name}"], one, ("venv", "lab-up")))
-    return stages
+    shards = {"resume": {"resume_points": points(DISTURBED_STEPS)}, "abort": {"abort_points": points(DISTURBED_STEPS[:-1])}}
+    return stages + [scenario(name, "-e", json.dumps(variables)) for name, variables in shards.items() if name in scenario_names()]
+
+
+def points(steps: tuple[str, ...]) -> list[dict[str, str]]:
+    """The beginning and the end of each step, as the scenarios name a moment of a release."""
+    return [{edge: step} for step in steps for edge in ("started", "ended")]

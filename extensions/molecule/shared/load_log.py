@@ -10,7 +10,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "lab"))
 
-from pdlab.results import has_failed, read_records  # noqa: E402
+from pdlab.results import has_failed, read_records
 
 JSON = dict[str, Any]
 SLOW_SECONDS = 0.5
@@ -30,14 +30,25 @@ def summary(file: Path, record: JSON) -> JSON:
         "failed": sum(one["failed"] for one in answers),
         "failed_while_shared": sum(one["failed"] for one in answers if weights and weights[0][1] <= one["at"] <= ending),
         "failures": [one for one in answers if one["failed"]][:20],
-        "versions": {version: _version([one for one in answers if one["version"] == version]) for version in sorted({one["version"] for one in answers})},
+        "versions": {
+            version: _version([one for one in answers if one["version"] == version])
+            for version in sorted({one["version"] for one in answers})
+        },
         "shares": {name: _shares(one for one in answers if began + 1 < one["sent"] < ended) for name, began, ended in weights},
     }
 
 
 def _answer(one: JSON) -> JSON:
     sent, took = one["time_ns"] / 1e9, one["latency_ns"] / 1e9
-    return {"sent": sent, "at": sent + took, "took": took, "version": one["version"], "failed": has_failed(one), "code": one["code"], "error": one["error"]}
+    return {
+        "sent": sent,
+        "at": sent + took,
+        "took": took,
+        "version": one["version"],
+        "failed": has_failed(one),
+        "code": one["code"],
+        "error": one["error"],
+    }
 
 
 def _version(answers: list[JSON]) -> JSON:
@@ -54,7 +65,9 @@ def _version(answers: list[JSON]) -> JSON:
 def _weights(record: JSON) -> list[tuple[str, float, float]]:
     """(percent, began, ended) of each weight that was reached: it lasts until the next weight, or promote, begins."""
     steps = [step for step in record.get("steps", []) if step["name"].startswith("weight-") and "ended_at" in step]
-    limits = [_moment(step["started_at"]) for step in record.get("steps", []) if step["name"].startswith("weight-") or step["name"] == "promote"]
+    limits = [
+        _moment(step["started_at"]) for step in record.get("steps", []) if step["name"].startswith("weight-") or step["name"] == "promote"
+    ]
     found = []
     for step in steps:
         began = _moment(step["ended_at"])

@@ -22,7 +22,12 @@ class Runner:
         environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "PYTHONUNBUFFERED": "1"}
         with log.open("w") as output:
             self._process = subprocess.Popen(
-                ["ansible-playbook", *arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
+                ["ansible-playbook", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=environment,
+                start_new_session=True,
             )
         self._children: list[int] = []
 
@@ -58,8 +63,16 @@ class Runner:
         deadline = time.monotonic() + within_seconds
         while any(_lives(pid) for pid in self._children) and time.monotonic() < deadline:
             time.sleep(0.1)
-        recap = {host: {"ok": int(ok), "changed": int(changed), "failed": int(failed)} for host, ok, changed, _unreachable, failed in RECAP.findall(self.output())}
-        return {"code": code, "recap": recap, "seconds": time.time() - self.began, "outlived_by": [pid for pid in self._children if _lives(pid)]}
+        recap = {
+            host: {"ok": int(ok), "changed": int(changed), "failed": int(failed)}
+            for host, ok, changed, _unreachable, failed in RECAP.findall(self.output())
+        }
+        return {
+            "code": code,
+            "recap": recap,
+            "seconds": time.time() - self.began,
+            "outlived_by": [pid for pid in self._children if _lives(pid)],
+        }
 
     def output(self) -> str:
         """What it has printed so far."""

@@ -75,7 +75,7 @@ class Story:
             for act in self.told["acts"]:
                 self._act(act)
                 self._load_lasts()
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it was, the facts below are told with it
             error = traceback.format_exc(limit=3)
         finally:
             for runner in self.runners.values():
@@ -160,7 +160,7 @@ class Story:
         time.sleep(seconds)
 
     def _do_run(self, command: list[str], extra: JSON) -> JSON:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=extra.get("within", WAIT_SECONDS))
+        done = subprocess.run(command, capture_output=True, text=True, timeout=extra.get("within", WAIT_SECONDS), check=False)
         if done.returncode:
             raise RuntimeError(f"{command}: {done.stdout}{done.stderr}")
         return {"stdout": done.stdout}
@@ -168,7 +168,7 @@ class Story:
     def _do_restart_api_server(self, node: str, _extra: JSON) -> None:
         """End the kube-apiserver process in the node; the kubelet starts it again."""
         sys.path.insert(0, str(CHECKOUT / "lab"))
-        from pdlab.engine import find_engine
+        from pdlab.engine import find_engine  # noqa: PLC0415 - the lab is no package of this folder
 
         environment = {**os.environ, **find_engine().env}
         subprocess.run(["docker", "exec", node, "pkill", "-9", "-x", "kube-apiserver"], env=environment, check=True, timeout=WAIT_SECONDS)
@@ -210,7 +210,16 @@ class Story:
 
     def _start_load(self, target: str) -> subprocess.Popen[bytes]:
         host = self.stage["host_template"].format(target)
-        options = ["--host", host, "--rate", str(self._rate(target)), "--duration", f"{LOAD_SECONDS}s", "--out", str(self._load_file(target))]
+        options = [
+            "--host",
+            host,
+            "--rate",
+            str(self._rate(target)),
+            "--duration",
+            f"{LOAD_SECONDS}s",
+            "--out",
+            str(self._load_file(target)),
+        ]
         with (self.folder / f"{target}.load.log").open("wb") as output:
             return subprocess.Popen([*LAB, "load", *options], stdin=subprocess.DEVNULL, stdout=output, stderr=output)
 
@@ -242,7 +251,9 @@ class Story:
             "route_as_before": self.routes.get(target) == self._route_text(target),
             "route": self._route_text(target),
             "record": record,
-            "records": sorted(one["metadata"]["name"] for one in self.cluster.list("ConfigMap", target) if RECORD in (one["metadata"].get("labels") or {})),
+            "records": sorted(
+                one["metadata"]["name"] for one in self.cluster.list("ConfigMap", target) if RECORD in (one["metadata"].get("labels") or {})
+            ),
             "load": load_log.summary(self._load_file(target), record) if target in self.loads else {},
         }
 
@@ -257,7 +268,9 @@ class Story:
     def _route_percent(self, target: str) -> int:
         """The canary's share as the VirtualService says it."""
         rules = json.loads(self._route_text(target))["http"]
-        return sum(d.get("weight", 0) for rule in rules for d in rule.get("route", []) if d["destination"]["host"].startswith("shop-canary"))
+        return sum(
+            d.get("weight", 0) for rule in rules for d in rule.get("route", []) if d["destination"]["host"].startswith("shop-canary")
+        )
 
 
 def expanded(stories: list[JSON]) -> list[JSON]:
