@@ -13,6 +13,7 @@ from .errors import LabError
 _TAIL_LINES = 25
 _children: set[subprocess.Popen[bytes]] = set()
 _lock = threading.Lock()
+_stopping = threading.Event()
 
 
 def run(
@@ -31,6 +32,8 @@ def run(
         ) as child:
             with _lock:
                 _children.add(child)
+                if _stopping.is_set():
+                    child.terminate()
             try:
                 code = child.wait()
             finally:
@@ -74,8 +77,9 @@ def succeeds(command: Sequence[str | Path], *, env: Mapping[str, str] | None = N
 
 
 def stop_children() -> None:
-    """Ends every program that `run` still waits for."""
+    """Ends every program that `run` still waits for, and those that it would still start."""
     with _lock:
+        _stopping.set()
         for child in _children:
             child.terminate()
 
