@@ -5,6 +5,12 @@
 
 from __future__ import annotations
 
+import re
+
+# An API server that has just started denies everybody everything until it has read its rules: "later", as far as one answer
+# can say. Rights are asked for in preflight (SelfSubjectAccessReview); quota and admission deny in other words.
+NOT_AUTHORIZED = re.compile(r'User ".*" cannot \w+ resource')
+
 
 class ClusterError(Exception):
     """An API call that did not succeed.
@@ -41,7 +47,7 @@ class Superseded(ClusterError):
 
 def error_for(status: int, reason: str, message: str, call: str) -> ClusterError:
     """The error class that HTTP status stands for."""
-    if status in {0, 429} or status >= 500:
+    if status in {0, 429} or status >= 500 or (status == 403 and NOT_AUTHORIZED.search(message)):
         return Unreachable(message, status=status, reason=reason, call=call)
     if status == 404:
         return NotFound(message, status=status, reason=reason, call=call)

@@ -71,7 +71,10 @@ def weight(context: Context, step: Step, watch: Watch) -> None:
 def bake(context: Context, step: Step, watch: Watch) -> None:
     """Watch for a while."""
     context.live.say("bake", f"{step.seconds:.0f} s at {step.weight_percent} %")
-    watch.linger(step.seconds)
+    until = context.process.clock() + step.seconds
+    while context.process.clock() < until:
+        watch.poll()
+        _route_is_ours(context)
 
 
 def analyze(context: Context, step: Step, watch: Watch) -> None:

@@ -67,3 +67,14 @@ def test_a_pointer_leads_back_to_any_key(outer, inner):
 def test_an_annotation_is_set_whether_there_were_some_or_none(meta):
     after = apply_patch({"metadata": meta}, set_annotation({"metadata": meta}, "a/b", "new"), "")
     assert after["metadata"]["annotations"] == {**(meta.get("annotations") or {}), "a/b": "new"}
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ('deployments.apps "shop" is forbidden: User "me" cannot get resource "deployments" in API group "apps"', Unreachable),
+        ('pods "shop-1" is forbidden: exceeded quota: small, requested: cpu=1, used: cpu=4, limited: cpu=4', Rejected),
+    ],
+)
+def test_a_server_that_has_not_read_its_rules_yet_is_asked_again_and_quota_is_not(message, kind):
+    assert type(error_for(403, "Forbidden", message, "GET /x")) is kind
