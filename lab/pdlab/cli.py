@@ -11,7 +11,6 @@ from . import cluster, engine, images, load, network, stack, target
 from .build import build_all, workload_archives
 from .cache import locked, purge
 from .errors import LabError
-from .gobuild import PROGRAMS
 from .paths import cache_root, kubeconfig
 from .progress import say
 from .shell import stop_children, succeeds
@@ -119,5 +118,4 @@ def _status(_: argparse.Namespace) -> int:
         installed = "Istio and Prometheus installed" if stack.is_installed(name) else "nothing installed yet"
         state = f"answers, {installed}, gateway http://127.0.0.1:{cluster.gateway_port(name)}" if answering else "does not answer"
         print(f"cluster  {name}: {state}")
-    print(f"programs {len(PROGRAMS)} known; see `lab build`")
     return 0 if healthy and cluster.recorded() else 1
