@@ -53,7 +53,7 @@ def _ran(name: str, options: argparse.Namespace) -> bool:
     try:
         with locked(f"bench-{name}"):
             measure(runs)
-    except (LabError, RunFailed, RuntimeError, OSError) as error:
+    except (LabError, RunFailed, RuntimeError, OSError, subprocess.SubprocessError) as error:
         traceback.print_exc()
         say(f"Benchmark {name} ended early: {error}")
         return False

@@ -41,8 +41,6 @@ def measure(runs: int) -> None:
             memory = _memory_mb(worker)
             controller = _memory_mb(release.pid)
             load.new_records(0)
-            playbooks.play("abort", NAMESPACE, {"release_namespace": NAMESPACE, "release_name": "waiting"}, log=folder / "abort.txt")
-            release.wait(PATIENCE_SECONDS)
     part = {
         "rss_mb": memory["Rss"],
         "own_mb": memory["Private"],
