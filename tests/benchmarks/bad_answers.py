@@ -21,11 +21,12 @@ HISTORY_SCRAPES = 3
 
 def measure(runs: int) -> None:
     """At scrapes of 5 s; writes bad_answers."""
-    _measure(runs, "bad_answers", "bench-bad", "monitoring/prometheus:9090", 5.0)
+    with second_prometheus("5s") as service:
+        _measure(runs, "bad_answers", "bench-bad", service, 5.0)
 
 
 def measure_15s(runs: int) -> None:
-    """At scrapes of 15 s, by a second Prometheus; writes bad_answers_15s."""
+    """At scrapes of 15 s; writes bad_answers_15s."""
     with second_prometheus("15s") as service:
         _measure(runs, "bad_answers_15s", "bench-bad-15s", service, 15.0)
 

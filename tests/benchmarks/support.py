@@ -29,7 +29,7 @@ GATES = [{"name": "errors", "error_rate": {"max": "1%"}}, {"name": "slow", "late
 JSON = dict[str, Any]
 
 
-SPARE_RUNS = 5
+SPARE_RUNS = 10
 
 
 class RunFailed(Exception):

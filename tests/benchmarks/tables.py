@@ -82,7 +82,7 @@ How each is measured:
 
 - **Weight shift**: `IstioRouter.change` (read, tested patch, read back) in turns with a bare PATCH and GET of the same object, one process, one kept-alive connection.
 - **Bad answers**: half of the answers of version 1.6.0-broken are errors; it gets 10 % of 150 requests a second. The shift meets the scrapes at a random
-  phase. Time runs from the first error a client received from that version to the last one. The 15 s case uses a second Prometheus, installed by the
+  phase. Time runs from the first error a client received from that version to the last one. Each case has its own Prometheus, installed by the
   collection's role.
 - **Good release**: 150 requests a second, gates errors ≤ 1 % and slower than 500 ms ≤ 1 %; from the start of `ansible-playbook`, its own start-up included. The
   watch at 100 % is not counted.
