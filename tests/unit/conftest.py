@@ -4,6 +4,12 @@ import os
 import pathlib
 import subprocess
 
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no reason to fail: nothing in the unit tests is a measurement of time.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+
 if "ansible_pytest_collections" not in os.environ.get("PYTEST_PLUGINS", ""):
     from ansible.plugins.loader import init_plugin_loader
 
