@@ -171,12 +171,13 @@ def _begin(session: Session, spec: Spec, found: Findings, known: Record | None, 
         raise
     try:
         context.router.claim(token, may_replace=lambda fence: _is_stale(session, spec, fence))
-    except RouteError as error:
+    except (RouteError, ClusterError) as error:
         session.delete("ConfigMap", spec.namespace, record.record_name(spec.name))
         held.release()
-        raise Refused(
-            [Problem("release_traffic.virtual_service", found.target.virtual_service, f"a route that no other release holds: {error}")]
-        ) from error
+        if isinstance(error, ClusterError):
+            raise
+        allowed = f"a route that no other release holds: {error}"
+        raise Refused([Problem("release_traffic.virtual_service", found.target.virtual_service, allowed)]) from error
     return _run(context)
 
 

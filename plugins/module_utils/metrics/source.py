@@ -15,7 +15,7 @@ from ..analysis.look import Counts
 from ..release.spec import GateSpec, Spec
 from ..release.values import Problem
 from .catalogue import AUTOMATIC, SOURCES, Arms
-from .counters import CANARY, STABLE, Counters, errors, slow, sort
+from .counters import CANARY, STABLE, Counters, Reading, errors, slow, sort
 from .prometheus import BadQuery, MetricsError, Prometheus
 
 HISTORY_SECONDS = 3600
@@ -153,7 +153,7 @@ class Source:
     def poll(self, *, canary_expected: bool, stable_expected: bool) -> Answer:
         """Read once. An arm that should have traffic and is silent makes it no_data."""
         try:
-            reading = sort(self._arms, self._client.instant(self._query))
+            reading = self.read()
         except (MetricsError, ValueError) as error:
             return Answer({}, False, getattr(error, "cause", BadQuery.cause), str(error))
         if not self._started:
@@ -170,6 +170,10 @@ class Source:
             self._counters.next_block()
         return Answer(counts, closes, new=bool(self._counters.added))
 
+    def read(self) -> Reading:
+        """The counters of both arms as they stand. Raises MetricsError."""
+        return sort(self._arms, self._client.instant(self._query))
+
     def begin_block(self) -> None:
         """End the open block: what comes next belongs to another weight."""
         self._counters.next_block()
@@ -185,6 +189,30 @@ class Source:
                     else f"no counter of {arm} in {self._arms.source.name}"
                 )
         return ""
+
+
+class Silence:
+    """Tells when an arm gets no more requests, as its own counters say: what the API server stores, proxies learn later."""
+
+    def __init__(self, source: Source, arm: str) -> None:
+        self._source = source
+        self._arm = arm
+        self._last: dict[str, tuple[float, float]] = {}  # pod -> when its newest sample was taken, requests so far
+        self._silent: set[str] = set()
+
+    def reached(self) -> bool:
+        """Whether every series of the arm has a newer sample with no more requests than the one before; raises MetricsError."""
+        pods = {pod: counters for (arm, pod), counters in self._source.read().pods.items() if arm == self._arm}
+        for pod, counters in pods.items():
+            total = sum(value for name, value in counters.values.items() if name.startswith("code:"))
+            before = self._last.get(pod)
+            if before is None or counters.at_seconds > before[0]:
+                self._last[pod] = (counters.at_seconds, total)
+                if before is not None and total <= before[1]:
+                    self._silent.add(pod)
+                else:
+                    self._silent.discard(pod)
+        return set(pods) <= self._silent
 
 
 def _counts(increases: Mapping[str, float], gate: GateSpec) -> Counts | None:

@@ -11,6 +11,9 @@ from typing import Any
 
 from ..cluster.errors import ClusterError, Conflict, Superseded, Unreachable
 from ..cluster.patch import expect, replace
+from ..metrics.counters import CANARY
+from ..metrics.prometheus import MetricsError
+from ..metrics.source import Silence
 from ..traffic.route import RouteError
 from ..workload.deployment import rollout
 from ..workload.twin import SUFFIX
@@ -20,6 +23,7 @@ from .ending import PARKED, TurnBack
 PATIENCE_SECONDS = 900.0
 STABLE_READY_SECONDS = 120.0
 LEAST_DRAIN_SECONDS = 1.0
+SILENCE_SECONDS = 120.0  # longest wait for counters that stand still, beyond the drain
 
 
 def turn_back(context: Context, why: TurnBack) -> None:
@@ -108,10 +112,40 @@ def remove_canary(context: Context) -> None:
         return
     if "Deployment" in ours:
         context.claim_deployment(context.twin)
-        context.pause(max(LEAST_DRAIN_SECONDS, context.spec.drain_seconds))
+        _drain(context)
     for kind, found in ours.items():
         context.session.delete(kind, context.namespace, found["metadata"]["name"], uid=found["metadata"]["uid"])
     context.live.say("clean up", "canary removed")
+
+
+def _drain(context: Context) -> None:
+    """Keep the twin until its drain is over and, as far as counters tell, no proxy sends it anything any more."""
+    began = context.process.clock()
+    silence = Silence(context.source, CANARY) if context.source else None
+    said = False
+    while True:
+        passed = context.process.clock() - began
+        drained = passed >= max(LEAST_DRAIN_SECONDS, context.spec.drain_seconds)
+        if _is_silent(silence) and drained:
+            return
+        if passed > context.spec.drain_seconds + SILENCE_SECONDS:
+            context.live.say(
+                "warning", f"the canary still gets requests, or its counters cannot be read, after {passed:.0f} s; removing it all the same"
+            )
+            return
+        if drained and not said:
+            context.live.say("drain", "waiting until the counters show that no proxy sends the canary anything any more")
+            said = True
+        context.pause(1.0)
+
+
+def _is_silent(silence: Silence | None) -> bool:
+    if silence is None:
+        return True
+    try:
+        return silence.reached()
+    except (MetricsError, ValueError):
+        return False
 
 
 def _ours(found: dict[str, Any]) -> bool:

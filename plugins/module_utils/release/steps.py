@@ -19,6 +19,7 @@ from .plan import Step
 from .rollback import remove_canary
 from .watch import Watch, may_go_on
 
+BYPASS_SECONDS = 60.0  # longest wait for stable to fall silent at 100 %: clients that bypass the route never let it
 SETTLE_SECONDS = 1.5  # proxies learn of new pods about a tenth of a second after the API server; this is ten times that
 
 
@@ -93,6 +94,13 @@ def verify(context: Context, step: Step, watch: Watch) -> None:
     while context.process.clock() < until or (context.spec.gates and not _quiet(watch)):
         watch.poll()
         _route_is_ours(context)
+    while context.spec.gates and watch.stable_requests and context.process.clock() < until + BYPASS_SECONDS:
+        watch.poll()
+        _route_is_ours(context)
+    if context.spec.gates and watch.stable_requests:
+        context.live.say(
+            "warning", f"{context.target.workload} still gets requests that do not follow the route; they see its rolling update"
+        )
 
 
 def promote(context: Context, step: Step, watch: Watch) -> None:

@@ -56,12 +56,13 @@ class Watch:
         self._weight = 0
         self._stable_expected = True
         self.verdict: Verdict | None = None
+        self.stable_requests: int | None = None  # in the last closed look of this step
 
     def enter(self, step: Step) -> None:
         """Judge what follows as part of this step: the weight has just become its weight."""
         self._weight = step.weight_percent
         self._stable_expected = step.weight_percent < 100
-        self.verdict = None
+        self.verdict = self.stable_requests = None
         if self._judge and self._state is not None:
             if self._context.source is not None:
                 self._context.source.begin_block()
@@ -149,6 +150,7 @@ class Watch:
         context = self._context
         if answer.closes_block:
             self._number += 1
+            self.stable_requests = max((stable.requests for _canary, stable in answer.counts.values() if stable), default=0)
         look = Look(
             number=self._number + (0 if answer.closes_block else 1),
             at_seconds=context.process.clock(),

@@ -96,6 +96,7 @@ class IstioRouter:
         self._original = original
         self._route = route
         self._sleep = sleep
+        self._refusal = ""
         self._canary_host = canary_host_of(original[0]["destination"]["host"], service)
 
     def read(self) -> Route:
@@ -115,7 +116,7 @@ class IstioRouter:
             version = expect("/metadata/resourceVersion", found["metadata"]["resourceVersion"])
             if self._try_patch([version, *set_annotation(found, EPOCH, token)]):
                 return
-        raise RouteError(f"VirtualService {self._namespace}/{self._name} could not be claimed: it changes all the time")
+        raise Unreachable(f"VirtualService {self._namespace}/{self._name} did not take our claim: {self._refusal}")
 
     def unclaim(self, token: str) -> None:
         """Take our fence away; nothing happens when it is not ours."""
@@ -142,7 +143,9 @@ class IstioRouter:
                 raise RouteEdited(f"the destinations of {self._namespace}/{self._name} were edited: {current.destinations}")
             here = pointer("spec", "http", index, "route")
             self._try_patch([_holds(token), expect(here, current.destinations), replace(here, wanted)])
-        raise Unreachable(f"VirtualService {self._namespace}/{self._name} did not take {canary_percent} % after {ATTEMPTS} attempts")
+        raise Unreachable(
+            f"VirtualService {self._namespace}/{self._name} did not take {canary_percent} % after {ATTEMPTS} attempts: {self._refusal}"
+        )
 
     def give_back(self, token: str) -> Route:
         """Return all traffic to stable, whatever stands there now, as long as it still names the canary.
@@ -159,7 +162,9 @@ class IstioRouter:
                 return current
             here = pointer("spec", "http", index, "route")
             self._try_patch([_holds(token), expect(here, current.destinations), replace(here, self._original)])
-        raise Unreachable(f"VirtualService {self._namespace}/{self._name} did not take the return of traffic after {ATTEMPTS} attempts")
+        raise Unreachable(
+            f"VirtualService {self._namespace}/{self._name} did not take the return of traffic after {ATTEMPTS} attempts: {self._refusal}"
+        )
 
     def preview(self, canary_percent: int) -> tuple[JSON, JSON]:
         """The VirtualService before and after a change, as the API server would store it (dryRun=All)."""
@@ -201,7 +206,8 @@ class IstioRouter:
         """One attempt; False, after a pause, when the object changed meanwhile or no answer came: read again and see."""
         try:
             self._session.patch(KIND, self._namespace, self._name, operations)
-        except (Conflict, Unreachable):
+        except (Conflict, Unreachable) as error:
+            self._refusal = str(error)
             self._sleep(PAUSE_SECONDS)
             return False
         return True

@@ -77,4 +77,4 @@ def test_an_annotation_is_set_whether_there_were_some_or_none(meta):
     ],
 )
 def test_a_server_that_has_not_read_its_rules_yet_is_asked_again_and_quota_is_not(message, kind):
-    assert type(error_for(403, "Forbidden", message, "GET /x")) is kind
+    assert error_for(403, "Forbidden", message, "GET /x").__class__ is kind
