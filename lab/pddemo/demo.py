@@ -132,10 +132,9 @@ def _release(playbooks: Playbooks, load: Load, story: Story, number: int) -> dic
     print(f"\n── {number} of {len(STORIES)} · shop {story.version}: {story.what}", flush=True)
     print(f"$ {shown(playbooks.command('release', TARGET, variables))}", flush=True)
     load.new_records()
-    known = {one["release_id"] for one in playbooks.statuses(TARGET, TARGET)}
     code = playbooks.play("release", TARGET, {**variables, "release_log_dir": str(FOLDER / "releases")})
     records = load.new_records()
-    ended = next((one for one in playbooks.statuses(TARGET, TARGET) if one["release_id"] not in known), None)
+    ended = next((one for one in playbooks.statuses(TARGET, TARGET) if one["release_name"] == story.name), None)
     outcome, reason = (ended["outcome"], ended["reason"]) if ended else ("refused", f"ansible-playbook ended with {code}; see above")
     counts = seen(records, None if story.ends == PROMOTED else story.version, SLOW_MS)
     return {

@@ -8,6 +8,7 @@ import os
 import shlex
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from pdlab.shell import ask
 
 COLLECTION = "progressive.delivery"
 _STOP_SECONDS = 30
+_API_PATIENCE_SECONDS = 60.0
 _UNFINISHED = ("running", "returning", "parked")
 
 
@@ -76,7 +78,7 @@ class Playbooks:
             return process.wait()
 
     def statuses(self, target: str, namespace: str) -> list[dict[str, Any]]:
-        """What release_info says of the releases in a namespace, newest first."""
+        """What release_info says of the releases in a namespace, newest first; an API server that is away is asked again."""
         module: list[str | Path] = [
             self._programs / "ansible",
             target,
@@ -88,7 +90,15 @@ class Playbooks:
             f"{COLLECTION}.release_info",
         ]
         env = {**self._env, "ANSIBLE_NOCOLOR": "true", "ANSIBLE_FORCE_COLOR": "false"}
-        answer = ask([*module, "-a", f"release_namespace={namespace}"], cwd=CHECKOUT, env=env)
+        deadline = time.monotonic() + _API_PATIENCE_SECONDS
+        while True:
+            try:
+                answer = ask([*module, "-a", f"release_namespace={namespace}"], cwd=CHECKOUT, env=env)
+                break
+            except LabError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(2.0)
         _host, found, result = answer.partition("=> ")
         if not found:
             raise LabError(f"release_info answered without a result: {answer[:500]}")
