@@ -77,8 +77,9 @@ def _weights(record: JSON) -> list[tuple[str, float, float]]:
 
 
 def _shares(answers: Iterable[JSON]) -> JSON:
+    """Each version's share of the requests, and how many there were: a share of few requests says little."""
     versions = [one["version"] for one in answers]
-    return {version: versions.count(version) / len(versions) for version in set(versions)}
+    return {"requests": len(versions), **{version: versions.count(version) / len(versions) for version in set(versions)}}
 
 
 def _moment(text: str) -> float:
