@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -63,7 +64,13 @@ def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = Fa
             "steps": [],
             "evidence": {},
         }
-    found = preflight(session, spec, _transport(session, spec))
+    try:
+        found = preflight(session, spec, _transport(session, spec))
+    except Refused:
+        # A release of another name that runs here explains what preflight stumbles over: say who it is.
+        with contextlib.suppress(ClusterError):
+            _free_lease(session, spec)
+        raise
     if check_mode:
         _free_lease(session, spec)
         return preview.show(session, spec, found, _router(session, spec.namespace, found.target, caller.process), caller.live_emit)
