@@ -126,7 +126,7 @@ def keep(parts: Mapping[str, JSON]) -> None:
     """Put figures into the bench file; those of other benchmarks stay."""
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     with locked("bench-result"):
-        merged = {**results(), **{name: {**stamp(), **part} for name, part in parts.items()}}
+        merged = {**results(), **{name: {**part, **stamp()} for name, part in parts.items()}}
         write_atomically(RESULT, json.dumps(merged, indent=1, sort_keys=True) + "\n")
 
 

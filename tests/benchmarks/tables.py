@@ -25,7 +25,12 @@ def _spread(part: JSON, unit: str = "s") -> str:
 
 def _bad(part: JSON) -> str:
     seconds = f"median {part['median_seconds']} s, {part['min_seconds']}–{part['max_seconds']} s"
-    return f"{seconds}; {part['count_median']:.0f} bad answers in the median, at most {part['count_max']}; {part['runs']} runs"
+    answers = f"{part['count_median']:.0f} bad answers in the median, at most {part['count_max']}"
+    return f"{seconds}; {answers}; {part['runs']} runs{_left_out(part)}"
+
+
+def _left_out(part: JSON) -> str:
+    return f" ({part['runs_left_out']} more gave no figure)" if part.get("runs_left_out") else ""
 
 
 def _failed(part: JSON) -> str:
@@ -67,6 +72,8 @@ ROWS = (
     ),
 )
 
+REMARKS = "## Remarks"
+
 HEAD = """# Benchmarks
 
 Measured by `make bench` (or one of them: `tests/benchmarks/run NAME [--runs N]`) on the lab's kind cluster: {cores} cores that the cluster, the load
@@ -107,7 +114,13 @@ def write_document(found: JSON, file: Path) -> None:
     missing = [row.what for row in ROWS if row.key not in found]
     if missing:
         text += "\nNot measured yet: " + "; ".join(missing) + ".\n"
-    file.write_text(text)
+    file.write_text(text + _remarks(file))
+
+
+def _remarks(file: Path) -> str:
+    """What people wrote at the end of the document; it stays."""
+    _head, found, remarks = file.read_text().partition(REMARKS) if file.exists() else ("", "", "")
+    return "\n" + found + remarks if found else ""
 
 
 def _when(part: JSON) -> str:
