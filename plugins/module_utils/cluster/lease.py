@@ -117,7 +117,7 @@ def acquire(
             current = session.get("Lease", namespace, name)
     spec = current["spec"]
     holder = spec.get("holderIdentity") or ""
-    if holder and not by_force and not is_dead(holder):
+    if holder and not by_force and holder != own_identity() and not is_dead(holder):
         _await_silence(session, namespace, name, current, sleep=sleep, emit=emit)
     return _take(session, namespace, name)
 

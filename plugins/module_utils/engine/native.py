@@ -13,7 +13,7 @@ from typing import Any
 
 from ..analysis.sequential import Sequential
 from ..cluster import lease as leases
-from ..cluster.errors import ClusterError, Conflict, NotFound, Superseded
+from ..cluster.errors import ClusterError, Conflict, NotFound, Superseded, Unreachable
 from ..cluster.lease import LeaseHeld
 from ..cluster.session import Session
 from ..metrics.catalogue import SOURCES, Arms
@@ -34,6 +34,7 @@ from ..traffic.route import RouteError, fence_token
 JSON = dict[str, Any]
 ACKNOWLEDGE_SECONDS = 5.0
 ABORT_SECONDS = 600.0
+TAKE_OVER_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def abort(session: Session, namespace: str, release_name: str, caller: Caller, *
     if ended is not None:
         return {**summary(ended), "changed": True}
     spec = spec_from(known.spec)
-    context = _take_over(session, spec, known, caller, by_force=True)
+    context = _take_over_patiently(session, spec, known, caller, by_force=True)
     if plan(spec)[known.state.step].kind == "clean_up":
         return _run(context)  # the version serves everybody already: only tidying is left
     why = TurnBack("aborted", f"aborted by {by}: {reason or 'no reason given'} (the runner did not answer)", outcome=ABORTED)
@@ -203,7 +204,7 @@ def _lease(session: Session, spec: Spec, caller: Caller, *, by_force: bool = Fal
 
 
 def _resume(session: Session, spec: Spec, known: Record, caller: Caller) -> JSON:
-    context = _take_over(session, spec, known, caller)
+    context = _take_over_patiently(session, spec, known, caller)
     context.live.say(
         "resume", f"{known.state.release_id} at {known.state.weight_percent} %, step {known.state.step + 1}, was {known.state.phase}"
     )
@@ -221,6 +222,20 @@ def _unpark(context: Context) -> None:
     weights = [index for index, step in enumerate(steps) if step.kind == "weight" and index <= context.state.step]
     context.state.phase, context.state.outcome = "running", None
     context.state.step = weights[-1] if weights else context.state.step
+
+
+def _take_over_patiently(session: Session, spec: Spec, known: Record, caller: Caller, *, by_force: bool = False) -> Context:
+    """Take over; an API server that is just restarting is asked again for a minute, for nobody else looks after this release."""
+    until = caller.process.clock() + TAKE_OVER_SECONDS
+    while True:
+        try:
+            return _take_over(session, spec, known, caller, by_force=by_force)
+        except Unreachable:
+            if caller.process.clock() > until:
+                raise
+            caller.process.sleep(1.0)
+            with contextlib.suppress(Unreachable):
+                known = record.load(session, spec.namespace, spec.name) or known
 
 
 def _take_over(session: Session, spec: Spec, known: Record, caller: Caller, *, by_force: bool = False) -> Context:
@@ -244,6 +259,9 @@ def _run(context: Context) -> JSON:
         runner.run(context, plan(context.spec))
     except Superseded as error:
         return _superseded(context, error)
+    except ClusterError as error:
+        advice = "" if context.state.phase == "ended" else "; the release is unfinished: run it again to go on, or abort it"
+        return {**_result(context), "failed": True, "reason": f"{error}{advice}", "msg": f"{error}{advice}"}
     return _result(context)
 
 
