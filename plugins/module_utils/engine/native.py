@@ -67,11 +67,9 @@ def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = Fa
         }
     try:
         found = preflight(session, spec, _transport(session, spec))
-    except Refused:
-        # A release of another name that runs here explains what preflight stumbles over: say who it is.
-        with contextlib.suppress(ClusterError):
-            _free_lease(session, spec)
-        raise
+    except Refused as error:
+        # A release of another name that runs here may be what preflight stumbles over: say who it is, too.
+        raise Refused([*error.problems, *_held_by_another(session, spec)]) from error
     if check_mode:
         _free_lease(session, spec)
         return preview.show(session, spec, found, _router(session, spec.namespace, found.target, caller.process), caller.live_emit)
@@ -152,13 +150,18 @@ def _same_plan(known: Record, spec: Spec) -> None:
 
 
 def _free_lease(session: Session, spec: Spec) -> None:
+    held = _held_by_another(session, spec)
+    if held:
+        raise Refused(held)
+
+
+def _held_by_another(session: Session, spec: Spec) -> list[Problem]:
     name = leases.lease_name("deployment", spec.workload)
-    found = leases.look(session, spec.namespace, name)
-    holder = (found or {}).get("spec", {}).get("holderIdentity")
-    if holder and not leases.is_dead(holder):
-        raise Refused(
-            [Problem("release_workload", spec.workload, f"a workload that no other release holds; Lease {name} is held by {holder}")]
-        )
+    with contextlib.suppress(ClusterError):
+        holder = (leases.look(session, spec.namespace, name) or {}).get("spec", {}).get("holderIdentity")
+        if holder and not leases.is_dead(holder):
+            return [Problem("release_workload", spec.workload, f"a workload that no other release holds; Lease {name} is held by {holder}")]
+    return []
 
 
 def _begin(session: Session, spec: Spec, found: Findings, known: Record | None, caller: Caller) -> JSON:
