@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.session import connect
 from ansible_collections.progressive.delivery.plugins.module_utils.engine import native
-from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse_reference
+from ansible_collections.progressive.delivery.plugins.module_utils.release.command import parse_reference
 from ansible_collections.progressive.delivery.plugins.plugin_utils.verb import Verb
 
 

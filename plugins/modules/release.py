@@ -41,18 +41,26 @@ options:
     description: Changes to the pod template that belong to the version, merged over it; lists of named items merge by name.
     type: dict
   release_strategy:
-    description: How the version is brought to all users.
+    description:
+      - How the version is brought to all users.
+      - V(canary) gives it growing shares of the traffic. V(blue_green) builds it up at full size and moves all traffic at once, while the
+        old one stays whole for O(release_verify_seconds).
+      - V(shadow) copies growing shares of the requests to it, judges its answers, which nobody sees, and takes it away again; the outcome
+        is V(passed). Copies are real requests. What the version writes, sends or charges for, it does twice.
     type: str
-    choices: [canary]
+    choices: [canary, blue_green, shadow]
     default: canary
   release_traffic:
     description: The route that is steered.
     type: dict
     suboptions:
       provider:
-        description: The router.
+        description:
+          - The router. V(istio) steers a VirtualService, V(gateway_api) an HTTPRoute or GRPCRoute of C(gateway.networking.k8s.io),
+            V(linkerd) an HTTPRoute of C(policy.linkerd.io), V(service) the selector of the Service, all or nothing, without a mesh.
+          - What a router cannot do is refused with those that can. V(service) has neither weights, nor matches, nor mirrors, V(linkerd) no mirrors.
         type: str
-        choices: [istio]
+        choices: [istio, gateway_api, linkerd, service]
         default: istio
       service:
         description: The Service that clients use. Guessed when exactly one selects the workload's pods.
@@ -60,12 +68,31 @@ options:
       virtual_service:
         description: The VirtualService. Guessed when exactly one http route leads to the Service.
         type: str
-      route:
-        description: The name of the http route in it, when several lead to the Service.
+      http_route:
+        description: The HTTPRoute, for V(gateway_api) and V(linkerd). Guessed when exactly one rule leads to the Service.
         type: str
+      grpc_route:
+        description: The GRPCRoute, for V(gateway_api). Guessed when no HTTPRoute leads to the Service.
+        type: str
+      route:
+        description: The name of the route (the rule) in it, when several lead to the Service.
+        type: str
+  release_match:
+    description:
+      - Requests that get the canary first, whatever the weight is, and keep it until the version is everywhere. Strategy V(canary) only.
+      - A list of alternatives. All conditions of an item must hold. C(headers), C(cookies) and C(query) are dictionaries of a name and
+        what its value must be, a string, or one of C(exact), C(prefix) and C(regex) (RE2, the whole value). C(user_agent) is a regular expression.
+    type: list
+    elements: dict
+    default: []
+  release_match_seconds:
+    description: How long only the matched requests get the canary before the first weight, in seconds or with a unit.
+    type: str
+    default: "0"
   release_steps:
     description:
-      - The canary's shares of the traffic in percent, growing, the last one V(100).
+      - The canary's shares of the traffic in percent, growing, the last one V(100). For V(release_strategy=shadow) the shares that are copied.
+        V(release_strategy=blue_green) has none.
       - An item is a number, or a dictionary of C(weight) and C(bake_seconds), the least time at that weight.
     type: list
     elements: raw
@@ -159,7 +186,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 outcome:
-  description: How the release ended; V(running) after O(release_stop_after), null in check mode.
+  description:
+    - How the release ended, one of V(promoted), V(passed) (a shadow), V(rolled_back), V(aborted), V(parked), V(refused).
+    - V(running) after O(release_stop_after), null in check mode.
   returned: always
   type: str
   sample: promoted

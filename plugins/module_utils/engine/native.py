@@ -22,14 +22,16 @@ from ..metrics.source import Source
 from ..release import preview, record, runner
 from ..release.context import Context, Process
 from ..release.ending import ABORTED, PROMOTED, REFUSED, TurnBack
-from ..release.plan import difference, plan
+from ..release.parts import GateSpec, StepSpec
+from ..release.plan import TRAFFIC, difference, plan
 from ..release.preflight import Findings, Refused, Target, already_running, preflight
 from ..release.record import Journal, Record, State
-from ..release.spec import GateSpec, Spec, StepSpec
+from ..release.spec import Spec
 from ..release.values import Problem
 from ..report.live import Live
-from ..traffic.istio import IstioRouter
-from ..traffic.route import RouteError, fence_token
+from ..traffic.providers import router
+from ..traffic.route import Place, RouteError, fence_token, matches_from
+from ..traffic.router import Router
 
 JSON = dict[str, Any]
 ACKNOWLEDGE_SECONDS = 5.0
@@ -72,7 +74,7 @@ def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = Fa
         raise Refused([*error.problems, *_held_by_another(session, spec)]) from error
     if check_mode:
         _free_lease(session, spec)
-        return preview.show(session, spec, found, _router(session, spec.namespace, found.target, caller.process), caller.live_emit)
+        return preview.show(session, spec, found, _router(session, spec, found.target, caller.process), caller.live_emit)
     return _begin(session, spec, found, known, caller)
 
 
@@ -135,6 +137,7 @@ def spec_from(saved: Mapping[str, Any]) -> Spec:
     """The spec of a record."""
     fields = dict(saved)
     fields["steps"] = tuple(StepSpec(**one) for one in fields["steps"])
+    fields["matches"] = matches_from(fields["matches"])
     fields["gates"] = tuple(GateSpec(**one) for one in fields["gates"])
     if fields["prometheus_service"] is not None:
         fields["prometheus_service"] = tuple(fields["prometheus_service"])
@@ -188,7 +191,7 @@ def _begin(session: Session, spec: Spec, found: Findings, known: Record | None, 
         if isinstance(error, ClusterError):
             raise
         allowed = f"a route that no other release holds: {error}"
-        raise Refused([Problem("release_traffic.virtual_service", found.target.virtual_service, allowed)]) from error
+        raise Refused([Problem("release_traffic", context.router.where, allowed)]) from error
     return _run(context)
 
 
@@ -220,9 +223,9 @@ def _resume(session: Session, spec: Spec, known: Record, caller: Caller) -> JSON
 
 
 def _unpark(context: Context) -> None:
-    """A parked release has weight 0: go back to the step that gives it its weight again."""
+    """A parked release has no traffic: go back to the step that gives it its share again."""
     steps = plan(context.spec)
-    weights = [index for index, step in enumerate(steps) if step.kind == "weight" and index <= context.state.step]
+    weights = [index for index, step in enumerate(steps) if step.kind in TRAFFIC and index <= context.state.step]
     context.state.phase, context.state.outcome = "running", None
     context.state.step = weights[-1] if weights else context.state.step
 
@@ -324,7 +327,7 @@ def _context(session: Session, spec: Spec, target: Target, caller: Caller, *, st
         lease=held,
         token=token,
         journal=Journal(session, spec.namespace, spec.name, token),
-        router=_router(session, spec.namespace, target, caller.process),
+        router=_router(session, spec, target, caller.process),
         source=_source(session, spec, target),
         live=Live(caller.live_emit, caller.target_name, clock=caller.process.clock, log_path=log_path),
         process=caller.process,
@@ -332,16 +335,8 @@ def _context(session: Session, spec: Spec, target: Target, caller: Caller, *, st
     )
 
 
-def _router(session: Session, namespace: str, target: Target, process: Process) -> IstioRouter:
-    return IstioRouter(
-        session,
-        namespace,
-        target.virtual_service,
-        service=target.service,
-        original=target.original_destinations,
-        route=target.route,
-        sleep=process.sleep,
-    )
+def _router(session: Session, spec: Spec, target: Target, process: Process) -> Router:
+    return router(session, spec.namespace, Place(**target.place), matches=spec.matches, sleep=process.sleep)
 
 
 def _transport(session: Session, spec: Spec) -> ByUrl | ByService | None:

@@ -12,7 +12,8 @@ from typing import Any
 
 from ..analysis.dispersion import dispersion
 from ..analysis.look import Counts
-from ..release.spec import GateSpec, Spec
+from ..release.parts import GateSpec
+from ..release.spec import Spec
 from ..release.values import Problem
 from .catalogue import AUTOMATIC, SOURCES, Arms
 from .counters import CANARY, STABLE, Counters, Reading, errors, slow, sort

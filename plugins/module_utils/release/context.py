@@ -16,9 +16,10 @@ from ..cluster.patch import Operation, add, expect, pointer, set_annotation
 from ..cluster.session import Session
 from ..metrics.source import Source
 from ..report.live import Live
-from ..traffic.istio import IstioRouter
-from ..traffic.route import EPOCH
+from ..traffic.route import EPOCH, Route
+from ..traffic.router import Router
 from ..workload.twin import SUFFIX
+from .plan import Step
 from .preflight import Target
 from .record import Journal, State
 from .spec import Spec
@@ -46,7 +47,7 @@ class Context:
     lease: Lease
     token: str
     journal: Journal
-    router: IstioRouter
+    router: Router
     source: Source | None
     live: Live
     process: Process
@@ -57,6 +58,16 @@ class Context:
     def twin(self) -> str:
         """The twin's name."""
         return self.target.workload + SUFFIX
+
+    @property
+    def route(self) -> Route:
+        """The route that this release has put, as the record says."""
+        state = self.state
+        return Route(state.weight_percent, self.spec.matches if state.matched else (), state.mirror_percent)
+
+    def route_of(self, step: Step) -> Route:
+        """The route that a step which steers traffic asks for."""
+        return Route(step.weight_percent, self.spec.matches, step.mirror_percent)
 
     @property
     def namespace(self) -> str:

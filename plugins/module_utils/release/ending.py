@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 PROMOTED, ROLLED_BACK, REFUSED, ABORTED, PARKED = "promoted", "rolled_back", "refused", "aborted", "parked"
+PASSED = "passed"  # a shadow has shown no harm; it changes nothing for users
 
 
 class TurnBack(Exception):

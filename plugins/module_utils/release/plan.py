@@ -8,18 +8,22 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .spec import Spec, StepSpec
+from .ending import PASSED, PROMOTED
+from .parts import StepSpec
+from .spec import Spec
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step. weight_percent is the canary's share while it lasts; seconds its least time (bake, verify)."""
+    """One step. weight_percent and mirror_percent are the canary's shares while it lasts; seconds its least time (bake, verify)."""
 
-    kind: str  # validate, deploy, weight, bake, analyze, verify, promote, clean_up
+    kind: str  # validate, deploy, match, mirror, weight, bake, analyze, switch, verify, promote, clean_up
     name: str
-    weight_percent: int
+    weight_percent: int = 0
     seconds: float = 0.0
-    next_weight_percent: int | None = None  # weight, analyze: where an advance leads
+    next_weight_percent: int | None = None  # weight, mirror, analyze: where an advance leads
+    mirror_percent: int = 0
+    size_percent: int = 0  # deploy, weight, mirror, switch: how much of stable's size the canary needs
 
     def to_dict(self) -> dict[str, Any]:
         """The step as JSON."""
@@ -27,20 +31,44 @@ class Step:
 
 
 def canary_steps(spec: Spec) -> list[Step]:
-    """validate, deploy, then for each weight: shift, bake, judge; at 100 watch the twin, then promote and clean up."""
-    steps = [Step("validate", "validate", 0), Step("deploy", "deploy", 0)]
-    for index, one in enumerate(spec.steps):
-        following = spec.steps[index + 1].weight_percent if index + 1 < len(spec.steps) else None
+    """Matched requests first, then for each weight: shift, bake, judge; at 100 watch the twin, then promote and clean up."""
+    shares = [one.weight_percent for one in spec.steps]
+    steps = [Step("validate", "validate"), Step("deploy", "deploy", size_percent=shares[0])]
+    if spec.matches:
+        steps.append(Step("match", "match"))
+        steps += [Step("bake", "bake-match", 0, spec.match_seconds)] if spec.match_seconds else []
+    for one, following in zip(spec.steps, [*shares[1:], None]):
         steps += _weight(one, following, judged=bool(spec.gates))
-    last = spec.steps[-1].weight_percent
-    steps.append(Step("verify", "verify", last, max(spec.verify_seconds, spec.steps[-1].bake_seconds)))
-    steps += [Step("promote", "promote", 100), Step("clean_up", "clean_up", 0)]
-    return steps
+    steps.append(Step("verify", "verify", 100, max(spec.verify_seconds, spec.steps[-1].bake_seconds)))
+    return steps + HOME_AGAIN
+
+
+def blue_green_steps(spec: Spec) -> list[Step]:
+    """Green at full size, all traffic at once, a watch while blue is whole and warm, then promote and clean up."""
+    return [
+        Step("validate", "validate"),
+        Step("deploy", "deploy", size_percent=100),
+        Step("switch", "switch", 100, size_percent=100),
+        Step("verify", "verify", 100, spec.verify_seconds),
+        *HOME_AGAIN,
+    ]
+
+
+def shadow_steps(spec: Spec) -> list[Step]:
+    """For each share: copy that many requests to the canary, bake, judge. Its answers never reach anybody."""
+    shares = [one.weight_percent for one in spec.steps]
+    steps = [Step("validate", "validate"), Step("deploy", "deploy", size_percent=shares[0])]
+    for one, following in zip(spec.steps, [*shares[1:], None]):
+        share = one.weight_percent
+        steps.append(Step("mirror", f"mirror-{share}", 0, 0.0, following, share, share))
+        steps += [Step("bake", f"bake-{share}", 0, one.bake_seconds, None, share)] if one.bake_seconds else []
+        steps.append(Step("analyze", f"analyze-{share}", 0, 0.0, following, share))
+    return [*steps, Step("clean_up", "clean_up")]
 
 
 def _weight(one: StepSpec, following: int | None, *, judged: bool) -> list[Step]:
     weight = one.weight_percent
-    steps = [Step("weight", f"weight-{weight}", weight, 0.0, following)]
+    steps = [Step("weight", f"weight-{weight}", weight, 0.0, following, size_percent=weight)]
     if following is None:
         return steps  # the watch at 100 is the step verify
     if one.bake_seconds:
@@ -50,12 +78,23 @@ def _weight(one: StepSpec, following: int | None, *, judged: bool) -> list[Step]
     return steps
 
 
-STRATEGIES = {"canary": canary_steps}
+HOME_AGAIN = [Step("promote", "promote", 100), Step("clean_up", "clean_up")]
+TRAFFIC = ("match", "mirror", "weight", "switch")  # kinds of step that put a route
+STRATEGIES = {"canary": canary_steps, "blue_green": blue_green_steps, "shadow": shadow_steps}
+# what a strategy asks of a router
+NEEDS = {"canary": "weight", "blue_green": "switch", "shadow": "mirror"}
 
 
 def plan(spec: Spec) -> list[Step]:
     """The steps of the spec's strategy."""
     return STRATEGIES[spec.strategy](spec)
+
+
+def ending(spec: Spec) -> tuple[str, str]:
+    """How a release ends whose steps were all done: outcome and reason."""
+    if spec.strategy == "shadow":
+        return PASSED, f"{spec.image} stood {spec.steps[-1].weight_percent} % of the requests as copies; stable serves all traffic"
+    return PROMOTED, f"{spec.image} serves all traffic"
 
 
 def difference(before: dict[str, Any], after: dict[str, Any]) -> list[str]:

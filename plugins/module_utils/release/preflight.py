@@ -13,8 +13,11 @@ from ..cluster.errors import ClusterError
 from ..cluster.session import Session
 from ..metrics.source import GateReading, MetricsPreflight, inspect
 from ..traffic import istio
-from ..traffic.route import RouteError
+from ..traffic.place import GITOPS_MARKS, Asked, Unusable
+from ..traffic.providers import PROVIDERS, who_can
+from ..traffic.route import Place
 from ..workload import selectors, twin
+from .plan import NEEDS
 from .spec import Spec
 from .values import Problem
 
@@ -24,16 +27,10 @@ NEEDED_RIGHTS = (
     *((verb, "Service") for verb in ("get", "list", "create", "delete")),
     *((verb, "ConfigMap") for verb in ("get", "create", "patch", "delete")),
     *((verb, "Lease") for verb in ("get", "create", "patch", "delete")),
-    *((verb, "VirtualService") for verb in ("list", "get", "patch")),
     *((verb, "DestinationRule") for verb in ("list", "create", "delete")),
     ("list", "Pod"),
     ("list", "EndpointSlice"),
 )
-GITOPS_MARKS = {
-    "argocd.argoproj.io/tracking-id": "Argo CD",
-    "kustomize.toolkit.fluxcd.io/name": "Flux",
-    "helm.toolkit.fluxcd.io/name": "Flux",
-}
 
 
 @dataclass(frozen=True)
@@ -51,10 +48,7 @@ class Target:
     switch_label: str
     pod_labels: dict[str, str]  # of the twin
     service: str
-    virtual_service: str
-    route: str | None
-    original_destinations: list[JSON]
-    canary_host: str
+    place: JSON  # where the route is kept (traffic.route.Place)
     destination_rule: JSON | None  # of stable, to be copied
     metrics_source: str | None
     dispersion: dict[str, float]  # by gate; 1.0 without an hour of history
@@ -86,6 +80,7 @@ def preflight(session: Session, spec: Spec, transport: Any) -> Findings:
     """Everything checked before anything changes. Raises Refused with all problems, ClusterError when there is no answer."""
     problems: list[Problem] = []
     notes: list[str] = []
+    _able(spec, problems)
     _rights(session, spec, problems)
     if problems:
         raise Refused(problems)
@@ -94,15 +89,10 @@ def preflight(session: Session, spec: Spec, transport: Any) -> Findings:
         raise Refused(problems)
     service = _service(session, spec, deployment, problems, notes)
     container = _container(spec, deployment, problems)
-    route = _route(session, spec, service, problems, notes) if service else None
-    if service is None or route is None or container is None:
+    key = _twin(session, spec, deployment, service, problems) if service else None
+    place = _place(session, spec, _asked(spec, service["metadata"]["name"], key, notes), problems) if service and key else None
+    if service is None or container is None or key is None or place is None:
         raise Refused(problems)
-    virtual_service, index = route
-    key = _twin(session, spec, deployment, service, problems)
-    if key is None:
-        raise Refused(problems)
-    rule = virtual_service["spec"]["http"][index]
-    original = rule["route"]
     metrics = MetricsPreflight({}, None, {}, False)
     if spec.gates:
         metrics = inspect(spec, service["metadata"]["name"], transport, problems)
@@ -122,10 +112,7 @@ def preflight(session: Session, spec: Spec, transport: Any) -> Findings:
         switch_label=key,
         pod_labels=pod_labels,
         service=service["metadata"]["name"],
-        virtual_service=virtual_service["metadata"]["name"],
-        route=rule.get("name"),
-        original_destinations=original,
-        canary_host=istio.canary_host_of(original[0]["destination"]["host"], service["metadata"]["name"]),
+        place=place.to_dict(),
         destination_rule=_destination_rule(session, spec, service["metadata"]["name"]),
         metrics_source=metrics.source,
         dispersion=metrics.dispersion,
@@ -138,7 +125,7 @@ def _rights(session: Session, spec: Spec, problems: list[Problem]) -> None:
     if session.find("Namespace", None, spec.namespace) is None:
         problems.append(Problem("release_namespace", spec.namespace, "a namespace that exists in this cluster"))
         return
-    for verb, kind in NEEDED_RIGHTS:
+    for verb, kind in (*NEEDED_RIGHTS, *PROVIDERS[spec.provider].rights):
         if not session.allowed(verb, kind, spec.namespace):
             problems.append(
                 Problem("release_namespace", spec.namespace, f"a namespace where you may {verb} {kind} objects; ask for that right")
@@ -215,43 +202,37 @@ def _service(session: Session, spec: Spec, deployment: JSON, problems: list[Prob
     return found[0]
 
 
-def _route(session: Session, spec: Spec, service: JSON, problems: list[Problem], notes: list[str]) -> tuple[JSON, int] | None:
-    name = service["metadata"]["name"]
-    candidates = session.list("VirtualService", spec.namespace)
+def _able(spec: Spec, problems: list[Problem]) -> None:
+    """Whether the router can do what the plan asks for."""
+    needs = [("release_strategy", spec.strategy, NEEDS[spec.strategy])]
+    if spec.matches:
+        needs.append(("release_match", " or ".join(map(str, spec.matches)), "match"))
+    for field, value, ability in needs:
+        if ability not in PROVIDERS[spec.provider].router.can:
+            allowed = f"a router that can {ability}: provider {who_can(ability)}; {spec.provider} steers by {PROVIDERS[spec.provider].does}"
+            problems.append(Problem(field, value, allowed))
+
+
+def _place(session: Session, spec: Spec, asked: Asked, problems: list[Problem]) -> Place | None:
     try:
-        found, index = istio.choose(candidates, name, spec.namespace, name=spec.virtual_service, route=spec.route)
-    except RouteError as error:
-        named = {"virtual_service": spec.virtual_service, "route": spec.route}
-        problems.append(Problem("release_traffic", {k: v for k, v in named.items() if v} or None, str(error)))
+        return PROVIDERS[spec.provider].find(session, asked)
+    except Unusable as error:
+        problems += error.problems
         return None
-    meta, rule = found["metadata"], found["spec"]["http"][index]
-    where = f"{meta['name']}/{rule.get('name', f'http[{index}]')}"
-    if spec.virtual_service is None:
-        notes.append(f"release_traffic: VirtualService {where} (the only route to Service {name})")
-    if len(rule["route"]) != 1:
-        hosts = ", ".join(d["destination"]["host"] for d in rule["route"])
-        problems.append(
-            Problem("release_traffic.route", where, f"a route with one destination, stable's; this one has {len(rule['route'])}: {hosts}")
-        )
-        return None
-    if rule["route"][0]["destination"].get("subset"):
-        problems.append(
-            Problem(
-                "release_traffic.route",
-                where,
-                f"a route to a host without subset; this one names {rule['route'][0]['destination']['subset']}",
-            )
-        )
-    for mark, owner in GITOPS_MARKS.items():
-        if mark in {**(meta.get("annotations") or {}), **(meta.get("labels") or {})}:
-            problems.append(
-                Problem(
-                    "release_traffic.virtual_service",
-                    meta["name"],
-                    f"a VirtualService that no GitOps controller reverts; {owner} owns this one",
-                )
-            )
-    return found, index
+
+
+def _asked(spec: Spec, service: str, key: str, notes: list[str]) -> Asked:
+    return Asked(
+        spec.namespace,
+        service,
+        object_kind=spec.route_kind,
+        object_name=spec.route_object,
+        rule=spec.route,
+        matches=spec.matches,
+        mirrors=NEEDS[spec.strategy] == "mirror",
+        switch_label=key,
+        notes=notes,
+    )
 
 
 def _twin(session: Session, spec: Spec, deployment: JSON, service: JSON, problems: list[Problem]) -> str | None:

@@ -13,19 +13,21 @@ from typing import Any
 from ..analysis import sample_size
 from ..cluster.session import Session
 from ..metrics.source import GateReading
-from ..traffic.istio import IstioRouter
+from ..traffic.route import Route
+from ..traffic.router import Router
 from ..workload import twin
-from .plan import Step, plan
+from .parts import GateSpec
+from .plan import TRAFFIC, Step, plan
 from .preflight import Findings
 from .record import Record
-from .spec import GateSpec, Spec
+from .spec import Spec
 
 JSON = dict[str, Any]
 NOTICEABLE_RATIO = 10.0
 LEAST_SHARE = 1e-4
 
 
-def show(session: Session, spec: Spec, found: Findings, router: IstioRouter, emit: Callable[[str], None]) -> JSON:
+def show(session: Session, spec: Spec, found: Findings, router: Router, emit: Callable[[str], None]) -> JSON:
     """Print the plan and return it with the objects as they would become."""
     steps = plan(spec)
     for line in lines(spec, found, steps):
@@ -59,13 +61,17 @@ def unfinished(known: Record) -> JSON:
 def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
     """The plan in lines of at most 120 columns."""
     target = found.target
-    weights = " → ".join(str(step.weight_percent) for step in steps if step.kind == "weight")
     fastest = max((reading.per_second for reading in found.gates.values()), default=0.0)
-    route = f"{target.virtual_service}/{target.route or 'http'}"
+    route = f"{target.place['kind'].partition('.')[0]} {target.place['name']}"
+    if target.place["rule"] and spec.provider != "service":
+        route += f"/{target.place['rule']}"
     said = [
         f"{spec.name}: {target.stable_image} → {spec.image}",
-        f"  {spec.strategy}, {target.workload} in {target.namespace}: {weights} % · route {route} · traffic {fastest:.0f}/s",
+        f"  {spec.strategy}, {target.workload} in {target.namespace}: {_shares(steps)} · {route} · traffic {fastest:.0f}/s",
     ]
+    said += [f"  first to the canary, whatever the weight, and until it is everywhere: requests with {match}" for match in spec.matches]
+    if spec.strategy == "shadow":
+        said.append("  copies are real requests to the canary: what it writes, sends or charges for, it does twice")
     for gate in spec.gates:
         said.append("  gate " + _gate_line(spec, gate, found.gates[gate.name], target.dispersion[gate.name]))
     known = max((_certify_seconds(spec, gate, found, steps) for gate in spec.gates), default=0.0)
@@ -79,10 +85,18 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
     return said
 
 
+def _shares(steps: list[Step]) -> str:
+    """The canary's shares, step by step."""
+    mirrored = [str(step.mirror_percent) for step in steps if step.kind == "mirror"]
+    if mirrored:
+        return f"copies of {' → '.join(mirrored)} %, no traffic"
+    return f"{' → '.join(str(step.weight_percent) for step in steps if step.kind in ('weight', 'switch'))} %"
+
+
 def _gate_line(spec: Spec, gate: GateSpec, reading: GateReading, phi: float) -> str:
     now = "no requests in the last minutes" if reading.share is None else f"{100 * reading.share:.3g} % of {100 * gate.max_share:g} % now"
     what = "errors" if gate.kind == "error_rate" else f"slower than {gate.slower_than_ms:g}ms"
-    first = spec.steps[0].weight_percent
+    first = 100 if spec.strategy == "blue_green" else spec.steps[0].weight_percent
     needed = sample_size.requests_to_detect(max(reading.share or 0.0, LEAST_SHARE), NOTICEABLE_RATIO, dispersion=phi)
     seconds = sample_size.seconds_for(needed, requests_per_second=reading.per_second, weight_percent=first)
     shows = f"{NOTICEABLE_RATIO:g} times stable's shows after {needed:,.0f} canary requests, {_duration(seconds)} at {first} %"
@@ -98,26 +112,26 @@ def _certify_seconds(spec: Spec, gate: GateSpec, found: Findings, steps: list[St
         if step.kind != "analyze":
             continue
         scale = sample_size.certification_scale(step.next_weight_percent)
+        share = step.weight_percent or step.mirror_percent
         needed = sample_size.requests_to_certify(expected, gate.max_share, scale=scale, dispersion=found.target.dispersion[gate.name])
         missing = max(0.0, needed - gathered)
         total += max(
             spec.minimum_step_seconds,
-            sample_size.seconds_for(missing, requests_per_second=reading.per_second, weight_percent=step.weight_percent),
+            sample_size.seconds_for(missing, requests_per_second=reading.per_second, weight_percent=share),
         )
         gathered = max(gathered, needed)
     return total
 
 
-def _differences(session: Session, spec: Spec, found: Findings, router: IstioRouter) -> list[JSON]:
+def _differences(session: Session, spec: Spec, found: Findings, router: Router) -> list[JSON]:
     target, namespace = found.target, found.target.namespace
     service = session.get("Service", namespace, target.service)
     deployment = session.get("Deployment", namespace, target.workload)
-    first = spec.steps[0].weight_percent
+    size = next(step.size_percent for step in plan(spec) if step.kind == "deploy")
+    steering = next(step for step in plan(spec) if step.kind in TRAFFIC)
     bodies = [twin.canary_service(service, key=target.switch_label, release_id="preview")]
     if target.destination_rule:
-        bodies.append(
-            twin.canary_destination_rule(target.destination_rule, service=target.service, host=target.canary_host, release_id="preview")
-        )
+        bodies.append(twin.canary_destination_rule(target.destination_rule, service=target.service, release_id="preview"))
     bodies.append(
         twin.twin_deployment(
             deployment,
@@ -125,12 +139,15 @@ def _differences(session: Session, spec: Spec, found: Findings, router: IstioRou
             template=target.new_template,
             release_id="preview",
             token="preview",
-            replicas=twin.replicas_for(first, target.stable_replicas),
+            replicas=twin.replicas_for(size, target.stable_replicas),
         )
     )
     shown = [_shown(None, session.create(body, dry_run=True), f"{body['kind']}/{body['metadata']['name']}") for body in bodies]
-    before, after = router.preview(first)
-    shown.append(_shown(before, after, f"VirtualService/{target.virtual_service} at {first} %"))
+    route = Route(steering.weight_percent, spec.matches, steering.mirror_percent)
+    before, after = router.preview(route)
+    shown.append(_shown(before, after, f"{before['kind']}/{target.place['name']} at {route}"))
+    if spec.strategy == "shadow":
+        return shown
     operations = [{"op": "replace", "path": "/spec/template", "value": target.new_template}]
     promoted = session.patch("Deployment", namespace, target.workload, operations, dry_run=True)
     shown.append(_shown(deployment, promoted, f"Deployment/{target.workload} when promoted"))

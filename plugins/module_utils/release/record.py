@@ -16,7 +16,7 @@ from ..cluster.errors import Conflict, Superseded, Unreachable
 from ..cluster.kinds import api_version
 from ..cluster.patch import add, expect, pointer, replace
 from ..cluster.session import Session
-from ..traffic.route import EPOCH
+from ..traffic.route import EPOCH, Route
 
 JSON = dict[str, Any]
 LABEL = "progressive.delivery/record"
@@ -53,6 +53,8 @@ class State:
     step: int = 0
     doing: str = ""  # the change under way, written before it is made
     weight_percent: int = 0
+    matched: bool = False  # the release's matches are in the route
+    mirror_percent: int = 0
     started_at: str = field(default_factory=now)
     updated_at: str = field(default_factory=now)
     stable_changed: bool = False  # promote has begun: stable's template may be the new one
@@ -63,6 +65,10 @@ class State:
     looks: list[JSON] = field(default_factory=list)  # the last looks
     evidence: JSON = field(default_factory=dict)
     history: list[JSON] = field(default_factory=list)  # earlier endings under this name
+
+    def hold(self, route: Route) -> None:
+        """Note the route that stands."""
+        self.weight_percent, self.matched, self.mirror_percent = route.canary_percent, bool(route.matches), route.mirror_percent
 
     def ending(self) -> JSON:
         """The one-line memory of this release for the next record's history."""

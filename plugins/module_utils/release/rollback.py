@@ -14,7 +14,7 @@ from ..cluster.patch import expect, replace
 from ..metrics.counters import CANARY
 from ..metrics.prometheus import MetricsError
 from ..metrics.source import Silence
-from ..traffic.route import RouteError
+from ..traffic.route import HOME, RouteError
 from ..workload.deployment import rollout
 from ..workload.twin import SUFFIX
 from .context import Context
@@ -33,7 +33,7 @@ def turn_back(context: Context, why: TurnBack) -> None:
     """
     context.live.say(
         "ROLL BACK" if why.outcome != PARKED else "PARK",
-        f"at {context.state.weight_percent} %: {why.reason}",
+        f"at {context.route}: {why.reason}",
         cause=why.cause,
         evidence=why.evidence,
     )
@@ -56,11 +56,11 @@ def _return_traffic(context: Context) -> None:
     try:
         after = context.router.give_back(context.token)
         took = f"returned in {1000 * (time.perf_counter() - began):.0f} ms"
-        if after.canary_percent is None:
+        if after.route is None:
             took = "the route was edited by somebody else and does not name the canary: left as it is"
     except RouteError as error:
         took = f"nothing to return: {error}"
-    context.state.weight_percent = 0
+    context.state.hold(HOME)
     context.live.say("traffic", f"100 % stable · {took}")
     _best_effort_journal(context, "removing the canary")
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..cluster.errors import ClusterError, NotFound, Superseded, Unreachable
-from ..traffic.route import RouteError
+from ..traffic.route import HOME, RouteError
 from .context import Context
-from .ending import PARKED, PROMOTED, StopHere, TurnBack
-from .plan import Step
+from .ending import PARKED, StopHere, TurnBack
+from .plan import TRAFFIC, Step, ending
 from .record import now
 from .rollback import turn_back
 from .steps import HANDLERS
@@ -37,7 +37,7 @@ def run(context: Context, steps: list[Step]) -> str:
     except BaseException as error:
         _end_back(context, TurnBack("runner_failed", f"{type(error).__name__}: {error}"))
         raise
-    return _finish(context, PROMOTED, f"{context.spec.image} serves all traffic")
+    return _finish(context, *ending(context.spec))
 
 
 def go_back(context: Context, why: TurnBack) -> str:
@@ -47,9 +47,8 @@ def go_back(context: Context, why: TurnBack) -> str:
 
 def _go_forward(context: Context, steps: list[Step]) -> None:
     watch = Watch(context)
-    resumed = context.state.weight_percent
-    if resumed:
-        watch.enter(next(step for step in reversed(steps) if step.kind == "weight" and step.weight_percent == resumed))
+    if context.route != HOME:
+        watch.enter(next(step for step in reversed(steps) if step.kind in TRAFFIC and context.route_of(step) == context.route))
     while context.state.step < len(steps):
         step = steps[context.state.step]
         entry: dict[str, Any] = {"name": step.name, "started_at": now()}

@@ -10,7 +10,7 @@ import time
 from ..cluster.errors import Conflict, NotFound, Rejected, Superseded
 from ..cluster.lease import own_identity
 from ..cluster.patch import expect, replace
-from ..traffic.route import RouteEdited
+from ..traffic.route import HOME, Route, RouteEdited, RouteError
 from ..workload import twin
 from ..workload.deployment import Rollout, hopeless, image_digest, not_ready, rollout
 from .context import Context
@@ -36,10 +36,10 @@ def deploy(context: Context, step: Step, watch: Watch) -> None:
     service = context.session.get("Service", context.namespace, target.service)
     _create_ours(context, twin.canary_service(service, key=target.switch_label, release_id=release_id))
     if target.destination_rule:
-        rule = twin.canary_destination_rule(target.destination_rule, service=target.service, host=target.canary_host, release_id=release_id)
+        rule = twin.canary_destination_rule(target.destination_rule, service=target.service, release_id=release_id)
         _create_ours(context, rule)
     deployment = context.session.get("Deployment", context.namespace, target.workload)
-    replicas = twin.replicas_for(context.spec.steps[0].weight_percent, target.stable_replicas)
+    replicas = twin.replicas_for(step.size_percent, target.stable_replicas)
     body = twin.twin_deployment(
         deployment, key=target.switch_label, template=target.new_template, release_id=release_id, token=context.token, replicas=replicas
     )
@@ -51,27 +51,38 @@ def deploy(context: Context, step: Step, watch: Watch) -> None:
     watch.linger(SETTLE_SECONDS)
 
 
+def match(context: Context, step: Step, watch: Watch) -> None:
+    """Give the canary the requests that release_match selects; nobody else sees it."""
+    _steer(context, step, watch, "requests with " + " or ".join(map(str, context.spec.matches)))
+
+
+def mirror(context: Context, step: Step, watch: Watch) -> None:
+    """Copy a share of stable's requests to the canary; its answers reach nobody."""
+    _steer(context, step, watch, f"copies of {step.mirror_percent} % of the requests")
+
+
 def weight(context: Context, step: Step, watch: Watch) -> None:
     """Give the canary its share: capacity first, then the route, read back."""
-    wanted = twin.replicas_for(step.weight_percent, context.target.stable_replicas)
+    _steer(context, step, watch, "")
+
+
+def _steer(context: Context, step: Step, watch: Watch, what: str) -> None:
+    wanted = twin.replicas_for(step.size_percent, context.target.stable_replicas)
     current = context.session.get("Deployment", context.namespace, context.twin)["spec"].get("replicas", 1)
     if current < wanted:
         context.scale_twin(wanted)
         _await_twin(context, watch)
         watch.linger(SETTLE_SECONDS)
     watch.check()
-    context.write(f"weight {step.weight_percent}")
-    began = time.perf_counter()
-    _shift(context, step.weight_percent)
-    took = 1000 * (time.perf_counter() - began)
-    context.state.weight_percent = step.weight_percent
-    context.live.weight(step.weight_percent, f"put and read back in {took:.0f} ms", put_ms=took)
+    context.write(step.name)
+    took = _shift(context, context.route_of(step))
+    context.live.steered(step.kind, step.weight_percent, what, put_ms=took)
     watch.enter(step)
 
 
 def bake(context: Context, step: Step, watch: Watch) -> None:
     """Watch for a while."""
-    context.live.say("bake", f"{step.seconds:.0f} s at {step.weight_percent} %")
+    context.live.say("bake", f"{step.seconds:.0f} s at {context.route}")
     until = context.process.clock() + step.seconds
     while context.process.clock() < until:
         watch.poll()
@@ -84,7 +95,8 @@ def analyze(context: Context, step: Step, watch: Watch) -> None:
         watch.poll()
         _route_is_ours(context)
     if watch.verdict is not None:
-        context.live.say("advance", f"{step.next_weight_percent} %  {watch.verdict.reason}")
+        onward = "the end" if step.next_weight_percent is None else f"{step.next_weight_percent} %"
+        context.live.say("advance", f"{onward}  {watch.verdict.reason}")
 
 
 def verify(context: Context, step: Step, watch: Watch) -> None:
@@ -123,17 +135,17 @@ def promote(context: Context, step: Step, watch: Watch) -> None:
     watch.wait(whole, timeout_seconds=context.spec.ready_timeout_seconds, what=f"{target.workload} was not whole", cause="promote")
     watch.linger(SETTLE_SECONDS)
     context.write("promote: traffic goes home")
-    began = time.perf_counter()
-    _shift(context, 0)
-    context.state.weight_percent = 0
+    took = _shift(context, HOME)
     watch.leave_traffic()
-    context.live.say(
-        "traffic", f"100 % {target.workload} at {context.spec.image} · put and read back in {1000 * (time.perf_counter() - began):.0f} ms"
-    )
+    context.live.say("traffic", f"100 % {target.workload} at {context.spec.image} · put and read back in {took:.0f} ms")
 
 
 def clean_up(context: Context, step: Step, watch: Watch) -> None:
-    """The twin drains and goes. The version serves everybody by now: nothing in here brings it back."""
+    """The twin drains and goes. The version serves everybody by now (or was only a shadow): nothing in here brings it back."""
+    if context.route != HOME:
+        took = _shift(context, HOME)
+        watch.leave_traffic()
+        context.live.say("traffic", f"no copies any more · put and read back in {took:.0f} ms")
     try:
         remove_canary(context)
     except (Conflict, NotFound, Rejected) as error:
@@ -143,7 +155,10 @@ def clean_up(context: Context, step: Step, watch: Watch) -> None:
 HANDLERS = {
     "validate": validate,
     "deploy": deploy,
+    "match": match,
+    "mirror": mirror,
     "weight": weight,
+    "switch": weight,
     "bake": bake,
     "analyze": analyze,
     "verify": verify,
@@ -209,11 +224,15 @@ def _same_version(current: dict, wanted: dict, container: str) -> bool:
     return current == wanted or (image(current) == image(wanted) and current["metadata"] == wanted["metadata"])
 
 
-def _shift(context: Context, percent: int) -> None:
+def _shift(context: Context, route: Route) -> float:
+    """Put a route, note it; the milliseconds from the write to the read back."""
+    began = time.perf_counter()
     try:
-        context.router.change(percent, context.token)
-    except RouteEdited as error:
-        raise TurnBack("route_edited", str(error)) from error
+        context.router.change(route, context.token)
+    except RouteError as error:
+        raise TurnBack("route_edited" if isinstance(error, RouteEdited) else "route_not_served", str(error)) from error
+    context.state.hold(route)
+    return 1000 * (time.perf_counter() - began)
 
 
 def _route_is_ours(context: Context) -> None:
@@ -226,11 +245,9 @@ def _route_is_ours(context: Context) -> None:
         return
     if found.fence != context.token:
         raise Superseded(f"the route is held by {found.fence or 'nobody'}, not by {own_identity()}")
-    if found.canary_percent != context.state.weight_percent:
-        share = "something else" if found.canary_percent is None else f"{found.canary_percent} %"
-        raise TurnBack(
-            "route_edited", f"the route was edited by somebody else: {share} where this release had put {context.state.weight_percent} %"
-        )
+    if found.route != context.route:
+        share = "something else" if found.route is None else str(found.route)
+        raise TurnBack("route_edited", f"the route was edited by somebody else: {share} where this release had put {context.route}")
 
 
 def _quiet(watch: Watch) -> bool:

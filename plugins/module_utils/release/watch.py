@@ -53,14 +53,18 @@ class Watch:
         self._number = context.state.looks[-1]["number"] if context.state.looks else 0
         self._silent_since: float | None = None
         self._said: tuple[str, float] = ("", 0.0)
-        self._weight = 0
-        self._stable_expected = True
+        self._serving = False  # the canary gets requests of any sort
+        self._canary_expected = self._stable_expected = True
+        self._share = 0
         self.verdict: Verdict | None = None
         self.stable_requests: int | None = None  # in the last closed look of this step
 
     def enter(self, step: Step) -> None:
         """Judge what follows as part of this step: the weight has just become its weight."""
-        self._weight = step.weight_percent
+        matched_only = step.kind == "match"  # who they are and how many is not ours to say: judged by the limits alone
+        self._serving = True
+        self._share = step.weight_percent or step.mirror_percent
+        self._canary_expected = not matched_only
         self._stable_expected = step.weight_percent < 100
         self.verdict = self.stable_requests = None
         if self._judge and self._state is not None:
@@ -68,15 +72,15 @@ class Watch:
                 self._context.source.begin_block()
             self._state = self._judge.enter_step(
                 self._state,
-                weight_percent=step.weight_percent,
+                weight_percent=self._share,
                 at_seconds=self._context.process.clock(),
                 next_weight_percent=step.next_weight_percent,
-                absolute_only=step.weight_percent >= 100,
+                absolute_only=matched_only or step.weight_percent >= 100,
             )
 
     def leave_traffic(self) -> None:
-        """The twin carries no traffic any more: its pods and counters decide nothing now."""
-        self._weight = 0
+        """The twin gets no requests any more: its pods and counters decide nothing now."""
+        self._serving = False
 
     def wait(
         self, condition: Callable[[], bool], *, timeout_seconds: float, what: str, cause: str, why: Callable[[], str] = lambda: ""
@@ -109,14 +113,14 @@ class Watch:
             raise TurnBack("deadline", f"not finished within release_deadline_seconds ({context.spec.deadline_seconds:.0f} s)")
         try:
             self._lease_and_abort()
-            if self._weight > 0:
+            if self._serving:
                 self._pods()
         except Unreachable as error:
             self._api_is_silent(error)
             return
         self._silent_since = None
-        if self._weight > 0 and context.source is not None:
-            self._look(context.source.poll(canary_expected=True, stable_expected=self._stable_expected))
+        if self._serving and context.source is not None:
+            self._look(context.source.poll(canary_expected=self._canary_expected, stable_expected=self._stable_expected))
 
     def _holds(self, condition: Callable[[], bool]) -> bool:
         try:
@@ -142,11 +146,13 @@ class Watch:
         now = self._context.process.clock()
         if self._silent_since is None:
             self._silent_since = now
-            self._context.live.say("hold", f"the API server does not answer; the weight stays at {self._weight} % ({error})")
+            self._context.live.say("hold", f"the API server does not answer; the route stays at {self._context.route} ({error})")
 
     def _look(self, answer: Answer) -> None:
         if not (answer.new or answer.problem) or self._judge is None or self._state is None:
             return
+        if not self._canary_expected and not any(canary and canary.requests for canary, _stable in answer.counts.values()):
+            return  # no matched request has come yet
         context = self._context
         if answer.closes_block:
             self._number += 1
@@ -154,7 +160,7 @@ class Watch:
         look = Look(
             number=self._number + (0 if answer.closes_block else 1),
             at_seconds=context.process.clock(),
-            weight_percent=self._weight,
+            weight_percent=self._share,
             metrics=tuple(MetricLook(gate, canary, stable) for gate, (canary, stable) in answer.counts.items()),
             closes_block=answer.closes_block,
             problem=answer.problem,

@@ -45,9 +45,10 @@ class Live:
             self._log_path = None
             self.say("warning", f"the log ends here: {error}")
 
-    def weight(self, percent: int, note: str, **facts: Any) -> None:
-        """A traffic change, with its bar."""
-        self.say("weight", f"{percent:3d} %  {weight_bar(percent)}  {note}", weight_percent=percent, **facts)
+    def steered(self, kind: str, percent: int, what: str, *, put_ms: float) -> None:
+        """A traffic change: a weight with its bar, or what else was put."""
+        shown = what or f"{percent:3d} %  {weight_bar(percent)}"
+        self.say(kind, f"{shown}  put and read back in {put_ms:.0f} ms", weight_percent=percent, put_ms=put_ms)
 
 
 def weight_bar(percent: int) -> str:

@@ -1,27 +1,88 @@
 # Copyright: (c) 2026, progressive.delivery contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What all routers speak: the share of one service's traffic that goes to the canary. Pure."""
+"""What all routers speak: who of one service's clients gets the canary. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
+CANARY = "-canary"  # what the names of the canary's objects end with
 EPOCH = "progressive.delivery/epoch"  # the fence: every patch of ours tests that it still holds our token
 
 
 @dataclass(frozen=True)
-class Route:
-    """The traffic state of one service as it was read.
+class Condition:
+    """One thing a request shows: a header or query parameter, compared exactly, by prefix or by a regular expression (RE2)."""
 
-    destinations is the router's own list, exactly as the API server holds it; canary_percent is None when it is not a
-    split between stable and canary that we could have written.
+    source: str  # "header" or "query"
+    name: str
+    how: str  # "exact", "prefix" or "regex" (of the whole value)
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.name} {self.how} {self.value!r}"
+
+
+@dataclass(frozen=True)
+class Match:
+    """Requests that show all of these conditions get the canary, whatever the weights say."""
+
+    conditions: tuple[Condition, ...]
+
+    def __str__(self) -> str:
+        return " and ".join(map(str, self.conditions))
+
+
+@dataclass(frozen=True)
+class Route:
+    """The traffic state of one service: matched requests first, then the weights; copies of stable's requests beside them."""
+
+    canary_percent: int = 0
+    matches: tuple[Match, ...] = ()  # any of them
+    mirror_percent: int = 0  # copies whose answers nobody sees
+
+    def __str__(self) -> str:
+        said = [f"{self.canary_percent} %"]
+        said += [f"requests with {match}" for match in self.matches]
+        said += [f"copies of {self.mirror_percent} %"] if self.mirror_percent else []
+        return ", ".join(said)
+
+
+HOME = Route()
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A route as it was read.
+
+    route is None when it is nothing that this release could have written; names_canary tells whether anything in it
+    still leads to the canary; found is what stands there, for messages.
     """
 
-    destinations: list[dict[str, Any]]
-    canary_percent: int | None
+    route: Route | None
+    names_canary: bool
     fence: str | None
+    found: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a service's route is kept, as it was before the release. Part of the record: a release resumes from it."""
+
+    provider: str
+    kind: str
+    name: str
+    rule: str | None  # the rule's name, when it has one
+    original: dict[str, Any]  # the rule (or selector) before the release
+    service: str
+    canary: str  # the canary Service
+
+    def to_dict(self) -> dict[str, Any]:
+        """The place as JSON."""
+        return asdict(self)
 
 
 class RouteError(Exception):
@@ -29,9 +90,19 @@ class RouteError(Exception):
 
 
 class RouteEdited(RouteError):
-    """Somebody else changed the destinations that this release steers."""
+    """Somebody else changed what this release steers."""
+
+
+def canary_host_of(stable_host: str, service: str) -> str:
+    """The canary Service's host in the same form as stable's: shop.ns.svc -> shop-canary.ns.svc."""
+    return f"{service}{CANARY}{stable_host[len(service) :]}"
 
 
 def fence_token(release_id: str, epoch: int) -> str:
     """The fencing token of one holder of one release."""
     return f"{release_id}.{epoch}"
+
+
+def matches_from(saved: list[Mapping[str, Any]]) -> tuple[Match, ...]:
+    """Matches as asdict wrote them."""
+    return tuple(Match(tuple(Condition(**one) for one in match["conditions"])) for match in saved)

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..cluster.kinds import api_version
-from ..traffic.route import EPOCH
+from ..traffic.route import CANARY, EPOCH, canary_host_of
 
 JSON = dict[str, Any]
-SUFFIX = "-canary"
+SUFFIX = CANARY
 RELEASE_LABEL = "progressive.delivery/release"
 PREFERRED_LABELS = ("app", "app.kubernetes.io/name", "k8s-app", "name")
 # what other tools use to recognise their own objects: a twin that carried it would be pruned, adopted or reverted
@@ -118,7 +118,7 @@ def canary_service(service: JSON, *, key: str, release_id: str) -> JSON:
     }
 
 
-def canary_destination_rule(rule: JSON, *, service: str, host: str, release_id: str) -> JSON:
+def canary_destination_rule(rule: JSON, *, service: str, release_id: str) -> JSON:
     """The DestinationRule that gives the canary's host the same trafficPolicy as stable's."""
     return {
         "apiVersion": api_version("DestinationRule"),
@@ -128,7 +128,10 @@ def canary_destination_rule(rule: JSON, *, service: str, host: str, release_id: 
             "namespace": rule["metadata"]["namespace"],
             "labels": {RELEASE_LABEL: release_id, "app.kubernetes.io/managed-by": "progressive.delivery"},
         },
-        "spec": {"host": host, "trafficPolicy": copy.deepcopy(rule["spec"]["trafficPolicy"])},
+        "spec": {
+            "host": canary_host_of(rule["spec"]["host"], service),
+            "trafficPolicy": copy.deepcopy(rule["spec"]["trafficPolicy"]),
+        },
     }
 
 

@@ -8,19 +8,17 @@ from dataclasses import fields
 
 import pytest
 import yaml
+from ansible_collections.progressive.delivery.plugins.module_utils.release.command import parse_command, parse_reference
+from ansible_collections.progressive.delivery.plugins.module_utils.release.parts import MOST_STEPS, GateSpec, StepSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import (
     DEFAULTS,
-    MOST_STEPS,
     RESERVED,
-    GateSpec,
     Spec,
     SpecError,
-    StepSpec,
     parse,
-    parse_command,
-    parse_reference,
     unknown_variables,
 )
+from ansible_collections.progressive.delivery.plugins.module_utils.traffic.route import Condition, Match
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,8 +50,11 @@ def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
         strategy="canary",
         provider="istio",
         service=None,
-        virtual_service=None,
+        route_kind=None,
+        route_object=None,
         route=None,
+        matches=(),
+        match_seconds=0,
         steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)),
         gates=(GateSpec("errors", "error_rate", 0.01, None),),
         on_inconclusive="roll_back",
@@ -82,7 +83,16 @@ FIELDS = {
     "strategy": ({"release_strategy": "canary"}, "canary"),
     "provider": ({"release_traffic": {"provider": "istio"}}, "istio"),
     "service": ({"release_traffic": {"service": "front"}}, "front"),
-    "virtual_service": ({"release_traffic": "virtual_service: routes"}, "routes"),
+    "route_object": ({"release_traffic": "virtual_service: routes"}, "routes"),
+    "route_kind": ({"release_traffic": {"provider": "gateway_api", "grpc_route": "cart"}}, "GRPCRoute"),
+    "matches": (
+        {"release_match": [{"headers": {"x-cell": "staff"}, "query": {"v": {"prefix": "2"}}}, {"cookies": {"beta": "1"}}]},
+        (
+            Match((Condition("header", "x-cell", "exact", "staff"), Condition("query", "v", "prefix", "2"))),
+            Match((Condition("header", "cookie", "regex", r"(.*;\s*)?beta=1(;.*)?"),)),
+        ),
+    ),
+    "match_seconds": ({"release_match": "[{user_agent: .*Firefox.*}]", "release_match_seconds": "10m"}, 600.0),
     "route": ({"release_traffic": {"route": "main"}}, "main"),
     "steps": ({"release_steps": "[0, 5, {weight: 30, bake_seconds: 10m}, '100']"}, (StepSpec(5, 0), StepSpec(30, 600.0), StepSpec(100, 0))),
     "gates": ({"release_gates": [LATENCY]}, (GateSpec("slow", "latency", 0.01, 500.0),)),

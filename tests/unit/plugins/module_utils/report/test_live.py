@@ -26,8 +26,8 @@ def test_a_line_is_time_target_word_and_sentence_in_columns():
 
 def test_a_weight_has_its_bar():
     lines = []
-    live(lines).weight(30, "put")
-    assert lines[0].endswith("weight      30 %  ▕███       ▏  put")
+    live(lines).steered("weight", 30, "", put_ms=11.6)
+    assert lines[0].endswith("weight      30 %  ▕███       ▏  put and read back in 12 ms")
 
 
 @given(st.integers(0, 100))
@@ -53,7 +53,7 @@ def test_every_line_is_a_json_line_with_its_facts_and_its_whole_text(tmp_path):
     path = tmp_path / "new" / "shop.jsonl"
     said = live([], str(path))
     said.say("look", "y" * 200, decision="hold")
-    said.weight(10, "put", put_ms=4.2)
+    said.steered("weight", 10, "", put_ms=4.2)
     first, second = [json.loads(line) for line in path.read_text().splitlines()]
     assert first == {"at": NOON, "target": "eu", "event": "look", "text": "y" * 200, "decision": "hold"}
     assert (second["weight_percent"], second["put_ms"]) == (10, 4.2)

@@ -8,16 +8,21 @@ import json
 
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.errors import Superseded, Unreachable
-from ansible_collections.progressive.delivery.plugins.module_utils.traffic.istio import (
-    ATTEMPTS,
-    IstioRouter,
+from ansible_collections.progressive.delivery.plugins.module_utils.traffic.istio import IstioRouter, find, http_routes_to, names_service
+from ansible_collections.progressive.delivery.plugins.module_utils.traffic.place import Asked, Unusable
+from ansible_collections.progressive.delivery.plugins.module_utils.traffic.route import (
+    EPOCH,
+    HOME,
+    Condition,
+    Match,
+    Place,
+    Route,
+    RouteEdited,
+    RouteError,
     canary_host_of,
-    choose,
-    http_routes_to,
-    names_service,
-    split,
+    fence_token,
 )
-from ansible_collections.progressive.delivery.plugins.module_utils.traffic.route import EPOCH, RouteEdited, RouteError, fence_token
+from ansible_collections.progressive.delivery.plugins.module_utils.traffic.router import ATTEMPTS
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_api import FakeApi
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,7 +58,19 @@ def api():
 
 @pytest.fixture
 def router(api):
-    return IstioRouter(api, "shop", "shop", service="shop", original=[STABLE], route="main", sleep=api.sleep)
+    return router_of(api)
+
+
+def place(rule="main", original=MAIN):
+    return Place("istio", "VirtualService", "shop", rule, original, "shop", "shop-canary")
+
+
+def router_of(api, where=None, matches=()):
+    return IstioRouter(api, "shop", where or place(), matches=matches, sleep=api.sleep)
+
+
+def split(percent):
+    return [STABLE] if percent == 0 else [{**STABLE, "weight": 100 - percent}, {**CANARY, "weight": percent}]
 
 
 def destinations(api):
@@ -114,8 +131,11 @@ OTHER = {**MAIN, "name": "other"}
     ids=["the only one", "named route", "named VirtualService", "unnamed route"],
 )
 def test_the_route_is_chosen_when_exactly_one_fits(candidates, name, route, chosen):
-    found, index = choose(candidates, "shop", "shop", name=name, route=route)
-    assert (found["metadata"]["name"], index) == chosen
+    server = FakeApi()
+    for one in candidates:
+        server.put(one)
+    found = find(server, Asked("shop", "shop", object_name=name, rule=route))
+    assert (found.name, found.original) == (chosen[0], candidates[-1]["spec"]["http"][chosen[1]])
 
 
 @pytest.mark.parametrize(
@@ -123,57 +143,48 @@ def test_the_route_is_chosen_when_exactly_one_fits(candidates, name, route, chos
     [
         ([], None, None, "no VirtualService in namespace shop routes to Service shop"),
         ([virtual_service()], "b", None, "no VirtualService called b in namespace shop routes"),
-        ([virtual_service()], "shop", "x", "called shop with an http route named x in namespace shop"),
+        ([virtual_service()], "shop", "x", "called shop with a rule named x in namespace shop"),
         (
             [virtual_service(MAIN, {"route": [STABLE]})],
             None,
             None,
-            r"2 http routes lead to Service shop: shop/main, shop/http\[1\] \(unnamed\); name one",
+            r"2 rules lead to Service shop: shop/main, shop/http\[1\] \(unnamed\); name the VirtualService",
         ),
     ],
 )
 def test_an_absent_or_ambiguous_route_is_refused_with_the_choices(candidates, name, route, message):
-    with pytest.raises(RouteError, match=message):
-        choose(candidates, "shop", "shop", name=name, route=route)
+    server = FakeApi()
+    for one in candidates:
+        server.put(one)
+    with pytest.raises(Unusable, match=message):
+        find(server, Asked("shop", "shop", object_name=name, rule=route))
 
 
-@pytest.mark.parametrize(
-    ("percent", "expected"),
-    [
-        (0, [STABLE]),
-        (10, [{**STABLE, "weight": 90}, {**CANARY, "weight": 10}]),
-        (100, [{**STABLE, "weight": 0}, {**CANARY, "weight": 100}]),
-    ],
-)
-def test_a_split_keeps_every_foreign_field_of_the_destination(percent, expected):
-    original = [copy.deepcopy(STABLE)]
-    assert split(original, "shop-canary", percent) == expected
-    assert original == [STABLE]
-
-
-@given(st.integers(1, 100))
-def test_the_weights_of_any_split_add_up_to_100(percent):
-    assert [one["weight"] for one in split([STABLE], "shop-canary", percent)] == [100 - percent, percent]
+@given(st.integers(0, 100))
+def test_the_weights_of_any_split_add_up_to_100_and_keep_every_foreign_field(percent):
+    router = IstioRouter(None, "shop", place(), matches=(), sleep=None)
+    assert router.split(percent) == split(percent)
+    assert place().original["route"] == [STABLE]
 
 
 @pytest.mark.parametrize("percent", [1, 10, 100, 0])
 def test_a_change_is_read_back_and_touches_nothing_else(api, router, percent):
-    router.change(50, OURS)
-    router.change(percent, OURS)
-    assert destinations(api) == split([STABLE], "shop-canary", percent)
-    assert router.read().canary_percent == percent
+    router.change(Route(50), OURS)
+    router.change(Route(percent), OURS)
+    assert destinations(api) == split(percent)
+    assert router.read().route == Route(percent)
 
 
 def test_a_change_that_is_there_already_writes_nothing(api, router):
-    router.change(10, OURS)
+    router.change(Route(10), OURS)
     before = len(api.writes())
-    router.change(10, OURS)
+    router.change(Route(10), OURS)
     assert len(api.writes()) == before
 
 
 @pytest.mark.parametrize("fence", [fence_token("shop-a1b2c3", 3), None], ids=["a later holder", "nobody"])
 @pytest.mark.parametrize(
-    "act", [lambda router: router.change(10, OURS), lambda router: router.give_back(OURS)], ids=["change", "give back"]
+    "act", [lambda router: router.change(Route(10), OURS), lambda router: router.give_back(OURS)], ids=["change", "give back"]
 )
 def test_without_our_fence_nothing_changes(api, router, fence, act):
     api.put(virtual_service(fence=fence))
@@ -185,22 +196,22 @@ def test_without_our_fence_nothing_changes(api, router, fence, act):
 def test_a_fence_lost_between_read_and_write_changes_nothing(api, router):
     api.just_before("PATCH", "VirtualService", lambda: api.put(virtual_service(fence="shop-a1b2c3.3")))
     with pytest.raises(Superseded):
-        router.change(10, OURS)
+        router.change(Route(10), OURS)
     assert destinations(api) == [STABLE]
 
 
 @pytest.mark.parametrize("applied", [True, False])
 def test_a_lost_answer_is_settled_by_reading(api, router, applied):
     api.lose("PATCH", "VirtualService", applied=applied)
-    router.change(10, OURS)
-    assert router.read().canary_percent == 10
+    router.change(Route(10), OURS)
+    assert router.read().route == Route(10)
     assert len(api.writes()) == (1 if applied else 2)
 
 
 def test_a_server_that_never_answers_a_write_is_unreachable_not_done(api, router):
     api.lose("PATCH", "VirtualService", applied=False, times=ATTEMPTS)
     with pytest.raises(Unreachable, match="did not take 10 %"):
-        router.change(10, OURS)
+        router.change(Route(10), OURS)
     assert destinations(api) == [STABLE]
 
 
@@ -208,7 +219,7 @@ def test_edits_beside_the_destinations_do_not_disturb_a_change(api, router):
     found = virtual_service()
     found["spec"]["http"].insert(0, {"name": "new", "route": [{"destination": {"host": "new"}}]})
     api.just_before("PATCH", "VirtualService", lambda: api.put(found))
-    router.change(10, OURS)
+    router.change(Route(10), OURS)
     stored = api.stored("VirtualService", "shop", "shop")["spec"]["http"]
     assert [rule["name"] for rule in stored] == ["new", "admin", "main"]
     assert [len(rule["route"]) for rule in stored] == [1, 1, 2]
@@ -225,31 +236,31 @@ EDITED = [{**STABLE, "weight": 95}, {**CANARY, "weight": 10}]
 def test_destinations_that_somebody_edited_are_not_overwritten_by_a_change(api, router, edited):
     edit(api, edited)
     with pytest.raises(RouteEdited, match="were edited"):
-        router.change(10, OURS)
+        router.change(Route(10), OURS)
     assert destinations(api) == edited
-    assert router.read().canary_percent is None
+    assert router.read().route is None
 
 
 @pytest.mark.parametrize("edited", [EDITED, [CANARY], [STABLE, CANARY, STABLE]], ids=["weights", "canary alone", "three"])
 def test_traffic_returns_from_any_list_that_names_the_canary(api, router, edited):
     edit(api, edited)
-    assert router.give_back(OURS).canary_percent == 0
+    assert router.give_back(OURS).route == HOME
     assert destinations(api) == [STABLE]
 
 
 def test_a_list_that_somebody_else_wrote_without_the_canary_is_theirs(api, router):
     theirs = [{"destination": {"host": "maintenance"}}]
     edit(api, theirs)
-    assert router.give_back(OURS).canary_percent is None
+    assert router.give_back(OURS).route is None
     assert destinations(api) == theirs
     assert api.writes() == []
 
 
 @pytest.mark.parametrize("applied", [True, False])
 def test_the_return_of_traffic_survives_lost_answers(api, router, applied):
-    router.change(25, OURS)
+    router.change(Route(25), OURS)
     api.lose("PATCH", "VirtualService", applied=applied, times=3)
-    assert router.give_back(OURS).canary_percent == 0
+    assert router.give_back(OURS).route == HOME
     assert destinations(api) == [STABLE]
 
 
@@ -294,23 +305,92 @@ def test_only_our_own_fence_is_taken_down(api, router, token, left):
 
 def test_a_rule_that_moved_or_vanished_is_an_edit(api, router):
     api.put(virtual_service(FOREIGN))
-    with pytest.raises(RouteEdited, match="has 0 http routes where this release steered one"):
+    with pytest.raises(RouteEdited, match="has 0 rules where this release steered one"):
         router.read()
     api.delete("VirtualService", "shop", "shop")
     with pytest.raises(RouteEdited, match="is gone"):
-        router.change(10, OURS)
+        router.change(Route(10), OURS)
 
 
 def test_an_unnamed_rule_is_found_by_its_destination_even_at_100_percent(api):
-    router = IstioRouter(api, "shop", "shop", service="shop", original=[STABLE], route=None, sleep=api.sleep)
+    unnamed = {key: value for key, value in MAIN.items() if key != "name"}
+    router = router_of(api, place(None, unnamed))
     for percent in (100, 40, 0):
-        router.change(percent, OURS)
-        assert router.read().canary_percent == percent
+        router.change(Route(percent), OURS)
+        assert router.read().route == Route(percent)
 
 
 def test_a_preview_stores_nothing(api, router):
-    before, after = router.preview(10)
+    before, after = router.preview(Route(10))
     assert before["spec"]["http"][1]["route"] == [STABLE]
-    assert after["spec"]["http"][1]["route"] == split([STABLE], "shop-canary", 10)
+    assert after["spec"]["http"][1]["route"] == split(10)
     assert api.writes() == []
     assert destinations(api) == [STABLE]
+
+
+INSIDERS = (
+    Match((Condition("header", "X-Cell", "exact", "staff"), Condition("query", "v", "prefix", "2."))),
+    Match((Condition("header", "cookie", "regex", "beta"),)),
+)
+MATCHED = {**MAIN, "name": "main-canary", "route": [CANARY], "match": [
+    {"headers": {"x-cell": {"exact": "staff"}}, "queryParams": {"v": {"regex": "2\\..*"}}}, {"headers": {"cookie": {"regex": "beta"}}},
+]}  # fmt: skip
+
+
+def test_matched_requests_get_a_rule_of_their_own_above_the_weights_and_lose_it_again(api):
+    router = router_of(api, matches=INSIDERS)
+    for route in (Route(0, INSIDERS), Route(25, INSIDERS), Route(100, INSIDERS)):
+        router.change(route, OURS)
+        assert router.read().route == route
+        rules = api.stored("VirtualService", "shop", "shop")["spec"]["http"]
+        assert rules == [FOREIGN, MATCHED, {**MAIN, "route": split(route.canary_percent)}]
+    router.change(HOME, OURS)
+    assert destinations(api) == [STABLE]
+
+
+def test_matches_narrow_the_rules_own_ones(api):
+    own = {**MAIN, "match": [{"uri": {"prefix": "/a"}}, {"uri": {"prefix": "/b"}, "headers": {"x-api": {"exact": "2"}}}]}
+    api.put(virtual_service(own))
+    router_of(api, place(original=own), INSIDERS[1:]).change(Route(0, INSIDERS[1:]), OURS)
+    beta = {"cookie": {"regex": "beta"}}
+    assert api.stored("VirtualService", "shop", "shop")["spec"]["http"][0]["match"] == [
+        {"uri": {"prefix": "/a"}, "headers": beta},
+        {"uri": {"prefix": "/b"}, "headers": {"x-api": {"exact": "2"}, **beta}},
+    ]
+
+
+def test_a_mirror_is_added_to_those_that_are_there_and_taken_away_alone(api):
+    theirs = {"destination": {"host": "audit"}}
+    audited = {**MAIN, "mirrors": [theirs]}
+    api.put(virtual_service(FOREIGN, audited))
+    router = router_of(api, place(original=audited))
+    for percent in (1, 100):
+        router.change(Route(0, (), percent), OURS)
+        assert router.read().route == Route(0, (), percent)
+        ours = {"destination": CANARY["destination"], "percentage": {"value": percent}}
+        assert api.stored("VirtualService", "shop", "shop")["spec"]["http"] == [FOREIGN, {**audited, "mirrors": [theirs, ours]}]
+    assert router.give_back(OURS).route == HOME
+    assert api.stored("VirtualService", "shop", "shop")["spec"]["http"] == [FOREIGN, audited]
+
+
+def test_a_mirror_where_there_was_none_leaves_no_trace(api, router):
+    router.change(Route(0, (), 10), OURS)
+    router.change(HOME, OURS)
+    assert destinations(api) == [STABLE]
+
+
+@pytest.mark.parametrize("route", [Route(0, INSIDERS), Route(30, INSIDERS), Route(0, (), 50)], ids=str)
+def test_traffic_returns_from_any_route_of_ours_even_when_it_was_edited(api, route):
+    router = router_of(api, matches=INSIDERS)
+    router.change(route, OURS)
+    found = api.stored("VirtualService", "shop", "shop")
+    found["spec"]["http"][1]["timeout"] = "9s"
+    if route.mirror_percent:
+        found["spec"]["http"][1]["mirrors"][0]["percentage"]["value"] = 2.5
+    api.put(found)
+    assert router.read().route is None
+    assert router.give_back(OURS).names_canary is False
+    rules = api.stored("VirtualService", "shop", "shop")["spec"]["http"]
+    assert [rule["name"] for rule in rules] == ["admin", "main"]
+    assert "mirrors" not in rules[1]
+    assert rules[1]["route"] == [STABLE]

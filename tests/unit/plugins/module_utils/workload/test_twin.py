@@ -101,7 +101,7 @@ def test_the_canary_gets_stables_traffic_policy_and_not_its_subsets():
         "metadata": {"namespace": "eu"},
         "spec": {"host": "front", "trafficPolicy": {"tls": {"mode": "ISTIO_MUTUAL"}}, "subsets": [{"name": "v1"}]},
     }
-    made_rule = twin.canary_destination_rule(rule, service="front", host="front-canary", release_id="shop-1")
+    made_rule = twin.canary_destination_rule(rule, service="front", release_id="shop-1")
     assert made_rule["spec"] == {"host": "front-canary", "trafficPolicy": {"tls": {"mode": "ISTIO_MUTUAL"}}}
     assert made_rule["metadata"]["name"] == "front-canary"
 

@@ -1,0 +1,233 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The parts of a release that are more than one value: its route, its steps, its gates. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from ..traffic.route import Condition, Match
+from .values import Reader
+
+LONGEST_WORKLOAD = 56  # "-canary" must fit below 63 characters
+MOST_STEPS = 50
+
+
+@dataclass(frozen=True)
+class StepSpec:
+    """One rise of the weight and how long it bakes at least before evidence may move it on."""
+
+    weight_percent: int
+    bake_seconds: float
+
+
+@dataclass(frozen=True)
+class GateSpec:
+    """A metric and its limit. max_share: the share of requests that may fail, or be slower than slower_than_ms."""
+
+    name: str
+    kind: str  # error_rate or latency
+    max_share: float
+    slower_than_ms: float | None
+
+
+# provider -> what names the object that holds the route: option -> kind
+ROUTE_OPTIONS: dict[str, dict[str, str]] = {
+    "istio": {"virtual_service": "VirtualService"},
+    "gateway_api": {"http_route": "HTTPRoute", "grpc_route": "GRPCRoute"},
+    "linkerd": {"http_route": "HTTPRoute"},
+    "service": {},
+}
+PROVIDERS = tuple(ROUTE_OPTIONS)
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, a token
+
+
+def traffic(read: Reader, value: Any) -> dict[str, Any]:
+    """provider, service, route_kind, route_object and route of release_traffic."""
+    options = {option for names in ROUTE_OPTIONS.values() for option in names}
+    found = read.mapping("release_traffic", value, ("provider", "service", *sorted(options), "route")) or {}
+    provider = read.choice("release_traffic.provider", found.get("provider"), PROVIDERS, "istio")
+    own = ROUTE_OPTIONS[provider]
+    for option in sorted(options - set(own)):
+        if found.get(option) is not None:
+            allowed = f"nothing: provider {provider} knows {', '.join(own) or 'no route object'}"
+            read.refuse(f"release_traffic.{option}", found[option], allowed)
+    named = {kind: name for option, kind in own.items() if (name := read.text(f"release_traffic.{option}", found.get(option)))}
+    if len(named) > 1:
+        read.refuse("release_traffic", found, f"one of {', '.join(own)}")
+    if provider == "service" and found.get("route") is not None:
+        read.refuse("release_traffic.route", found["route"], "nothing: a Service has no rules")
+    kind, name = next(iter(named.items()), (None, None))
+    return {
+        "provider": provider,
+        "service": read.name("release_traffic.service", found.get("service"), longest=LONGEST_WORKLOAD),
+        "route_kind": kind,
+        "route_object": name,
+        "route": read.text("release_traffic.route", found.get("route")),
+    }
+
+
+def matches(read: Reader, value: Any) -> tuple[Match, ...]:
+    """The alternatives of release_match, each with all of its conditions; cookies and user agents become headers."""
+    found = []
+    for index, item in enumerate(read.sequence("release_match", value) or []):
+        field = f"release_match[{index}]"
+        one = read.mapping(field, item, ("headers", "cookies", "query", "user_agent"))
+        if not one:
+            if item is None or one == {}:
+                read.refuse(field, item, "at least one of headers, cookies, query and user_agent")
+            continue
+        conditions = [
+            *_conditions(read, f"{field}.headers", "header", one.get("headers")),
+            *_conditions(read, f"{field}.query", "query", one.get("query")),
+            *(_cookie(cookie) for cookie in _conditions(read, f"{field}.cookies", "cookie", one.get("cookies"))),
+        ]
+        if one.get("user_agent") is not None:
+            conditions += _conditions(read, f"{field}", "header", {"user-agent": one["user_agent"]}, default_how="regex")
+        names = [(condition.source, condition.name.lower()) for condition in conditions]
+        for source, name in sorted({pair for pair in names if names.count(pair) > 1}):
+            read.refuse(field, item, f"one condition for {source} {name}; a second cookie cannot be asked for in the same item")
+        if conditions:
+            found.append(Match(tuple(conditions)))
+    return tuple(found)
+
+
+def _conditions(read: Reader, field: str, source: str, value: Any, *, default_how: str = "exact") -> list[Condition]:
+    made = []
+    for name, wanted in (read.mapping(field, value) or {}).items():
+        here = f"{field}.{name}"
+        how = wanted if isinstance(wanted, dict) else {default_how: wanted}
+        if len(how) != 1 or next(iter(how)) not in ("exact", "prefix", "regex"):
+            read.refuse(here, wanted, "a value, or one of {exact: value}, {prefix: value}, {regex: expression}")
+            continue
+        kind, text = next(iter(how.items()))
+        if not isinstance(text, str) or not text:
+            read.refuse(here, text, "a non-empty string (quote numbers and true, false)")
+        elif not HEADER_NAME.fullmatch(str(name)):
+            read.refuse(here, text, f"a name of letters, digits and -_ as a {source} has it")
+        elif kind == "regex" and not _is_regex(text):
+            read.refuse(here, text, "a regular expression that can be compiled (RE2: no look-around, no back-reference)")
+        else:
+            made.append(Condition(source, str(name), kind, text))
+    return made
+
+
+def _is_regex(text: str) -> bool:
+    try:
+        re.compile(text)
+    except re.error:
+        return False
+    return not re.search(r"\(\?(=|!|<=|<!|P=)|\\[1-9]", text)
+
+
+def _cookie(condition: Condition) -> Condition:
+    """A condition on one cookie as one on the header that carries all of them."""
+    value = condition.value if condition.how == "regex" else re.escape(condition.value)
+    value = f"({value})" if condition.how == "regex" else value + ("[^;]*" if condition.how == "prefix" else "")
+    return Condition("header", "cookie", "regex", f"(.*;\\s*)?{re.escape(condition.name)}={value}(;.*)?")
+
+
+def steps(read: Reader, value: Any) -> tuple[StepSpec, ...]:
+    """The shares of release_steps, growing, the last one 100."""
+    listed = read.sequence("release_steps", value)
+    if listed is None:
+        return ()
+    made: list[StepSpec] = []
+    for index, item in enumerate(listed):
+        field = f"release_steps[{index}]"
+        share, bake = item, None
+        if isinstance(item, dict):
+            read.known_keys(field, item, ("weight", "bake_seconds"))
+            share, bake = item.get("weight"), item.get("bake_seconds")
+            field += ".weight"
+        if share is None:
+            read.refuse(field, None, "is required")
+        weight = read.integer(field, share, least=0, most=100, default=-1)
+        seconds = read.seconds(f"release_steps[{index}].bake_seconds", bake, least=0, most=7 * 86400, default=0)
+        if weight >= 0:
+            if made and weight <= made[-1].weight_percent:
+                read.refuse(field, weight, f"more than the step before it ({made[-1].weight_percent})")
+            made.append(StepSpec(weight, seconds))
+    if not 0 < len(listed) <= MOST_STEPS:
+        read.refuse("release_steps", value, f"1 to {MOST_STEPS} steps")
+    elif made and made[-1].weight_percent != 100:
+        read.refuse("release_steps", value, "a list that ends at 100")
+    return tuple(step for step in made if step.weight_percent > 0)
+
+
+def gates(read: Reader, value: Any, skip: Any) -> tuple[GateSpec, ...]:
+    """The gates of release_gates without those of release_skip_gates."""
+    listed = read.sequence("release_gates", value) or []
+    skipped = read.sequence("release_skip_gates", skip) or []
+    made: list[GateSpec] = []
+    for index, item in enumerate(listed):
+        field = f"release_gates[{index}]"
+        gate = _gate(read, field, item)
+        if gate is None:
+            continue
+        if gate.name in [other.name for other in made]:
+            read.refuse(f"{field}.name", gate.name, "a name that no other gate has")
+        made.append(gate)
+    names = [gate.name for gate in made]
+    for name in skipped:
+        if name not in names:
+            read.refuse("release_skip_gates", name, f"names of release_gates: {', '.join(names) or 'there are none'}")
+    return tuple(gate for gate in made if gate.name not in skipped)
+
+
+def _gate(read: Reader, field: str, item: Any) -> GateSpec | None:
+    found = _required_mapping(read, field, item, ("name", "error_rate", "latency"))
+    if found is None:
+        return None
+    kinds = [kind for kind in ("error_rate", "latency") if kind in found]
+    name = read.name(f"{field}.name", found.get("name") or (kinds[0].replace("_", "-") if kinds else None))
+    if len(kinds) != 1:
+        read.refuse(field, found, "exactly one of error_rate: {max: 0.5%} and latency: {slower_than: 500ms, max: 1%}")
+        return None
+    kind = kinds[0]
+    limits = _required_mapping(read, f"{field}.{kind}", found[kind], ("max",) if kind == "error_rate" else ("slower_than", "max"))
+    if limits is None:
+        return None
+    most = read.share(f"{field}.{kind}.max", limits.get("max"))
+    slower = None
+    if kind == "latency":
+        if limits.get("slower_than") is None:
+            read.refuse(f"{field}.latency.slower_than", None, "is required: a duration such as 500ms")
+        elif not re.search(r"[a-z]\s*$", str(limits["slower_than"])):
+            read.refuse(f"{field}.latency.slower_than", limits["slower_than"], "a duration with its unit, such as 500ms or 1s")
+        slower = round(1000 * read.seconds(f"{field}.latency.slower_than", limits.get("slower_than"), least=0.0005, most=600, default=0), 3)
+    if name is None or most is None:
+        return None
+    return GateSpec(name, kind, most, slower)
+
+
+def _required_mapping(read: Reader, field: str, value: Any, keys: tuple[str, ...]) -> dict[str, Any] | None:
+    """A dictionary that must be there: a gate that is left empty would otherwise be a gate that judges nothing."""
+    if value is None:
+        read.refuse(field, None, "is required")
+    return read.mapping(field, value, keys)
+
+
+def prometheus(read: Reader, value: Any, *, needed: bool) -> dict[str, Any]:
+    """prometheus_url or prometheus_service of release_prometheus."""
+    none = {"prometheus_url": None, "prometheus_service": None}
+    found = read.mapping("release_prometheus", value, ("url", "service"))
+    if found is None:
+        if needed and value is None:
+            read.refuse("release_prometheus", None, "is required by the gates: {url: https://...} or {service: namespace/name:port}")
+        return none
+    if len([key for key in ("url", "service") if found.get(key)]) != 1:
+        read.refuse("release_prometheus", value, "exactly one of url and service")
+        return none
+    if found.get("url"):
+        if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", str(found["url"])):
+            read.refuse("release_prometheus.url", found["url"], "a URL that begins with http:// or https://")
+        return {**none, "prometheus_url": found["url"]}
+    matched = re.fullmatch(r"([a-z0-9-]+)/([a-z0-9-]+):([a-z0-9-]+)", str(found["service"]))
+    if not matched:
+        read.refuse("release_prometheus.service", found["service"], "namespace/name:port, such as monitoring/prometheus:9090")
+        return none
+    return {**none, "prometheus_service": matched.groups()}

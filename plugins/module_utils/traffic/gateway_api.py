@@ -1,0 +1,150 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Gateway API's router: one rule of an HTTPRoute or a GRPCRoute, whose parents are Gateways or Services."""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import Any
+
+from ..cluster.session import Session
+from ..release.values import Problem
+from .place import Asked, Unusable, choose, reverted, rule_name
+from .route import CANARY, Condition, Place
+from .rules import RuleRouter
+
+JSON = dict[str, Any]
+KINDS = ("HTTPRoute", "GRPCRoute")
+HOW = {"exact": "Exact", "regex": "RegularExpression", "prefix": "RegularExpression"}
+
+
+class GatewayRouter(RuleRouter):
+    """One rule: its backends' weights, its mirror filters, and a rule of its own for matched requests.
+
+    The rule with more header and query matches wins over the others of its path, whatever their order (Gateway API,
+    HTTPRouteRule.matches), so matched requests go first.
+    """
+
+    provider = "gateway_api"
+    can = frozenset({"weight", "match", "mirror", "switch"})
+    rules_key = "rules"
+    targets_key = "backendRefs"
+    mirrors_key = "filters"
+
+    def target_name(self, target: JSON) -> str:
+        """The backend Service, with its namespace when it is another one."""
+        return "/".join(filter(None, [target.get("namespace"), target["name"]]))
+
+    def canary_target(self, target: JSON) -> JSON:
+        """Stable's backend with the canary's Service."""
+        target["name"] = self.place.canary
+        return target
+
+    def mirror(self, canary: JSON, percent: int) -> JSON:
+        """A RequestMirror filter."""
+        backend = {key: value for key, value in canary.items() if key in ("group", "kind", "name", "namespace", "port")}
+        return {"type": "RequestMirror", "requestMirror": {"backendRef": backend, "percent": percent}}
+
+    def mirrored(self, item: JSON) -> tuple[JSON, int] | None:
+        """What a RequestMirror filter copies; other filters are none of ours."""
+        found = item.get("requestMirror")
+        return (found["backendRef"], int(found.get("percent", 100))) if found else None
+
+    def match_rule(self, canary: JSON) -> JSON:
+        """The original rule with each of its matches narrowed by each of ours."""
+        rule = copy.deepcopy(self.place.original)
+        own = rule.get("matches") or [{}]
+        rule["matches"] = [_narrowed(one, match.conditions) for match in self.matches for one in own]
+        rule["backendRefs"] = [{**canary, "weight": 1}]
+        if rule.get("name"):
+            rule["name"] += CANARY
+        return rule
+
+    def unserved(self, found: JSON) -> str | None:
+        """The first parent that has not accepted this generation of the route, or cannot resolve its backends."""
+        return unserved(found)
+
+
+def unserved(route: JSON) -> str | None:
+    """Why a parent does not serve the route as it is stored, None when all do (conditions of RouteStatus)."""
+    statuses = (route.get("status") or {}).get("parents") or []
+    for parent in route["spec"].get("parentRefs") or []:
+        name = f"{parent.get('kind', 'Gateway')} {parent['name']}"
+        said = [one for one in statuses if _same_parent(one["parentRef"], parent)]
+        if not said:
+            return f"no controller has answered for its parent {name}"
+        for status in said:
+            conditions = {one["type"]: one for one in status.get("conditions") or []}
+            for kind in ("Accepted", "ResolvedRefs"):
+                one = conditions.get(kind, {"status": "Unknown", "reason": "NotReported"})
+                if one["status"] != "True":
+                    return f"{kind} is {one['status']} for its parent {name}: {one.get('reason')}: {one.get('message', '')}".rstrip(": ")
+                if (one.get("observedGeneration") or route["metadata"]["generation"]) < route["metadata"]["generation"]:
+                    return f"its parent {name} has not seen generation {route['metadata']['generation']} yet"
+    return None
+
+
+def _same_parent(one: JSON, other: JSON) -> bool:
+    return all(one.get(key) == other.get(key) for key in ("name", "namespace", "sectionName", "port"))
+
+
+def _narrowed(match: JSON, conditions: tuple[Condition, ...]) -> JSON:
+    narrowed = copy.deepcopy(match)
+    for one in conditions:
+        value = f"{re.escape(one.value)}.*" if one.how == "prefix" else one.value
+        narrowed.setdefault(_group(one), []).append({"name": one.name, "type": HOW[one.how], "value": value})
+    return narrowed
+
+
+def _group(condition: Condition) -> str:
+    return "headers" if condition.source == "header" else "queryParams"
+
+
+def rules_to(route: JSON, service: str, namespace: str) -> list[int]:
+    """Indexes of the rules that send traffic to the Service."""
+    own = route["metadata"]["namespace"]
+    return [
+        index
+        for index, rule in enumerate(route["spec"].get("rules") or [])
+        if any(
+            one.get("kind", "Service") == "Service" and (one["name"], one.get("namespace", own)) == (service, namespace)
+            for one in rule.get("backendRefs") or []
+        )
+    ]
+
+
+def find(session: Session, asked: Asked) -> Place:
+    """The one rule of an HTTPRoute, or of a GRPCRoute where no HTTPRoute leads to the service. Raises Unusable."""
+    kinds = KINDS if asked.object_kind is None else (asked.object_kind,)
+    candidates: dict[str, list[JSON]] = {kind: session.list(kind, asked.namespace) for kind in kinds}
+    leading = [kind for kind, found in candidates.items() if any(rules_to(one, asked.service, asked.namespace) for one in found)]
+    kind = (leading or list(kinds))[0]
+    return place(GatewayRouter.provider, kind, candidates[kind], asked)
+
+
+def place(provider: str, kind: str, candidates: list[JSON], asked: Asked) -> Place:
+    """The one rule among candidates, checked: one backend, parents that serve it. Raises Unusable."""
+    found, index = choose(candidates, asked, kind=kind, rules_key="rules", rules_to=rules_to)
+    rule, where, meta = found["spec"]["rules"][index], rule_name(found, index, "rules"), found["metadata"]
+    problems = reverted(found, kind)
+    if len(rule["backendRefs"]) != 1:
+        names = ", ".join(one["name"] for one in rule["backendRefs"])
+        allowed = f"a rule with one backend, stable's; this one has {len(rule['backendRefs'])}: {names}"
+        problems.append(Problem("release_traffic.route", where, allowed))
+    why = unserved(found)
+    if why:
+        allowed = f"a {kind} that is served: {why}; kubectl -n {asked.namespace} describe {kind.lower()} {meta['name']}"
+        problems.append(Problem("release_traffic", meta["name"], allowed))
+    for match in asked.matches:
+        for one in match.conditions:
+            if kind == "GRPCRoute" and one.source == "query":
+                problems.append(Problem("release_match", str(match), "headers only: a GRPCRoute knows no query parameters"))
+            elif any(one.name.lower() == own["name"].lower() for has in rule.get("matches") or [] for own in has.get(_group(one)) or []):
+                problems.append(Problem("release_match", str(match), f"no {one.source} that {where} matches itself"))
+    if problems:
+        raise Unusable(problems)
+    if asked.object_name is None:
+        asked.notes.append(f"release_traffic: {kind} {where} (the only route to Service {asked.service})")
+    return Place(provider, kind, meta["name"], rule.get("name"), rule, asked.service, asked.service + CANARY)

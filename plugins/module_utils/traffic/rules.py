@@ -1,0 +1,145 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Routers of objects that hold a list of rules, one of which leads to the service: VirtualService, HTTPRoute, GRPCRoute."""
+
+from __future__ import annotations
+
+import abc
+import copy
+from typing import Any
+
+from ..cluster.patch import Operation, add, expect, pointer, remove, replace
+from .route import Observed, Route, RouteEdited
+from .router import Router, fence_of
+
+JSON = dict[str, Any]
+
+
+class RuleRouter(Router):
+    """Changes the destinations and the mirrors of one rule; matched requests get a rule of their own just before it.
+
+    Only these fields are written, so that timeouts, retries and filters may be edited by others meanwhile.
+    """
+
+    rules_key: str  # of the list of rules in spec
+    targets_key: str  # of the list of destinations in a rule
+    mirrors_key: str  # of the list that holds mirrors in a rule
+
+    @abc.abstractmethod
+    def target_name(self, target: JSON) -> str:
+        """The host or Service that a destination names."""
+
+    @abc.abstractmethod
+    def canary_target(self, target: JSON) -> JSON:
+        """The canary's destination made of stable's."""
+
+    @abc.abstractmethod
+    def mirror(self, canary: JSON, percent: int) -> JSON:
+        """An item of the list of mirrors that copies percent of the requests to a destination."""
+
+    @abc.abstractmethod
+    def mirrored(self, item: JSON) -> tuple[JSON, int] | None:
+        """(destination, percent) of an item of the list of mirrors; None for anything else that stands in it."""
+
+    @abc.abstractmethod
+    def match_rule(self, canary: JSON) -> JSON:
+        """The rule that sends what the release's matches select to the canary: the original one, narrowed."""
+
+    def split(self, percent: int) -> list[JSON]:
+        """The destinations that send percent to the canary; at 0 they are the original ones, untouched."""
+        original = self.place.original[self.targets_key]
+        if percent == 0:
+            return copy.deepcopy(original)
+        return [{**copy.deepcopy(original[0]), "weight": 100 - percent}, {**self._canary(), "weight": percent}]
+
+    def mirrors(self, percent: int) -> list[JSON] | None:
+        """The list of mirrors that copies percent to the canary; None when the rule has none and needs none."""
+        original = self.place.original.get(self.mirrors_key)
+        if percent == 0:
+            return copy.deepcopy(original)
+        return [*copy.deepcopy(original or []), self.mirror(self._canary(), percent)]
+
+    def observe(self, found: JSON) -> Observed:
+        """The route that the object holds; None for one that this release cannot have written."""
+        rules, index = self._steered(found)
+        rule = rules[index]
+        percent, mirror_percent = self._percent(rule), self._mirror_percent(rule)
+        extra = self._leading_to_canary(rules, index)
+        matches = () if not extra else self.matches if [rules[one] for one in extra] == self._match_rules() else None
+        route = None
+        if percent is not None and mirror_percent is not None and matches is not None:
+            route = Route(percent, matches, mirror_percent)
+        named = bool(extra) or any(self._is_canary(one) for one in [*self._targets(rule), *self._mirror_targets(rule)])
+        return Observed(route, named, fence_of(found), str(rule.get(self.targets_key)))
+
+    def operations(self, found: JSON, route: Route) -> list[Operation]:
+        """Fields of the steered rule first, then rules of ours that go, then the one that comes: indexes stay right."""
+        rules, index = self._steered(found)
+        here = ("spec", self.rules_key, index)
+        made = _set(here, rules[index], self.targets_key, self.split(route.canary_percent))
+        made += _set(here, rules[index], self.mirrors_key, self.mirrors(route.mirror_percent))
+        extra = self._leading_to_canary(rules, index)
+        wanted = self._match_rules() if route.matches else []
+        if [rules[one] for one in extra] != wanted:
+            for one in sorted(extra, reverse=True):
+                path = pointer("spec", self.rules_key, one)
+                made += [expect(path, rules[one]), remove(path)]
+            before = index - sum(1 for one in extra if one < index)
+            made += [add(pointer("spec", self.rules_key, before), rule) for rule in wanted]
+        if any(operation["op"] in ("add", "remove") for operation in made):  # a test cannot say that something is not there
+            made.insert(0, expect("/metadata/resourceVersion", found["metadata"]["resourceVersion"]))
+        return made
+
+    def _steered(self, found: JSON) -> tuple[list[JSON], int]:
+        rules = found["spec"].get(self.rules_key) or []
+        if self.place.rule is not None:
+            named = [index for index, rule in enumerate(rules) if rule.get("name") == self.place.rule]
+        else:
+            stable = self.target_name(self.place.original[self.targets_key][0])
+            named = [index for index, rule in enumerate(rules) if stable in map(self.target_name, self._targets(rule))]
+        if len(named) != 1:
+            raise RouteEdited(f"{self.where} has {len(named)} rules where this release steered one")
+        return rules, named[0]
+
+    def _percent(self, rule: JSON) -> int | None:
+        targets = self._targets(rule)
+        if targets == self.place.original[self.targets_key]:
+            return 0
+        candidate = int(targets[-1].get("weight") or 0) if targets else 0
+        return candidate if 0 < candidate <= 100 and targets == self.split(candidate) else None
+
+    def _mirror_percent(self, rule: JSON) -> int | None:
+        found = rule.get(self.mirrors_key)
+        if found == self.place.original.get(self.mirrors_key):
+            return 0
+        last = self.mirrored(found[-1]) if found else None
+        return last[1] if last and found == self.mirrors(last[1]) else None
+
+    def _leading_to_canary(self, rules: list[JSON], steered: int) -> list[int]:
+        return [index for index, rule in enumerate(rules) if index != steered and any(self._is_canary(one) for one in self._targets(rule))]
+
+    def _match_rules(self) -> list[JSON]:
+        return [self.match_rule(self._canary())] if self.matches else []
+
+    def _targets(self, rule: JSON) -> list[JSON]:
+        return rule.get(self.targets_key) or []
+
+    def _mirror_targets(self, rule: JSON) -> list[JSON]:
+        return [found[0] for found in map(self.mirrored, rule.get(self.mirrors_key) or []) if found]
+
+    def _canary(self) -> JSON:
+        return self.canary_target(copy.deepcopy(self.place.original[self.targets_key][0]))
+
+    def _is_canary(self, target: JSON) -> bool:
+        return self.target_name(target) == self.target_name(self._canary())
+
+
+def _set(here: tuple[str | int, ...], rule: JSON, key: str, wanted: Any) -> list[Operation]:
+    """Operations that give a field of a rule another value (None: no such field)."""
+    path = pointer(*here, key)
+    if key not in rule:
+        return [] if wanted is None else [add(path, wanted)]
+    if rule[key] == wanted:
+        return []
+    return [expect(path, rule[key]), remove(path) if wanted is None else replace(path, wanted)]
