@@ -24,13 +24,13 @@ _MS = 1000
 def measure(runs: int) -> None:
     """Shifts to and fro; writes weight_shift_in_release."""
     with target(NAMESPACE):
-        router, raw = _both_ways()
+        change, raw, router = _both_ways()
         router.claim(TOKEN, may_replace=lambda _fence: True)
         ours: list[float] = []
         bare: list[float] = []
         for number in range(runs + 5):
             weight = 10 if number % 2 else 20
-            took_ours = _seconds(partial(router.change, weight, TOKEN))
+            took_ours = _seconds(partial(change, weight))
             took_bare = _seconds(partial(raw, weight + 5))
             if number >= 5:  # the first ones open the connection and warm up
                 ours.append(took_ours * _MS)
@@ -48,30 +48,32 @@ def _seconds(work: Callable[[], Any]) -> float:
     return time.perf_counter() - began
 
 
-def _both_ways() -> tuple[Any, Callable[[int], None]]:
-    """Our router, and a function that does the same with urllib3 alone; both use one pool of one kept connection."""
+def _both_ways() -> tuple[Callable[[int], None], Callable[[int], None], Any]:
+    """Our router's change and a function that does the same with urllib3 alone; both use one pool of one kept connection. And the router."""
     from ansible.plugins.loader import init_plugin_loader
     from pdlab.paths import CHECKOUT
 
     init_plugin_loader([str(CHECKOUT / "build" / "collections")])
     from ansible_collections.progressive.delivery.plugins.module_utils.cluster.kinds import object_path
     from ansible_collections.progressive.delivery.plugins.module_utils.cluster.session import connect
-    from ansible_collections.progressive.delivery.plugins.module_utils.traffic.istio import IstioRouter, choose, split
+    from ansible_collections.progressive.delivery.plugins.module_utils.traffic.istio import IstioRouter, find
+    from ansible_collections.progressive.delivery.plugins.module_utils.traffic.place import Asked
+    from ansible_collections.progressive.delivery.plugins.module_utils.traffic.route import Route
 
     session = connect({"kubeconfig": str(kubeconfig(CLUSTER))})
-    found, index = choose(session.list("VirtualService", NAMESPACE), "shop", NAMESPACE, name="shop", route="primary")
-    original = found["spec"]["http"][index]["route"]
-    router = IstioRouter(session, NAMESPACE, "shop", service="shop", original=original, route="primary", sleep=time.sleep)
+    place = find(session, Asked(NAMESPACE, "shop", object_name="shop", rule="primary"))
+    rules = session.get("VirtualService", NAMESPACE, "shop")["spec"]["http"]
+    index = next(index for index, rule in enumerate(rules) if rule.get("name") == "primary")
+    router = IstioRouter(session, NAMESPACE, place, matches=(), sleep=time.sleep)
     pool: urllib3.PoolManager = session._pool
     url = session.host + object_path("VirtualService", NAMESPACE, "shop")
-    canary_host = original[0]["destination"]["host"].replace("shop.", "shop-canary.", 1)
 
     def raw(weight: int) -> None:
-        body = [{"op": "replace", "path": f"/spec/http/{index}/route", "value": split(original, canary_host, weight)}]
+        body = [{"op": "replace", "path": f"/spec/http/{index}/route", "value": router.split(weight)}]
         _answered(pool.request("PATCH", url, body=json.dumps(body), headers={"Content-Type": JSON_PATCH}))
         _answered(pool.request("GET", url))
 
-    return router, raw
+    return lambda weight: router.change(Route(weight), TOKEN), raw, router
 
 
 def _answered(answer: Any) -> JSON:

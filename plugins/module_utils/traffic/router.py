@@ -99,7 +99,7 @@ class Router(abc.ABC):
             found = self._find()
             current = self._fenced(found, token)
             if current.route == route:
-                return self._await_service()
+                return self._await_service(found)
             if current.route is None:
                 raise RouteEdited(f"the destinations of {self.where} were edited: {current.found}")
             self._try_patch([_holds(token), *self.operations(found, route)])
@@ -135,13 +135,14 @@ class Router(abc.ABC):
             raise Superseded(f"{self.where} is held by {current.fence or 'nobody'}, not by {token}")
         return current
 
-    def _await_service(self) -> None:
+    def _await_service(self, found: JSON) -> None:
         waited = 0.0
-        while why := self.unserved(self._find()):
+        while why := self.unserved(found):
             if waited >= ACCEPT_SECONDS:
                 raise RouteError(f"{self.where} is not served {ACCEPT_SECONDS:.0f} s after it was changed: {why}")
             self._sleep(PAUSE_SECONDS)
             waited += PAUSE_SECONDS
+            found = self._find()
 
     def _try_patch(self, operations: list[Operation]) -> bool:
         """One attempt; False, after a pause, when the object changed meanwhile or no answer came: read again and see."""
