@@ -45,10 +45,12 @@ options:
       - How the version is brought to all users.
       - V(canary) gives it growing shares of the traffic. V(blue_green) builds it up at full size and moves all traffic at once, while the
         old one stays whole for O(release_verify_seconds).
+      - V(rolling) lets the Deployment replace its own pods and stops at each share of them until the gates let it go on. It needs no
+        mesh, steers no route and makes no twin; the way back is the old template.
       - V(shadow) copies growing shares of the requests to it, judges its answers, which nobody sees, and takes it away again; the outcome
         is V(passed). Copies are real requests. What the version writes, sends or charges for, it does twice.
     type: str
-    choices: [canary, blue_green, shadow]
+    choices: [canary, blue_green, shadow, rolling]
     default: canary
   release_traffic:
     description: The route that is steered.
@@ -77,6 +79,24 @@ options:
       route:
         description: The name of the route (the rule) in it, when several lead to the Service.
         type: str
+  release_rolling:
+    description:
+      - How V(release_strategy=rolling) replaces pods, written into the Deployment and put back when the release goes back.
+      - Grace periods, probes and hooks belong to the version; give them with O(release_template_patch).
+    type: dict
+    suboptions:
+      max_surge:
+        description: Pods above the Deployment's number while it rolls, a number or a percentage.
+        type: str
+      max_unavailable:
+        description: Pods that may be missing meanwhile, a number or a percentage. With V(0) no pod goes before its successor is ready.
+        type: str
+      min_ready_seconds:
+        description: How long a new pod must be ready before the next one is replaced.
+        type: int
+      progress_deadline_seconds:
+        description: After how long without progress the rollout has failed.
+        type: int
   release_match:
     description:
       - Requests that get the canary first, whatever the weight is, and keep it until the version is everywhere. Strategy V(canary) only.
@@ -91,7 +111,7 @@ options:
     default: "0"
   release_steps:
     description:
-      - The canary's shares of the traffic in percent, growing, the last one V(100). For V(release_strategy=shadow) the shares that are copied.
+      - The canary's shares of the traffic in percent, growing, the last one V(100). For V(release_strategy=shadow) the shares that are copied, for V(release_strategy=rolling) the shares of the pods.
         V(release_strategy=blue_green) has none.
       - An item is a number, or a dictionary of C(weight) and C(bake_seconds), the least time at that weight.
     type: list

@@ -349,7 +349,7 @@ def _source(session: Session, spec: Spec, target: Target) -> Source | None:
     transport = _transport(session, spec)
     if not spec.gates or target.metrics_source is None or transport is None:
         return None
-    arms = Arms(SOURCES[target.metrics_source], spec.namespace, target.workload, target.service)
+    arms = Arms(SOURCES[target.metrics_source], spec.namespace, target.workload, target.service, target.revision)
     return Source(Prometheus(transport), arms, spec.gates)
 
 

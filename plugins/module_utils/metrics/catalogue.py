@@ -71,6 +71,7 @@ SOURCES = {
     )
 }
 AUTOMATIC = ("istio_destination", "istio_source")
+PER_POD = ("istio_destination", "http")  # sources that tell one pod from another
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ class Arms:
     namespace: str
     workload: str
     service: str
+    revision: str | None = None  # the pod-template-hash of stable's pods, where the canary's are pods of the same workload
 
     @property
     def stable(self) -> str:
@@ -95,11 +97,20 @@ class Arms:
     def arm_of(self, labels: Mapping[str, str]) -> str | None:
         """stable, canary, or None for a series that belongs to neither."""
         value = labels.get(self.source.arm_label, "")
+        if self.revision is not None:
+            return self._arm_by_revision(labels.get("pod", ""), value)
         if self.source.arms_by_pod:
             if re.fullmatch(re.escape(self.stable + SUFFIX) + POD_OF_A_DEPLOYMENT, value):
                 return "canary"
             return "stable" if re.fullmatch(re.escape(self.stable) + POD_OF_A_DEPLOYMENT, value) else None
         return {self.stable: "stable", self.stable + SUFFIX: "canary"}.get(value)
+
+    def _arm_by_revision(self, pod: str, value: str) -> str | None:
+        if not self.source.arms_by_pod and value != self.stable:
+            return None
+        if not re.fullmatch(re.escape(self.workload) + POD_OF_A_DEPLOYMENT, pod):
+            return None
+        return "stable" if pod.startswith(f"{self.workload}-{self.revision}-") else "canary"
 
     def look_query(self, bounds_ms: Iterable[float]) -> str:
         """One query for everything a look needs: counters by code, their sample times, and buckets at the bounds."""

@@ -15,7 +15,7 @@ from ..analysis.look import Counts
 from ..release.parts import GateSpec
 from ..release.spec import Spec
 from ..release.values import Problem
-from .catalogue import AUTOMATIC, SOURCES, Arms
+from .catalogue import AUTOMATIC, PER_POD, SOURCES, Arms
 from .counters import CANARY, STABLE, Counters, Reading, errors, slow, sort
 from .prometheus import BadQuery, MetricsError, Prometheus
 
@@ -47,14 +47,14 @@ class MetricsPreflight:
     history_known: bool
 
 
-def inspect(spec: Spec, service: str, transport: Any, problems: list[Problem]) -> MetricsPreflight:
+def inspect(spec: Spec, service: str, transport: Any, problems: list[Problem], *, revision: str | None = None) -> MetricsPreflight:
     """Check that every gate parses and has data, and that latency limits are bucket bounds. Adds to problems."""
     client = Prometheus(transport)
     nothing = MetricsPreflight({}, None, {}, False)
     try:
-        arms = _choose(client, spec, service)
+        arms = _choose(client, spec, service, revision)
         if arms is None:
-            looked = ", ".join(AUTOMATIC) if spec.metrics_source == "auto" else spec.metrics_source
+            looked = ", ".join(_sources(spec, revision))
             problems.append(
                 Problem(
                     "release_prometheus",
@@ -78,10 +78,15 @@ def inspect(spec: Spec, service: str, transport: Any, problems: list[Problem]) -
         return nothing
 
 
-def _choose(client: Prometheus, spec: Spec, service: str) -> Arms | None:
-    names = AUTOMATIC if spec.metrics_source == "auto" else (spec.metrics_source,)
-    for name in names:
-        arms = Arms(SOURCES[name], spec.namespace, spec.workload, service)
+def _sources(spec: Spec, revision: str | None) -> tuple[str, ...]:
+    if spec.metrics_source != "auto":
+        return (spec.metrics_source,)
+    return tuple(name for name in AUTOMATIC if revision is None or name in PER_POD)
+
+
+def _choose(client: Prometheus, spec: Spec, service: str, revision: str | None) -> Arms | None:
+    for name in _sources(spec, revision):
+        arms = Arms(SOURCES[name], spec.namespace, spec.workload, service, revision)
         if any(arms.arm_of(labels) == STABLE for labels, _value in client.instant(arms.look_query([]))):
             return arms
     return None

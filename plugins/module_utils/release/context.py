@@ -16,7 +16,7 @@ from ..cluster.patch import Operation, add, expect, pointer, set_annotation
 from ..cluster.session import Session
 from ..metrics.source import Source
 from ..report.live import Live
-from ..traffic.route import EPOCH, Route
+from ..traffic.route import EPOCH, HOME, Route
 from ..traffic.router import Router
 from ..workload.twin import SUFFIX
 from .plan import Step
@@ -63,11 +63,13 @@ class Context:
     def route(self) -> Route:
         """The route that this release has put, as the record says."""
         state = self.state
+        if self.target.revision is not None:
+            return HOME  # rolling: the Service selects old and new pods alike
         return Route(state.weight_percent, self.spec.matches if state.matched else (), state.mirror_percent)
 
     def route_of(self, step: Step) -> Route:
-        """The route that a step which steers traffic asks for."""
-        return Route(step.weight_percent, self.spec.matches, step.mirror_percent)
+        """The route that a step which gives the canary its share asks for."""
+        return HOME if self.target.revision is not None else Route(step.weight_percent, self.spec.matches, step.mirror_percent)
 
     @property
     def namespace(self) -> str:
@@ -135,7 +137,14 @@ class Context:
         self.patch_deployment(self.twin, [add("/spec/replicas", replicas)])
 
     def twin_pods(self) -> list[JSON]:
-        """The twin's pods."""
+        """The pods of the new version."""
+        old = self.target.revision
+        if old is None:
+            return self.session.list("Pod", self.namespace, labels=self.target.pod_labels)
+        return [pod for pod in self.workload_pods() if pod["metadata"]["labels"].get("pod-template-hash") != old]
+
+    def workload_pods(self) -> list[JSON]:
+        """The pods of a workload that is rolled, old and new."""
         return self.session.list("Pod", self.namespace, labels=self.target.pod_labels)
 
     def ready_endpoints(self, service: str) -> int:

@@ -66,6 +66,19 @@ def shadow_steps(spec: Spec) -> list[Step]:
     return [*steps, Step("clean_up", "clean_up")]
 
 
+def rolling_steps(spec: Spec) -> list[Step]:
+    """For each share of the pods: replace, bake, judge; then the watch with all of them new."""
+    shares = [one.weight_percent for one in spec.steps]
+    steps = [Step("validate", "validate")]
+    for one, following in zip(spec.steps, [*shares[1:], None]):
+        share = one.weight_percent
+        steps.append(Step("roll", f"roll-{share}", share, 0.0, following, size_percent=share))
+        if following is not None:
+            steps += [Step("bake", f"bake-{share}", share, one.bake_seconds)] if one.bake_seconds else []
+            steps += [Step("analyze", f"analyze-{share}", share, 0.0, following)] if spec.gates else []
+    return [*steps, Step("verify", "verify", 100, max(spec.verify_seconds, spec.steps[-1].bake_seconds)), Step("clean_up", "clean_up")]
+
+
 def _weight(one: StepSpec, following: int | None, *, judged: bool) -> list[Step]:
     weight = one.weight_percent
     steps = [Step("weight", f"weight-{weight}", weight, 0.0, following, size_percent=weight)]
@@ -79,10 +92,10 @@ def _weight(one: StepSpec, following: int | None, *, judged: bool) -> list[Step]
 
 
 HOME_AGAIN = [Step("promote", "promote", 100), Step("clean_up", "clean_up")]
-TRAFFIC = ("match", "mirror", "weight", "switch")  # kinds of step that put a route
-STRATEGIES = {"canary": canary_steps, "blue_green": blue_green_steps, "shadow": shadow_steps}
+TRAFFIC = ("match", "mirror", "weight", "switch", "roll")  # kinds of step that give the canary its share
+STRATEGIES = {"canary": canary_steps, "blue_green": blue_green_steps, "shadow": shadow_steps, "rolling": rolling_steps}
 # what a strategy asks of a router
-NEEDS = {"canary": "weight", "blue_green": "switch", "shadow": "mirror"}
+NEEDS = {"canary": "weight", "blue_green": "switch", "shadow": "mirror", "rolling": "switch"}
 
 
 def plan(spec: Spec) -> list[Step]:

@@ -17,6 +17,7 @@ from ..traffic.place import GITOPS_MARKS, Asked, Unusable
 from ..traffic.providers import PROVIDERS, who_can
 from ..traffic.route import Place
 from ..workload import selectors, twin
+from ..workload.revision import knobs_for, knobs_of, revision_of
 from .plan import NEEDS
 from .spec import Spec
 from .values import Problem
@@ -48,6 +49,9 @@ class Target:
     switch_label: str
     pod_labels: dict[str, str]  # of the twin
     service: str
+    revision: str | None  # rolling: the pod-template-hash of stable's pods
+    original_knobs: JSON  # rolling: of the Deployment's spec
+    new_knobs: JSON
     place: JSON  # where the route is kept (traffic.route.Place)
     destination_rule: JSON | None  # of stable, to be copied
     metrics_source: str | None
@@ -89,17 +93,24 @@ def preflight(session: Session, spec: Spec, transport: Any) -> Findings:
         raise Refused(problems)
     service = _service(session, spec, deployment, problems, notes)
     container = _container(spec, deployment, problems)
-    key = _twin(session, spec, deployment, service, problems) if service else None
+    rolling = spec.strategy == "rolling"
+    key = _switch_label(session, spec, deployment, service, problems) if service else None
+    revision = revision_of(session, deployment) if rolling else None
+    if rolling and revision is None:
+        problems.append(
+            Problem("release_workload", spec.workload, "a Deployment whose present ReplicaSet can be found; look at it and try again")
+        )
     place = _place(session, spec, _asked(spec, service["metadata"]["name"], key, notes), problems) if service and key else None
     if service is None or container is None or key is None or place is None:
         raise Refused(problems)
     metrics = MetricsPreflight({}, None, {}, False)
     if spec.gates:
-        metrics = inspect(spec, service["metadata"]["name"], transport, problems)
+        metrics = inspect(spec, service["metadata"]["name"], transport, problems, revision=revision)
     if problems:
         raise Refused(problems)
     template = deployment["spec"]["template"]
-    pod_labels = twin.twin_labels(template["metadata"]["labels"], key)
+    own_labels = deployment["spec"]["selector"].get("matchLabels") or {}
+    knobs = knobs_of(deployment)
     target = Target(
         cluster_uid=session.cluster_uid(),
         namespace=spec.namespace,
@@ -110,7 +121,10 @@ def preflight(session: Session, spec: Spec, transport: Any) -> Findings:
         original_template=template,
         new_template=twin.with_version(template, container=container["name"], image=spec.image, patch=spec.template_patch),
         switch_label=key,
-        pod_labels=pod_labels,
+        pod_labels=own_labels if rolling else twin.twin_labels(template["metadata"]["labels"], key),
+        revision=revision,
+        original_knobs=knobs,
+        new_knobs=knobs_for(knobs, spec.rolling) if rolling else knobs,
         service=service["metadata"]["name"],
         place=place.to_dict(),
         destination_rule=_destination_rule(session, spec, service["metadata"]["name"]),
@@ -125,7 +139,8 @@ def _rights(session: Session, spec: Spec, problems: list[Problem]) -> None:
     if session.find("Namespace", None, spec.namespace) is None:
         problems.append(Problem("release_namespace", spec.namespace, "a namespace that exists in this cluster"))
         return
-    for verb, kind in (*NEEDED_RIGHTS, *PROVIDERS[spec.provider].rights):
+    own = (("list", "ReplicaSet"),) if spec.strategy == "rolling" else ()
+    for verb, kind in (*NEEDED_RIGHTS, *PROVIDERS[spec.provider].rights, *own):
         if not session.allowed(verb, kind, spec.namespace):
             problems.append(
                 Problem("release_namespace", spec.namespace, f"a namespace where you may {verb} {kind} objects; ask for that right")
@@ -233,6 +248,13 @@ def _asked(spec: Spec, service: str, key: str, notes: list[str]) -> Asked:
         switch_label=key,
         notes=notes,
     )
+
+
+def _switch_label(session: Session, spec: Spec, deployment: JSON, service: JSON, problems: list[Problem]) -> str | None:
+    """The label in which a twin's pods would differ; a rolling release makes no twin, any label of the Service does."""
+    if spec.strategy == "rolling":
+        return sorted(service["spec"]["selector"])[0]
+    return _twin(session, spec, deployment, service, problems)
 
 
 def _twin(session: Session, spec: Spec, deployment: JSON, service: JSON, problems: list[Problem]) -> str | None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..analysis import sample_size
+from ..cluster.patch import Operation, add, replace
 from ..cluster.session import Session
 from ..metrics.source import GateReading
 from ..traffic.route import Route
@@ -61,6 +62,10 @@ def unfinished(known: Record) -> JSON:
 def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
     """The plan in lines of at most 120 columns."""
     target = found.target
+    knobs = {
+        **target.new_knobs.get("strategy", {}).get("rollingUpdate", {}),
+        **{k: v for k, v in target.new_knobs.items() if k != "strategy"},
+    }
     fastest = max((reading.per_second for reading in found.gates.values()), default=0.0)
     route = f"{target.place['kind'].partition('.')[0]} {target.place['name']}"
     if target.place["rule"] and spec.provider != "service":
@@ -77,8 +82,11 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
     known = max((_certify_seconds(spec, gate, found, steps) for gate in spec.gates), default=0.0)
     rest = sum(step.seconds for step in steps)
     said.append(f"  about {_duration(known + rest)} to {steps[-1].name} at today's traffic, readiness and drain not counted")
-    most = twin.replicas_for(100, target.stable_replicas)
-    said.append(f"  capacity: up to {most} more pods of {target.workload}'s size while it runs")
+    if target.revision is None:
+        most = twin.replicas_for(100, target.stable_replicas)
+        said.append(f"  capacity: up to {most} more pods of {target.workload}'s size while it runs")
+    else:
+        said.append(f"  {' · '.join(f'{name} {value}' for name, value in sorted(knobs.items()))}")
     if spec.gates and not found.target.history_known:
         said.append("  less than an hour of history: errors are taken to be independent (dispersion 1)")
     said += [f"  {note}" for note in found.notes]
@@ -87,6 +95,9 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
 
 def _shares(steps: list[Step]) -> str:
     """The canary's shares, step by step."""
+    rolled = [str(step.size_percent) for step in steps if step.kind == "roll"]
+    if rolled:
+        return f"{' → '.join(rolled)} % of the pods"
     mirrored = [str(step.mirror_percent) for step in steps if step.kind == "mirror"]
     if mirrored:
         return f"copies of {' → '.join(mirrored)} %, no traffic"
@@ -127,6 +138,8 @@ def _differences(session: Session, spec: Spec, found: Findings, router: Router) 
     target, namespace = found.target, found.target.namespace
     service = session.get("Service", namespace, target.service)
     deployment = session.get("Deployment", namespace, target.workload)
+    if target.revision is not None:
+        return [_promoted(session, found, deployment, [add(f"/spec/{name}", value) for name, value in target.new_knobs.items()])]
     size = next(step.size_percent for step in plan(spec) if step.kind == "deploy")
     steering = next(step for step in plan(spec) if step.kind in TRAFFIC)
     bodies = [twin.canary_service(service, key=target.switch_label, release_id="preview")]
@@ -148,10 +161,14 @@ def _differences(session: Session, spec: Spec, found: Findings, router: Router) 
     shown.append(_shown(before, after, f"{before['kind']}/{target.place['name']} at {route}"))
     if spec.strategy == "shadow":
         return shown
-    operations = [{"op": "replace", "path": "/spec/template", "value": target.new_template}]
-    promoted = session.patch("Deployment", namespace, target.workload, operations, dry_run=True)
-    shown.append(_shown(deployment, promoted, f"Deployment/{target.workload} when promoted"))
-    return shown
+    return [*shown, _promoted(session, found, deployment, [])]
+
+
+def _promoted(session: Session, found: Findings, deployment: JSON, operations: list[Operation]) -> JSON:
+    target = found.target
+    operations = [replace("/spec/template", target.new_template), *operations]
+    promoted = session.patch("Deployment", target.namespace, target.workload, operations, dry_run=True)
+    return _shown(deployment, promoted, f"Deployment/{target.workload} when promoted")
 
 
 def _shown(before: JSON | None, after: JSON, header: str) -> JSON:

@@ -19,6 +19,7 @@ from ..workload.deployment import rollout
 from ..workload.twin import SUFFIX
 from .context import Context
 from .ending import PARKED, TurnBack
+from .rolling import undo_operations
 
 PATIENCE_SECONDS = 900.0
 STABLE_READY_SECONDS = 120.0
@@ -85,13 +86,13 @@ def _await_stable(context: Context) -> None:
 def _undo_template(context: Context) -> None:
     """Give stable its old template back and wait until it is whole, while the twin carries the traffic."""
     target = context.target
-    current = context.session.get("Deployment", context.namespace, target.workload)["spec"]["template"]
+    found = context.session.get("Deployment", context.namespace, target.workload)
+    current = found["spec"]["template"]
     if current != target.original_template:
         context.live.say("undo", f"{target.workload} back to {target.stable_image}")
+        operations = [expect("/spec/template", current), replace("/spec/template", target.original_template)]
         try:
-            context.patch_deployment(
-                target.workload, [expect("/spec/template", current), replace("/spec/template", target.original_template)]
-            )
+            context.patch_deployment(target.workload, [*operations, *(undo_operations(context, found) if target.revision else [])])
         except Conflict as error:
             context.live.say("warning", f"stable's template changed while it was being undone; left as it is ({error})")
     deadline = context.process.clock() + context.spec.ready_timeout_seconds

@@ -47,8 +47,8 @@ def go_back(context: Context, why: TurnBack) -> str:
 
 def _go_forward(context: Context, steps: list[Step]) -> None:
     watch = Watch(context)
-    if context.route != HOME:
-        watch.enter(next(step for step in reversed(steps) if step.kind in TRAFFIC and context.route_of(step) == context.route))
+    if context.route != HOME or context.state.weight_percent:
+        watch.enter(next(step for step in reversed(steps) if _stands(context, step)))
     while context.state.step < len(steps):
         step = steps[context.state.step]
         entry: dict[str, Any] = {"name": step.name, "started_at": now()}
@@ -61,6 +61,11 @@ def _go_forward(context: Context, steps: list[Step]) -> None:
         if context.spec.stop_after == step.name:
             context.live.say("stopped", f"after {step.name}, as release_stop_after says; run again to go on")
             raise StopHere
+
+
+def _stands(context: Context, step: Step) -> bool:
+    """Whether the step gave the canary the share that it has now."""
+    return step.kind in TRAFFIC and step.weight_percent == context.state.weight_percent and context.route_of(step) == context.route
 
 
 def _with_patience(context: Context, step: Step, watch: Watch) -> None:

@@ -26,6 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "release_template_patch": None,
     "release_strategy": "canary",
     "release_traffic": None,
+    "release_rolling": None,
     "release_match": [],
     "release_match_seconds": 0,
     "release_steps": [0, 10, 25, 50, 75, 100],
@@ -57,7 +58,7 @@ RESERVED = frozenset(
         "release_reason",
     }
 )
-STRATEGIES = ("canary", "blue_green", "shadow")
+STRATEGIES = ("canary", "blue_green", "shadow", "rolling")
 SOURCES = ("auto", "istio_destination", "istio_source", "http")
 IMAGE_PART = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
 IMAGE = re.compile(rf"({IMAGE_PART}(:\d+)?/)?{IMAGE_PART}(/{IMAGE_PART})*(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?")
@@ -87,6 +88,7 @@ class Spec:
     route_kind: str | None
     route_object: str | None
     route: str | None
+    rolling: dict[str, Any]  # Kubernetes' own names: maxSurge, maxUnavailable, minReadySeconds, progressDeadlineSeconds
     matches: tuple[Match, ...]
     match_seconds: float
     steps: tuple[StepSpec, ...]
@@ -135,6 +137,7 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields: dict[str, Any] = {}
     fields.update(_identity(read, values))
     fields.update(parts.traffic(read, values["release_traffic"]))
+    fields["rolling"] = parts.rolling(read, values["release_rolling"])
     fields["matches"] = parts.matches(read, values["release_match"])
     fields["steps"] = parts.steps(read, values["release_steps"])
     fields["gates"] = parts.gates(read, values["release_gates"], values["release_skip_gates"])
@@ -142,6 +145,8 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields.update(parts.prometheus(read, values["release_prometheus"], needed=judged))
     fields.update(_limits(read, values))
     _fits_strategy(read, given, fields)
+    if fields["strategy"] == "rolling":  # it steers no route: whatever the route is, the Service selects old and new pods alike
+        fields.update(provider="service", route_kind=None, route_object=None, route=None)
     if read.problems:
         raise SpecError(read.problems)
     return Spec(**fields)
@@ -158,6 +163,10 @@ def _fits_strategy(read: Reader, given: Mapping[str, Any], fields: Mapping[str, 
                 read.refuse(name, given[name], f"nothing: {strategy} does not choose requests; use strategy canary")
     elif given.get("release_match_seconds") and not given.get("release_match"):
         read.refuse("release_match_seconds", given["release_match_seconds"], "nothing, unless release_match says whose requests to match")
+    if strategy != "rolling" and given.get("release_rolling"):
+        read.refuse(
+            "release_rolling", given["release_rolling"], f"nothing: {strategy} rolls with what the Deployment says; use strategy rolling"
+        )
     if strategy == "shadow" and not fields["gates"]:
         read.refuse("release_gates", given.get("release_gates"), "at least one gate: a shadow without one compares nothing")
 

@@ -17,6 +17,7 @@ from .context import Context
 from .ending import TurnBack
 from .plan import Step
 from .rollback import remove_canary
+from .rolling import roll
 from .watch import Watch, may_go_on
 
 BYPASS_SECONDS = 60.0  # longest wait for stable to fall silent at 100 %: clients that bypass the route never let it
@@ -101,7 +102,9 @@ def analyze(context: Context, step: Step, watch: Watch) -> None:
 
 def verify(context: Context, step: Step, watch: Watch) -> None:
     """The watch with all traffic on the twin, while stable is whole: return is one patch."""
-    context.live.say("verify", f"{step.seconds:.0f} s with all traffic on the canary; stable stays whole")
+    rolled = context.target.revision is not None
+    way_back = "every pod new; the way back is the old template" if rolled else "all traffic on the canary; stable stays whole"
+    context.live.say("verify", f"{step.seconds:.0f} s with {way_back}")
     until = context.process.clock() + step.seconds
     while context.process.clock() < until or (context.spec.gates and not _quiet(watch)):
         watch.poll()
@@ -159,6 +162,7 @@ HANDLERS = {
     "mirror": mirror,
     "weight": weight,
     "switch": weight,
+    "roll": roll,
     "bake": bake,
     "analyze": analyze,
     "verify": verify,

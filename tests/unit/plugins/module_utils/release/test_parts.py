@@ -45,6 +45,15 @@ def problems(**given_values):
         ({"release_strategy": "blue_green", "release_steps": [100]}, "release_steps", "all traffic at once"),
         ({"release_strategy": "shadow", "release_match": [{"user_agent": "x"}]}, "release_match", "use strategy canary"),
         ({"release_strategy": "shadow", "release_gates": []}, "release_gates", "compares nothing"),
+        ({"release_rolling": {"max_surge": 1}}, "release_rolling", "use strategy rolling"),
+        ({"release_strategy": "rolling", "release_rolling": {"max_surge": 0, "max_unavailable": "0%"}}, "release_rolling", "no pod could ever"),
+        ({"release_strategy": "rolling", "release_rolling": {"max_surge": "110%"}}, "release_rolling.max_surge", "a number of pods"),
+        ({"release_strategy": "rolling", "release_rolling": {"surge": 1}}, "release_rolling.surge", "did you mean max_surge"),
+        (
+            {"release_strategy": "rolling", "release_rolling": {"min_ready_seconds": 60, "progress_deadline_seconds": 60}},
+            "release_rolling.progress_deadline_seconds",
+            "more than min_ready_seconds",
+        ),
         ({"release_gates": "zzz", "release_prometheus": None}, "release_prometheus", "is required"),
     ],
 )  # fmt: skip

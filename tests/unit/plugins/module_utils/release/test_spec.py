@@ -53,6 +53,7 @@ def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
         route_kind=None,
         route_object=None,
         route=None,
+        rolling={},
         matches=(),
         match_seconds=0,
         steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)),
@@ -85,6 +86,10 @@ FIELDS = {
     "service": ({"release_traffic": {"service": "front"}}, "front"),
     "route_object": ({"release_traffic": "virtual_service: routes"}, "routes"),
     "route_kind": ({"release_traffic": {"provider": "gateway_api", "grpc_route": "cart"}}, "GRPCRoute"),
+    "rolling": (
+        {"release_strategy": "rolling", "release_rolling": "{max_surge: 25%, max_unavailable: '0', min_ready_seconds: 5}"},
+        {"maxSurge": "25%", "maxUnavailable": 0, "minReadySeconds": 5},
+    ),
     "matches": (
         {"release_match": [{"headers": {"x-cell": "staff"}, "query": {"v": {"prefix": "2"}}}, {"cookies": {"beta": "1"}}]},
         (
