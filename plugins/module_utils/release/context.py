@@ -153,6 +153,13 @@ class Context:
         endpoints = [endpoint for one in slices for endpoint in one.get("endpoints") or []]
         return sum(1 for endpoint in endpoints if endpoint.get("conditions", {}).get("ready", True))
 
+    def stable_ready(self) -> int:
+        """How many pods of stable could take traffic. A Service that is switched itself may select the canary's just now."""
+        if self.target.place["kind"] != "Service":
+            return self.ready_endpoints(self.target.service)
+        found = self.session.get("Deployment", self.namespace, self.target.workload)
+        return (found.get("status") or {}).get("readyReplicas", 0)
+
     def write(self, doing: str = "") -> None:
         """Journal the state, with what is about to be done."""
         self.state.doing = doing

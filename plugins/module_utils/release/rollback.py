@@ -70,7 +70,7 @@ def _await_stable(context: Context) -> None:
     """Traffic returns only to ready pods. If stable has none and the canary has, wait a while for it: the lesser evil."""
     deadline = context.process.clock() + STABLE_READY_SECONDS
     said = False
-    while context.ready_endpoints(context.target.service) == 0:
+    while context.stable_ready() == 0:
         if context.process.clock() > deadline or context.ready_endpoints(context.target.service + SUFFIX) == 0:
             context.live.say("warning", f"Service {context.target.service} has no ready endpoint; returning traffic to it all the same")
             return

@@ -133,7 +133,7 @@ def promote(context: Context, step: Step, watch: Watch) -> None:
         state = rollout(context.session.get("Deployment", context.namespace, target.workload))
         if state.failed:
             raise TurnBack("promote", f"{target.workload} does not roll out: {state.failed}")
-        return state.complete and context.ready_endpoints(target.service) >= state.wanted
+        return state.complete and context.stable_ready() >= state.wanted
 
     watch.wait(whole, timeout_seconds=context.spec.ready_timeout_seconds, what=f"{target.workload} was not whole", cause="promote")
     watch.linger(SETTLE_SECONDS)

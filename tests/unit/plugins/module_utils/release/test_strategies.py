@@ -131,3 +131,17 @@ def test_what_a_router_cannot_do_is_refused_with_those_that_can(world, given, fi
         world.start(**given)
     assert any(problem.field == field and says in problem.allowed for problem in caught.value.problems)
     assert world.writes() == []
+
+
+def test_traffic_is_not_returned_to_blue_without_pods_while_green_has_some(world):
+    world.objects.pop(("VirtualService", "eu", "shop"))
+
+    def lose_blue():
+        world.controllers.remove(world._deployments)
+        world.objects["Deployment", "eu", "shop"]["status"]["readyReplicas"] = 0
+        world.stop = "told to stop"
+
+    world.at["  verify  "] = lose_blue
+    given = {**NO_STEPS, "release_strategy": "blue_green", "release_traffic": {"provider": "service"}}
+    assert world.start(**given)["outcome"] == "rolled_back"
+    assert any("the canary keeps the traffic for up to 120 s" in line for line in world.lines)
