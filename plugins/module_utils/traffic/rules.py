@@ -99,14 +99,13 @@ class RuleRouter(Router):
         for index, rule in reversed(list(enumerate(rules))):
             here, targets = ("spec", self.rules_key, index), self._targets(rule)
             theirs = [one for one in targets if not self._is_canary(one)]
-            if steered == [index] or len(theirs) == len(targets):
-                wanted = self.split(0) if len(theirs) < len(targets) else targets
-            elif rule in self._match_rules() or (not theirs and len(steered) == 1):
+            named, foreign = len(theirs) < len(targets), steered != [index]
+            if named and foreign and (rule in self._match_rules() or (not theirs and len(steered) == 1)):
                 made += [expect(pointer(*here), rule), remove(pointer(*here))]
                 continue
-            else:
-                wanted = theirs if any(one.get("weight", 1) for one in theirs) else self.split(0)
-            made += _set(here, rule, self.targets_key, wanted) if targets else []
+            if named:
+                keeps_some = foreign and any(one.get("weight", 1) for one in theirs)
+                made += _set(here, rule, self.targets_key, theirs if keeps_some else self.split(0))
             if any(map(self._is_ours, rule.get(self.mirrors_key) or [])):
                 made += _set(here, rule, self.mirrors_key, self.mirrors(rule, 0))
         return _guarded(found, made)
