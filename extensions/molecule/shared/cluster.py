@@ -24,6 +24,8 @@ PATHS = {
     "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
     "VirtualService": "/apis/networking.istio.io/v1/namespaces/{}/virtualservices",
     "DestinationRule": "/apis/networking.istio.io/v1/namespaces/{}/destinationrules",
+    "HTTPRoute": "/apis/gateway.networking.k8s.io/v1/namespaces/{}/httproutes",
+    "GRPCRoute": "/apis/gateway.networking.k8s.io/v1/namespaces/{}/grpcroutes",
     "AuthorizationPolicy": "/apis/security.istio.io/v1/namespaces/{}/authorizationpolicies",
     "PeerAuthentication": "/apis/security.istio.io/v1/namespaces/{}/peerauthentications",
 }

@@ -33,9 +33,9 @@ class GatewayRouter(RuleRouter):
     targets_key = "backendRefs"
     mirrors_key = "filters"
 
-    def target_name(self, target: JSON) -> str:
-        """The backend Service, with its namespace when it is another one."""
-        return "/".join(filter(None, [target.get("namespace"), target["name"]]))
+    def leads_to(self, target: JSON, service: str) -> bool:
+        """By the backend's kind, name and namespace."""
+        return _is_service(target, self._namespace, service, self._namespace)
 
     def canary_target(self, target: JSON) -> JSON:
         """Stable's backend with the canary's Service."""
@@ -69,10 +69,16 @@ class GatewayRouter(RuleRouter):
 
 def unserved(route: JSON) -> str | None:
     """Why a parent does not serve the route as it is stored, None when all do (conditions of RouteStatus)."""
-    statuses = (route.get("status") or {}).get("parents") or []
-    for parent in route["spec"].get("parentRefs") or []:
+    own, statuses, parents = (
+        route["metadata"]["namespace"],
+        (route.get("status") or {}).get("parents") or [],
+        route["spec"].get("parentRefs"),
+    )
+    if not parents:
+        return "it names no parent in parentRefs"
+    for parent in parents:
         name = f"{parent.get('kind', 'Gateway')} {parent['name']}"
-        said = [one for one in statuses if _same_parent(one["parentRef"], parent)]
+        said = [one for one in statuses if _parent(one["parentRef"], own) == _parent(parent, own)]
         if not said:
             return f"no controller has answered for its parent {name}"
         for status in said:
@@ -81,13 +87,15 @@ def unserved(route: JSON) -> str | None:
                 one = conditions.get(kind, {"status": "Unknown", "reason": "NotReported"})
                 if one["status"] != "True":
                     return f"{kind} is {one['status']} for its parent {name}: {one.get('reason')}: {one.get('message', '')}".rstrip(": ")
-                if (one.get("observedGeneration") or route["metadata"]["generation"]) < route["metadata"]["generation"]:
+                if one.get("observedGeneration", route["metadata"]["generation"]) < route["metadata"]["generation"]:
                     return f"its parent {name} has not seen generation {route['metadata']['generation']} yet"
     return None
 
 
-def _same_parent(one: JSON, other: JSON) -> bool:
-    return all(one.get(key) == other.get(key) for key in ("name", "namespace", "sectionName", "port"))
+def _parent(reference: JSON, own: str) -> tuple[Any, ...]:
+    """What a parentRef refers to. Controllers fill in what a route leaves out: the namespace, and "core" for the core group."""
+    where = (reference.get("kind", "Gateway"), reference.get("namespace") or own, reference["name"])
+    return (*where, reference.get("sectionName"), reference.get("port"))
 
 
 def _narrowed(match: JSON, conditions: tuple[Condition, ...]) -> JSON:
@@ -102,24 +110,35 @@ def _group(condition: Condition) -> str:
     return "headers" if condition.source == "header" else "queryParams"
 
 
+def _name(condition: Condition, name: str | None = None) -> str:
+    """Names as they compare: headers in any case, query parameters as they are written."""
+    found = condition.name if name is None else name
+    return found.lower() if condition.source == "header" else found
+
+
 def rules_to(route: JSON, service: str, namespace: str) -> list[int]:
     """Indexes of the rules that send traffic to the Service."""
     own = route["metadata"]["namespace"]
     return [
         index
         for index, rule in enumerate(route["spec"].get("rules") or [])
-        if any(
-            one.get("kind", "Service") == "Service" and (one["name"], one.get("namespace", own)) == (service, namespace)
-            for one in rule.get("backendRefs") or []
-        )
+        if any(_is_service(one, own, service, namespace) for one in rule.get("backendRefs") or [])
     ]
 
 
+def _is_service(backend: JSON, own: str, service: str, namespace: str) -> bool:
+    """Whether a backend of a route in namespace own is that Service."""
+    return backend.get("kind", "Service") == "Service" and (backend["name"], backend.get("namespace", own)) == (service, namespace)
+
+
 def find(session: Session, asked: Asked) -> Place:
-    """The one rule of an HTTPRoute, or of a GRPCRoute where no HTTPRoute leads to the service. Raises Unusable."""
+    """The one rule that leads to the service, of an HTTPRoute or a GRPCRoute. Raises Unusable."""
     kinds = KINDS if asked.object_kind is None else (asked.object_kind,)
     candidates: dict[str, list[JSON]] = {kind: session.list(kind, asked.namespace) for kind in kinds}
     leading = [kind for kind, found in candidates.items() if any(rules_to(one, asked.service, asked.namespace) for one in found)]
+    if len(leading) > 1:
+        allowed = f"one route: an HTTPRoute and a GRPCRoute lead to Service {asked.service}; name one with http_route or grpc_route"
+        raise Unusable([Problem("release_traffic", None, allowed)])
     kind = (leading or list(kinds))[0]
     return place(GatewayRouter.provider, kind, candidates[kind], asked)
 
@@ -141,7 +160,7 @@ def place(provider: str, kind: str, candidates: list[JSON], asked: Asked) -> Pla
         for one in match.conditions:
             if kind == "GRPCRoute" and one.source == "query":
                 problems.append(Problem("release_match", str(match), "headers only: a GRPCRoute knows no query parameters"))
-            elif any(one.name.lower() == own["name"].lower() for has in rule.get("matches") or [] for own in has.get(_group(one)) or []):
+            elif any(_name(one) == _name(one, own["name"]) for has in rule.get("matches") or [] for own in has.get(_group(one)) or []):
                 problems.append(Problem("release_match", str(match), f"no {one.source} that {where} matches itself"))
     if problems:
         raise Unusable(problems)

@@ -28,9 +28,9 @@ class IstioRouter(RuleRouter):
     targets_key = "route"
     mirrors_key = "mirrors"
 
-    def target_name(self, target: JSON) -> str:
-        """The destination's host."""
-        return target["destination"]["host"]
+    def leads_to(self, target: JSON, service: str) -> bool:
+        """By the destination's host, short or long."""
+        return names_service(target["destination"]["host"], self._namespace, service, self._namespace)
 
     def canary_target(self, target: JSON) -> JSON:
         """Stable's destination with the canary's host."""

@@ -8,6 +8,8 @@ Linkerd serves HTTPRoutes of gateway.networking.k8s.io too: for those the router
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..cluster.session import Session
 from ..release.values import Problem
 from .gateway_api import GatewayRouter, place
@@ -34,8 +36,14 @@ def find(session: Session, asked: Asked) -> Place:
             break
     found = place(LinkerdRouter.provider, kind, candidates, asked)
     route = next(one for one in candidates if one["metadata"]["name"] == found.name)
-    parents = [one["name"] for one in route["spec"].get("parentRefs") or [] if one.get("kind") == "Service"]
-    if parents != [asked.service]:
-        allowed = f"an HTTPRoute whose only parent is Service {asked.service}; this one has {', '.join(parents) or 'no Service'}"
+    parents = [_parent(one, asked.namespace) for one in route["spec"].get("parentRefs") or []]
+    if parents != [_parent({"kind": "Service", "name": asked.service}, asked.namespace)]:
+        allowed = f"an HTTPRoute whose only parent is Service {asked.service}; this one has {', '.join(parents)}"
         raise Unusable([Problem("release_traffic", found.name, allowed)])
     return found
+
+
+def _parent(reference: dict[str, Any], own: str) -> str:
+    """A parent as messages name it: Service shop, or Service backend/shop of another namespace."""
+    namespace = reference.get("namespace") or own
+    return f"{reference.get('kind', 'Gateway')} {'' if namespace == own else namespace + '/'}{reference['name']}"

@@ -53,6 +53,10 @@ class Router(abc.ABC):
     def operations(self, found: JSON, route: Route) -> list[Operation]:
         """What turns the object as found into one that holds route; every operation tests what it replaces."""
 
+    def homeward(self, found: JSON) -> list[Operation]:
+        """What takes the canary out of the object as found, whatever was done to it; nothing when it does not name the canary."""
+        return self.operations(found, HOME) if self.observe(found).names_canary else []
+
     def unserved(self, found: JSON) -> str | None:
         """Why the implementation does not serve the object as it is stored; None when it does, or does not tell."""
         return None
@@ -97,7 +101,8 @@ class Router(abc.ABC):
         """
         for _attempt in range(ATTEMPTS):
             found = self._find()
-            current = self._fenced(found, token)
+            self._fenced(found, token)
+            current = self.observe(found)
             if current.route == route:
                 return self._await_service(found)
             if current.route is None:
@@ -112,10 +117,11 @@ class Router(abc.ABC):
         """
         for _attempt in range(ATTEMPTS):
             found = self._find()
-            current = self._fenced(found, token)
-            if not current.names_canary:
-                return current
-            self._try_patch([_holds(token), *self.operations(found, HOME)])
+            self._fenced(found, token)
+            operations = self.homeward(found)
+            if not operations:
+                return self._left(found)
+            self._try_patch([_holds(token), *operations])
         raise Unreachable(f"{self.where} did not take the return of traffic after {ATTEMPTS} attempts: {self._refusal}")
 
     def preview(self, route: Route) -> tuple[JSON, JSON]:
@@ -129,11 +135,17 @@ class Router(abc.ABC):
             raise RouteEdited(f"{self.where} is gone")
         return found
 
-    def _fenced(self, found: JSON, token: str) -> Observed:
-        current = self.observe(found)
-        if current.fence != token:
-            raise Superseded(f"{self.where} is held by {current.fence or 'nobody'}, not by {token}")
-        return current
+    def _fenced(self, found: JSON, token: str) -> None:
+        fence = fence_of(found)
+        if fence != token:
+            raise Superseded(f"{self.where} is held by {fence or 'nobody'}, not by {token}")
+
+    def _left(self, found: JSON) -> Observed:
+        """What stands there without the canary, even where the rule that was steered cannot be told any more."""
+        try:
+            return self.observe(found)
+        except RouteEdited as error:
+            return Observed(None, False, fence_of(found), str(error))
 
     def _await_service(self, found: JSON) -> None:
         waited = 0.0

@@ -27,8 +27,8 @@ class RuleRouter(Router):
     mirrors_key: str  # of the list that holds mirrors in a rule
 
     @abc.abstractmethod
-    def target_name(self, target: JSON) -> str:
-        """The host or Service that a destination names."""
+    def leads_to(self, target: JSON, service: str) -> bool:
+        """Whether a destination is a Service of the release's namespace, however it is spelt."""
 
     @abc.abstractmethod
     def canary_target(self, target: JSON) -> JSON:
@@ -53,12 +53,12 @@ class RuleRouter(Router):
             return copy.deepcopy(original)
         return [{**copy.deepcopy(original[0]), "weight": 100 - percent}, {**self._canary(), "weight": percent}]
 
-    def mirrors(self, percent: int) -> list[JSON] | None:
-        """The list of mirrors that copies percent to the canary; None when the rule has none and needs none."""
-        original = self.place.original.get(self.mirrors_key)
-        if percent == 0:
-            return copy.deepcopy(original)
-        return [*copy.deepcopy(original or []), self.mirror(self._canary(), percent)]
+    def mirrors(self, rule: JSON, percent: int) -> list[JSON] | None:
+        """A rule's list with ours at its end, or without it at 0; None when there is nothing to keep a list for."""
+        theirs = [item for item in rule.get(self.mirrors_key) or [] if not self._is_ours(item)]
+        if percent:
+            return [*theirs, self.mirror(self._canary(), percent)]
+        return theirs or ([] if self.place.original.get(self.mirrors_key) == [] else None)
 
     def observe(self, found: JSON) -> Observed:
         """The route that the object holds; None for one that this release cannot have written."""
@@ -78,7 +78,7 @@ class RuleRouter(Router):
         rules, index = self._steered(found)
         here = ("spec", self.rules_key, index)
         made = _set(here, rules[index], self.targets_key, self.split(route.canary_percent))
-        made += _set(here, rules[index], self.mirrors_key, self.mirrors(route.mirror_percent))
+        made += _set(here, rules[index], self.mirrors_key, self.mirrors(rules[index], route.mirror_percent))
         extra = self._leading_to_canary(rules, index)
         wanted = self._match_rules() if route.matches else []
         if [rules[one] for one in extra] != wanted:
@@ -87,20 +87,41 @@ class RuleRouter(Router):
                 made += [expect(path, rules[one]), remove(path)]
             before = index - sum(1 for one in extra if one < index)
             made += [add(pointer("spec", self.rules_key, before), rule) for rule in wanted]
-        if any(operation["op"] in ("add", "remove") for operation in made):  # a test cannot say that something is not there
-            made.insert(0, expect("/metadata/resourceVersion", found["metadata"]["resourceVersion"]))
-        return made
+        return _guarded(found, made)
 
-    def _steered(self, found: JSON) -> tuple[list[JSON], int]:
+    def homeward(self, found: JSON) -> list[Operation]:
+        """Take the canary out of every rule, even where the steered one was renamed, doubled or removed.
+
+        The steered rule gets its destinations back, rules that only the canary has go, the others keep what else they have.
+        """
+        rules, steered = found["spec"].get(self.rules_key) or [], self._candidates(found)
+        made: list[Operation] = []
+        for index, rule in reversed(list(enumerate(rules))):
+            here, targets = ("spec", self.rules_key, index), self._targets(rule)
+            theirs = [one for one in targets if not self._is_canary(one)]
+            named, foreign = len(theirs) < len(targets), steered != [index]
+            if named and foreign and (rule in self._match_rules() or (not theirs and len(steered) == 1)):
+                made += [expect(pointer(*here), rule), remove(pointer(*here))]
+                continue
+            if named:
+                keeps_some = foreign and any(one.get("weight", 1) for one in theirs)
+                made += _set(here, rule, self.targets_key, theirs if keeps_some else self.split(0))
+            if any(map(self._is_ours, rule.get(self.mirrors_key) or [])):
+                made += _set(here, rule, self.mirrors_key, self.mirrors(rule, 0))
+        return _guarded(found, made)
+
+    def _candidates(self, found: JSON) -> list[int]:
+        """Indexes of the rules that the release may have steered: one, unless somebody changed names or destinations."""
         rules = found["spec"].get(self.rules_key) or []
         if self.place.rule is not None:
-            named = [index for index, rule in enumerate(rules) if rule.get("name") == self.place.rule]
-        else:
-            stable = self.target_name(self.place.original[self.targets_key][0])
-            named = [index for index, rule in enumerate(rules) if stable in map(self.target_name, self._targets(rule))]
+            return [index for index, rule in enumerate(rules) if rule.get("name") == self.place.rule]
+        return [index for index, rule in enumerate(rules) if any(self.leads_to(one, self.place.service) for one in self._targets(rule))]
+
+    def _steered(self, found: JSON) -> tuple[list[JSON], int]:
+        named = self._candidates(found)
         if len(named) != 1:
             raise RouteEdited(f"{self.where} has {len(named)} rules where this release steered one")
-        return rules, named[0]
+        return found["spec"][self.rules_key], named[0]
 
     def _percent(self, rule: JSON) -> int | None:
         targets = self._targets(rule)
@@ -110,11 +131,11 @@ class RuleRouter(Router):
         return candidate if 0 < candidate <= 100 and targets == self.split(candidate) else None
 
     def _mirror_percent(self, rule: JSON) -> int | None:
-        found = rule.get(self.mirrors_key)
-        if found == self.place.original.get(self.mirrors_key):
+        ours = [item for item in rule.get(self.mirrors_key) or [] if self._is_ours(item)]
+        if not ours:
             return 0
-        last = self.mirrored(found[-1]) if found else None
-        return last[1] if last and found == self.mirrors(last[1]) else None
+        percent = (self.mirrored(ours[0]) or ({}, 0))[1]
+        return percent if ours == [self.mirror(self._canary(), percent)] else None
 
     def _leading_to_canary(self, rules: list[JSON], steered: int) -> list[int]:
         return [index for index, rule in enumerate(rules) if index != steered and any(self._is_canary(one) for one in self._targets(rule))]
@@ -132,7 +153,18 @@ class RuleRouter(Router):
         return self.canary_target(copy.deepcopy(self.place.original[self.targets_key][0]))
 
     def _is_canary(self, target: JSON) -> bool:
-        return self.target_name(target) == self.target_name(self._canary())
+        return self.leads_to(target, self.place.canary)
+
+    def _is_ours(self, item: JSON) -> bool:
+        found = self.mirrored(item)
+        return found is not None and self._is_canary(found[0])
+
+
+def _guarded(found: JSON, operations: list[Operation]) -> list[Operation]:
+    """A test cannot say that something is not there: what adds or removes tests the whole object's version."""
+    if any(operation["op"] in ("add", "remove") for operation in operations):
+        return [expect("/metadata/resourceVersion", found["metadata"]["resourceVersion"]), *operations]
+    return operations
 
 
 def _set(here: tuple[str | int, ...], rule: JSON, key: str, wanted: Any) -> list[Operation]:

@@ -247,7 +247,9 @@ def _test(found: Any, value: Any) -> None:
 
 
 def _key(obj: JSON) -> Key:
-    return obj["kind"], obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+    """Kinds of one name in several groups are told by the apiVersion, which may be left out for the first of them."""
+    named = [kind for kind in KINDS if kind.partition(".")[0] == obj["kind"] and obj.get("apiVersion") in (None, KINDS[kind][0])]
+    return (named or [obj["kind"]])[0], obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
 
 
 def _resource(path: str) -> Key:

@@ -95,3 +95,12 @@ def test_lists_select_by_labels(api):
     assert [one["metadata"]["name"] for one in api.list("ConfigMap", "shop", labels={"x": "1"})] == ["two"]
     assert len(api.list("ConfigMap", "shop")) == 2
     assert api.list("ConfigMap", "elsewhere") == []
+
+
+def test_kinds_of_one_name_are_told_by_their_api_version(api):
+    meta = {"name": "shop", "namespace": "shop"}
+    api.put({"kind": "HTTPRoute", "metadata": meta, "spec": {"of": "gateway api"}})
+    api.put({"kind": "HTTPRoute", "apiVersion": "policy.linkerd.io/v1beta2", "metadata": meta, "spec": {"of": "linkerd"}})
+    assert api.get("HTTPRoute", "shop", "shop")["spec"] == {"of": "gateway api"}
+    assert api.get("HTTPRoute.v1beta2.policy.linkerd.io", "shop", "shop")["spec"] == {"of": "linkerd"}
+    assert api.list("HTTPRoute.v1beta3.policy.linkerd.io", "shop") == []
