@@ -69,7 +69,7 @@ def _await_stable(context: Context) -> None:
     """Traffic returns only to ready pods. If stable has none and the canary has, wait a while for it: the lesser evil."""
     deadline = context.process.clock() + STABLE_READY_SECONDS
     said = False
-    while context.ready_endpoints(context.target.service) == 0:
+    while not _stable_stands(context):
         if context.process.clock() > deadline or context.ready_endpoints(context.target.service + SUFFIX) == 0:
             context.live.say("warning", f"Service {context.target.service} has no ready endpoint; returning traffic to it all the same")
             return
@@ -80,6 +80,14 @@ def _await_stable(context: Context) -> None:
             )
             said = True
         context.pause(1.0)
+
+
+def _stable_stands(context: Context) -> bool:
+    """Whether anything of stable could take the traffic: its pods, where its Service leads to the canary by now."""
+    if not context.router.reselects:
+        return context.ready_endpoints(context.target.service) > 0
+    found = context.session.get("Deployment", context.namespace, context.target.workload)
+    return bool((found.get("status") or {}).get("readyReplicas"))
 
 
 def _undo_template(context: Context) -> None:
