@@ -155,7 +155,7 @@ class Context:
 
     def stable_ready(self) -> int:
         """How many pods of stable could take traffic. A Service that is switched itself may select the canary's just now."""
-        if self.target.place["kind"] != "Service":
+        if not self.router.reselects:
             return self.ready_endpoints(self.target.service)
         found = self.session.get("Deployment", self.namespace, self.target.workload)
         return (found.get("status") or {}).get("readyReplicas", 0)

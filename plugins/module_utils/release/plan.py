@@ -92,7 +92,8 @@ def _weight(one: StepSpec, following: int | None, *, judged: bool) -> list[Step]
 
 
 HOME_AGAIN = [Step("promote", "promote", 100), Step("clean_up", "clean_up")]
-TRAFFIC = ("match", "mirror", "weight", "switch", "roll")  # kinds of step that give the canary its share
+ROUTED = ("match", "mirror", "weight", "switch")  # kinds of step that put a route
+TRAFFIC = (*ROUTED, "roll")  # kinds of step that give the canary its share
 STRATEGIES = {"canary": canary_steps, "blue_green": blue_green_steps, "shadow": shadow_steps, "rolling": rolling_steps}
 # what a strategy asks of a router
 NEEDS = {"canary": "weight", "blue_green": "switch", "shadow": "mirror", "rolling": "switch"}

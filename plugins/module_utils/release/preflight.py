@@ -9,16 +9,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..cluster.errors import ClusterError
+from ..cluster.errors import ClusterError, Conflict, Rejected
 from ..cluster.session import Session
 from ..metrics.source import GateReading, MetricsPreflight, inspect
 from ..traffic import istio
 from ..traffic.place import GITOPS_MARKS, Asked, Unusable
-from ..traffic.providers import PROVIDERS, who_can
-from ..traffic.route import Place
+from ..traffic.providers import PROVIDERS, router, who_can
+from ..traffic.route import Place, Route, RouteError
 from ..workload import selectors, twin
 from ..workload.revision import knobs_for, knobs_of, revision_of
-from .plan import NEEDS
+from .plan import NEEDS, ROUTED, Step, plan
 from .spec import Spec
 from .values import Problem
 
@@ -230,10 +230,32 @@ def _able(spec: Spec, problems: list[Problem]) -> None:
 
 def _place(session: Session, spec: Spec, asked: Asked, problems: list[Problem]) -> Place | None:
     try:
-        return PROVIDERS[spec.provider].find(session, asked)
+        place = PROVIDERS[spec.provider].find(session, asked)
     except Unusable as error:
         problems += error.problems
         return None
+    _takes_routes(session, spec, place, problems)
+    return place
+
+
+def _takes_routes(session: Session, spec: Spec, place: Place, problems: list[Problem]) -> None:
+    """Whether the API server would store what the plan puts (dryRun=All): limits of lists, expressions, admission."""
+    steers = router(session, spec.namespace, place, matches=spec.matches, sleep=session.sleep)
+    first: dict[str, Step] = {}
+    for step in plan(spec):
+        if step.kind in ROUTED:
+            first.setdefault(step.kind, step)
+    for step in first.values():
+        try:
+            steers.preview(Route(step.weight_percent, spec.matches, step.mirror_percent))
+        except Rejected as error:
+            field = "release_match" if step.kind == "match" else "release_traffic"
+            problems.append(
+                Problem(field, steers.where, f"a {place.kind} that takes the step {step.name} as the API server sees it: {error}")
+            )
+            return
+        except (Conflict, RouteError):
+            return  # somebody writes to it just now: claim and change will see to that
 
 
 def _asked(spec: Spec, service: str, key: str, notes: list[str]) -> Asked:

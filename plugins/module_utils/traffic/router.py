@@ -32,6 +32,7 @@ class Router(abc.ABC):
 
     provider: str
     can: frozenset[str]  # of "weight", "match", "mirror", "switch" (all or nothing)
+    reselects = False  # True: while the canary has the traffic, stable's own Service selects the canary's pods
 
     def __init__(
         self, session: Session, namespace: str, place: Place, *, matches: tuple[Match, ...], sleep: Callable[[float], None]

@@ -24,6 +24,7 @@ class ServiceRouter(Router):
 
     provider = "service"
     can = frozenset({"switch"})
+    reselects = True
 
     def observe(self, found: JSON) -> Observed:
         """0 % or 100 %; None for a selector of somebody else."""
