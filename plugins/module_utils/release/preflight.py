@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from ..traffic.place import GITOPS_MARKS, Asked, Unusable
 from ..traffic.providers import PROVIDERS, who_can
 from ..traffic.route import Place
 from ..workload import selectors, twin
+from . import capacity
 from .plan import NEEDS
 from .spec import Spec
 from .values import Problem
@@ -53,6 +54,7 @@ class Target:
     metrics_source: str | None
     dispersion: dict[str, float]  # by gate; 1.0 without an hour of history
     history_known: bool
+    autoscalers: Sequence[JSON] = ()  # kind and name of each that scales stable
 
     def to_dict(self) -> JSON:
         """The target as JSON."""
@@ -89,16 +91,19 @@ def preflight(session: Session, spec: Spec, transport: Any) -> Findings:
         raise Refused(problems)
     service = _service(session, spec, deployment, problems, notes)
     container = _container(spec, deployment, problems)
+    scalers = capacity.scalers(session, spec, deployment, problems, notes)
     key = _twin(session, spec, deployment, service, problems) if service else None
     place = _place(session, spec, _asked(spec, service["metadata"]["name"], key, notes), problems) if service and key else None
     if service is None or container is None or key is None or place is None:
         raise Refused(problems)
+    template = deployment["spec"]["template"]
+    new_template = twin.with_version(template, container=container["name"], image=spec.image, patch=spec.template_patch)
+    capacity.room(session, spec, deployment, new_template, problems=problems, notes=notes)
     metrics = MetricsPreflight({}, None, {}, False)
     if spec.gates:
         metrics = inspect(spec, service["metadata"]["name"], transport, problems)
     if problems:
         raise Refused(problems)
-    template = deployment["spec"]["template"]
     pod_labels = twin.twin_labels(template["metadata"]["labels"], key)
     target = Target(
         cluster_uid=session.cluster_uid(),
@@ -108,7 +113,7 @@ def preflight(session: Session, spec: Spec, transport: Any) -> Findings:
         stable_image=container["image"],
         stable_replicas=deployment["spec"].get("replicas", 1),
         original_template=template,
-        new_template=twin.with_version(template, container=container["name"], image=spec.image, patch=spec.template_patch),
+        new_template=new_template,
         switch_label=key,
         pod_labels=pod_labels,
         service=service["metadata"]["name"],
@@ -117,6 +122,7 @@ def preflight(session: Session, spec: Spec, transport: Any) -> Findings:
         metrics_source=metrics.source,
         dispersion=metrics.dispersion,
         history_known=metrics.history_known,
+        autoscalers=scalers,
     )
     return Findings(target, metrics.gates, notes)
 
@@ -147,17 +153,6 @@ def _deployment(session: Session, spec: Spec, problems: list[Problem]) -> JSON |
             problems.append(
                 Problem(field, spec.workload, f"a Deployment that no GitOps controller reverts; {owner} owns this one ({mark})")
             )
-    for kind in ("HorizontalPodAutoscaler", "ScaledObject"):
-        for scaler in session.list(kind, spec.namespace):
-            reference = scaler["spec"].get("scaleTargetRef", {})
-            if reference.get("name") == spec.workload and reference.get("kind", "Deployment") == "Deployment":
-                problems.append(
-                    Problem(
-                        field,
-                        spec.workload,
-                        f"a Deployment without an autoscaler: {kind} {scaler['metadata']['name']} is not supported yet",
-                    )
-                )
     if deployment["spec"].get("paused"):
         problems.append(
             Problem(field, spec.workload, f"a Deployment that is not paused; kubectl rollout resume deployment/{spec.workload}")

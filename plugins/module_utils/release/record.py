@@ -57,6 +57,7 @@ class State:
     mirror_percent: int = 0
     started_at: str = field(default_factory=now)
     updated_at: str = field(default_factory=now)
+    floors: list[JSON] = field(default_factory=list)  # of autoscalers, raised or about to be (workload.autoscaler.Floor)
     stable_changed: bool = False  # promote has begun: stable's template may be the new one
     image: str = ""
     digest: str = "unpinned"
