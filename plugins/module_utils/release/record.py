@@ -62,6 +62,7 @@ class State:
     image: str = ""
     digest: str = "unpinned"
     judge: JSON | None = None  # the judge's whole state
+    sample_ratio: JSON | None = None  # the requests that arrived at this weight (analysis.sample_ratio.SampleRatio)
     steps: list[JSON] = field(default_factory=list)  # name, started_at, ended_at, note
     looks: list[JSON] = field(default_factory=list)  # the last looks
     evidence: JSON = field(default_factory=dict)
