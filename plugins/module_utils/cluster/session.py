@@ -138,7 +138,7 @@ class Session:
             return []
         return answer["items"]
 
-    def each(self, kind: str, *, page: int = 250) -> Iterator[JSON]:
+    def each(self, kind: str, *, page: int = 100) -> Iterator[JSON]:
         """All objects of a kind in the whole cluster, page by page: a large cluster needs no more memory than a small one."""
         query = {"limit": str(page)}
         while True:

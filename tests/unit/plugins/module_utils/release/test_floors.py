@@ -6,9 +6,12 @@
 import math
 
 import pytest
+from ansible_collections.progressive.delivery.plugins.module_utils.analysis.look import Counts
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.errors import Rejected
 from ansible_collections.progressive.delivery.plugins.module_utils.engine import native
-from ansible_collections.progressive.delivery.plugins.module_utils.release import record
+from ansible_collections.progressive.delivery.plugins.module_utils.metrics.counters import Reading
+from ansible_collections.progressive.delivery.plugins.module_utils.metrics.source import Answer, GateReading, MetricsPreflight
+from ansible_collections.progressive.delivery.plugins.module_utils.release import preflight, record
 from ansible_collections.progressive.delivery.plugins.module_utils.release.ending import PARKED, TurnBack
 from ansible_collections.progressive.delivery.plugins.module_utils.release.preflight import Refused
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse
@@ -265,6 +268,29 @@ def test_a_runner_that_was_only_asleep_cannot_raise_the_floor_of_a_release_that_
     world.at["canary:"] = sleep
     assert world.start()["outcome"] == "aborted"
     world.assert_home("shop:1")
+    world.assert_restored()
+
+
+class Quiet:
+    """A source that sees a hundred good requests of each arm every second."""
+
+    def poll(self, **_):
+        return Answer({"errors": (Counts(100, 0), Counts(100, 0))}, True)
+
+    def begin_block(self):
+        pass
+
+    def read(self):
+        return Reading()
+
+
+def test_a_shadow_takes_nothing_from_stable_and_leaves_the_floor_alone(world, monkeypatch):
+    reading = MetricsPreflight({"errors": GateReading(9000, 0, 100.0)}, "http", {"errors": 1.0}, True)
+    monkeypatch.setattr(preflight, "inspect", lambda *_: reading)
+    monkeypatch.setattr(native, "_source", lambda *_: Quiet())
+    given = {"release_gates": [{"name": "errors", "error_rate": {"max": "1%"}}], "release_prometheus": {"url": "http://p"}}
+    assert world.start(**given, release_strategy="shadow")["outcome"] == "passed"
+    assert not any("minReplicas" in line for line in world.lines)
     world.assert_restored()
 
 
