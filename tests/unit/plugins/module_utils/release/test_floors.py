@@ -214,6 +214,13 @@ def test_an_autoscaler_that_somebody_deletes_stops_nothing(world):
     world.assert_home("shop:2")
 
 
+@pytest.mark.parametrize("word", ["canary:", "canary removed"], ids=["raising", "restoring"])
+def test_an_autoscaler_that_is_deleted_just_before_we_change_it_stops_nothing(world, word):
+    world.at[word] = lambda: world.just_before("PATCH", HPA, lambda: world.objects.pop((HPA, "eu", "auto")))
+    assert world.start()["outcome"] == "promoted"
+    world.assert_home("shop:2")
+
+
 def test_pods_that_the_autoscaler_adds_meanwhile_are_kept_too_and_the_canary_grows_with_them(world):
     sizes = []
 

@@ -109,6 +109,13 @@ def test_a_miss_that_ends_lets_the_release_go_on(world):
     world.assert_home("shop:2")
 
 
+def test_patience_begins_with_the_alarm_not_with_the_weight(world):
+    world.at[" 160   errors"] = lambda: setattr(world, "arriving", 0.0)  # 800 s after the weight was put
+    world.at["the weight is held"] = lambda: setattr(world, "arriving", 1.0)
+    assert world.start(**JUDGED, release_minimum_step_seconds=900)["outcome"] == "promoted"
+    assert len(world.said("the weight is held")) == 1
+
+
 @pytest.mark.parametrize(("policy", "outcome"), [("promote", "promoted"), ("ask", "parked"), ("roll_back", "rolled_back")])
 def test_a_hold_that_lasts_too_long_is_decided_by_policy(world, policy, outcome):
     world.arriving = 0.5
