@@ -21,22 +21,37 @@ JSON = dict[str, Any]
 def scalers(session: Session, spec: Spec, deployment: JSON, problems: list[Problem], notes: list[str]) -> list[JSON]:
     """Kind and name of the autoscaler whose floor is raised while the release runs; a note says to what."""
     replicas = deployment["spec"].get("replicas", 1)
-    found = autoscaler.scalers_of(spec.workload, {kind: session.list(kind, spec.namespace) for kind in autoscaler.KINDS})
+    found = autoscaler.scalers_of(spec.workload, _listed(session, spec, problems))
     wrong = autoscaler.wrongs(spec.workload, found, replicas)
     for kind, scaler in found:
         meta = scaler["metadata"]
         marks = {**(meta.get("annotations") or {}), **(meta.get("labels") or {})}
         owners = [f"{owner} owns {kind} {meta['name']} ({mark})" for mark, owner in GITOPS_MARKS.items() if mark in marks]
         wrong += [f"an autoscaler that no GitOps controller reverts; {owned}" for owned in owners]
-        for verb in ("get", "patch"):
-            if not session.allowed(verb, kind, spec.namespace):
-                allowed = f"a namespace where you may {verb} {kind} objects ({meta['name']} scales {spec.workload}); ask for that right"
-                problems.append(Problem("release_namespace", spec.namespace, allowed))
+        missing = [verb for verb in ("get", "patch") if not session.allowed(verb, kind, spec.namespace)]
+        problems += [_right(spec, verb, kind, meta["name"]) for verb in missing]
         field, before = autoscaler.KINDS[kind].least, autoscaler.floor(kind, scaler)
         if before < replicas and spec.strategy != "shadow":
             notes.append(f"{kind} {meta['name']}: {field} {before} is at least {replicas} while the release runs, then {before} again")
     problems += [Problem("release_workload", spec.workload, one) for one in wrong]
     return [{"kind": kind, "name": scaler["metadata"]["name"]} for kind, scaler in found]
+
+
+def _listed(session: Session, spec: Spec, problems: list[Problem]) -> dict[str, list[JSON]]:
+    """The autoscalers of the namespace. Who may not list KEDA's needs that right only where KEDA scales the workload."""
+    may = {kind: session.allowed("list", kind, spec.namespace) for kind in autoscaler.KINDS}
+    listed = {kind: session.list(kind, spec.namespace) for kind, allowed in may.items() if allowed}
+    if not may[autoscaler.HPA]:
+        problems.append(_right(spec, "list", autoscaler.HPA))
+    if not may[autoscaler.KEDA]:
+        kept = autoscaler.kept_by_keda(spec.workload, listed.get(autoscaler.HPA, []))
+        problems += [_right(spec, "list", autoscaler.KEDA, name) for name in kept]
+    return listed
+
+
+def _right(spec: Spec, verb: str, kind: str, scaler: str = "") -> Problem:
+    why = f" ({scaler} scales {spec.workload})" if scaler else ""
+    return Problem("release_namespace", spec.namespace, f"a namespace where you may {verb} {kind} objects{why}; ask for that right")
 
 
 def room(session: Session, spec: Spec, deployment: JSON, template: JSON, *, problems: list[Problem], notes: list[str]) -> None:

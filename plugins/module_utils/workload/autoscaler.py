@@ -24,9 +24,10 @@ class Bounds:
     most_default: int
 
 
+HPA, KEDA = "HorizontalPodAutoscaler", "ScaledObject"
 KINDS = {
-    "HorizontalPodAutoscaler": Bounds("minReplicas", "maxReplicas", 1, 1),
-    "ScaledObject": Bounds("minReplicaCount", "maxReplicaCount", 0, 100),
+    HPA: Bounds("minReplicas", "maxReplicas", 1, 1),
+    KEDA: Bounds("minReplicaCount", "maxReplicaCount", 0, 100),
 }
 
 
@@ -62,6 +63,11 @@ def scalers_of(workload: str, found: Mapping[str, Iterable[JSON]]) -> list[tuple
         for scaler in scalers
         if _scales(scaler["spec"].get("scaleTargetRef") or {}, workload) and not _is_kedas(scaler)
     ]
+
+
+def kept_by_keda(workload: str, scalers: Iterable[JSON]) -> list[str]:
+    """Names of the HPAs that KEDA keeps for a ScaledObject which scales a Deployment."""
+    return [one["metadata"]["name"] for one in scalers if _scales(one["spec"].get("scaleTargetRef") or {}, workload) and _is_kedas(one)]
 
 
 def stored_floor(kind: str, scaler: JSON) -> int | None:
@@ -118,7 +124,7 @@ def would_shrink(kind: str, scaler: JSON) -> bool:
 
     A horizontal autoscaler tells; one that has no metrics shrinks nothing. A ScaledObject leaves that to another object.
     """
-    if kind != "HorizontalPodAutoscaler":
+    if kind != HPA:
         return True
     conditions = {one["type"]: one for one in (scaler.get("status") or {}).get("conditions") or []}
     active, limited = conditions.get("ScalingActive", {}), conditions.get("ScalingLimited", {})
@@ -131,7 +137,7 @@ def _scales(reference: Mapping[str, Any], workload: str) -> bool:
 
 
 def _is_kedas(scaler: JSON) -> bool:
-    return any(owner.get("kind") == "ScaledObject" for owner in scaler["metadata"].get("ownerReferences") or [])
+    return any(owner.get("kind") == KEDA for owner in scaler["metadata"].get("ownerReferences") or [])
 
 
 def _path(kind: str) -> str:

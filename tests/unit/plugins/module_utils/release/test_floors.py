@@ -326,6 +326,21 @@ def test_rights_on_the_autoscaler_are_needed_only_where_there_is_one(world):
     assert plain.start()["outcome"] == "promoted"
 
 
+def test_who_may_not_list_kedas_objects_needs_it_only_where_keda_scales_the_workload(world):
+    world.denied = {("list", "scaledobjects")}
+    assert world.start(release_stop_after="validate")["outcome"] == "running"
+    kedas = Scaled()
+    kedas.denied = world.denied
+    found = kedas.stored(HPA, "eu", "auto")
+    found["metadata"]["ownerReferences"] = [{"kind": KEDA}]
+    kedas.put(found)
+    with pytest.raises(Refused, match=r"may list ScaledObject objects \(auto scales shop\)"):
+        kedas.start()
+    kedas.denied = {("list", "horizontalpodautoscalers")}
+    with pytest.raises(Refused, match="may list HorizontalPodAutoscaler objects"):
+        kedas.start()
+
+
 def test_an_autoscaler_that_gitops_reverts_is_refused(world):
     found = world.stored(HPA, "eu", "auto")
     found["metadata"]["annotations"] = {"argocd.argoproj.io/tracking-id": "x"}
