@@ -25,6 +25,7 @@ TOO_LITTLE_DATA = "too_little_data"
 BAD_QUERY = "bad_query"
 MAX_HOLD = "max_hold"
 MINIMUM_TIME = "minimum_time"
+SHARE_MISSED = "share_missed"
 
 
 @dataclass(frozen=True)

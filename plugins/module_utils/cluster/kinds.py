@@ -10,6 +10,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "ConfigMap": ("v1", "configmaps"),
     "Endpoints": ("v1", "endpoints"),
     "Namespace": ("v1", "namespaces"),
+    "Node": ("v1", "nodes"),
     "Pod": ("v1", "pods"),
     "ResourceQuota": ("v1", "resourcequotas"),
     "Service": ("v1", "services"),
@@ -32,7 +33,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "PeerAuthentication": ("security.istio.io/v1", "peerauthentications"),
     "ScaledObject": ("keda.sh/v1alpha1", "scaledobjects"),
 }
-CLUSTER_SCOPED = frozenset({"Namespace", "SelfSubjectAccessReview"})
+CLUSTER_SCOPED = frozenset({"Namespace", "Node", "SelfSubjectAccessReview"})
 
 
 def api_version(kind: str) -> str:

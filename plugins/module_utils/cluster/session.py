@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -137,6 +137,17 @@ class Session:
         except NotFound:
             return []
         return answer["items"]
+
+    def each(self, kind: str, *, page: int = 100) -> Iterator[JSON]:
+        """All objects of a kind in the whole cluster, page by page: a large cluster needs no more memory than a small one."""
+        query = {"limit": str(page)}
+        while True:
+            answer = self.read(object_path(kind), query)
+            yield from answer["items"]
+            following = (answer.get("metadata") or {}).get("continue")
+            if not following:
+                return
+            query = {"limit": str(page), "continue": following}
 
     def create(self, obj: JSON, *, dry_run: bool = False) -> JSON:
         """Create an object as given; its kind and namespace are read from it."""

@@ -93,7 +93,8 @@ def abort(session: Session, namespace: str, release_name: str, caller: Caller, *
         return {**summary(ended), "changed": True}
     spec = spec_from(known.spec)
     context = _take_over_patiently(session, spec, known, caller, by_force=True)
-    if plan(spec)[known.state.step].kind == "clean_up":
+    steps = plan(spec)
+    if steps[min(known.state.step, len(steps) - 1)].kind == "clean_up":
         return _run(context)  # the version serves everybody already: only tidying is left
     why = TurnBack("aborted", f"aborted by {by}: {reason or 'no reason given'} (the runner did not answer)", outcome=ABORTED)
     runner.go_back(context, why)
@@ -255,8 +256,8 @@ def _take_over(session: Session, spec: Spec, known: Record, caller: Caller, *, b
         context.router.claim(token, may_replace=lambda fence: fence.startswith(known.state.release_id + "."))
     except RouteError as error:
         context.live.say("warning", str(error))
-    for name in (context.target.workload, context.twin):
-        context.claim_deployment(name)
+    context.claim_workload()
+    context.claim_deployment(context.twin)
     return context
 
 

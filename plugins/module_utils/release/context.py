@@ -12,7 +12,7 @@ from typing import Any
 
 from ..cluster.errors import ClusterError, Conflict, NotFound, Superseded, Unreachable
 from ..cluster.lease import RENEW_SECONDS, Lease
-from ..cluster.patch import Operation, add, expect, pointer, set_annotation
+from ..cluster.patch import Operation, add, expect, pointer, remove, set_annotation
 from ..cluster.session import Session
 from ..metrics.source import Source
 from ..report.live import Live
@@ -92,39 +92,50 @@ class Context:
                 self.keep_lease()
 
     def claim_deployment(self, name: str) -> None:
-        """Put our fence on a Deployment, so that a runner before us can change it no more; a missing one is fine."""
+        """Put our fence on a Deployment."""
+        self.claim("Deployment", name)
+
+    def claim(self, kind: str, name: str) -> None:
+        """Put our fence on an object, so that a runner before us can change it no more; a missing one is fine."""
         for _attempt in range(5):
-            found = self.session.find("Deployment", self.namespace, name)
+            found = self.session.find(kind, self.namespace, name)
             if found is None or (found["metadata"].get("annotations") or {}).get(EPOCH) == self.token:
                 return
             version = expect("/metadata/resourceVersion", found["metadata"]["resourceVersion"])
             try:
-                self.session.patch("Deployment", self.namespace, name, [version, *set_annotation(found, EPOCH, self.token)])
+                self.session.patch(kind, self.namespace, name, [version, *set_annotation(found, EPOCH, self.token)])
                 return
             except Conflict:
                 self.process.sleep(0.2)
-        raise ClusterError(f"Deployment {self.namespace}/{name} could not be claimed: it changes all the time")
+        raise ClusterError(f"{kind} {self.namespace}/{name} could not be claimed: it changes all the time")
 
-    def unclaim_deployment(self) -> None:
-        """Take our fence off stable's Deployment."""
+    def claim_workload(self) -> None:
+        """Put our fence on stable's Deployment and on what scales it."""
+        self.claim_deployment(self.target.workload)
+        for one in self.target.autoscalers:
+            self.claim(one["kind"], one["name"])
+
+    def unclaim_workload(self) -> None:
+        """Take our fence off stable's Deployment and off what scales it."""
         here = pointer("metadata", "annotations", EPOCH)
-        try:
-            self.session.patch(
-                "Deployment", self.namespace, self.target.workload, [expect(here, self.token), {"op": "remove", "path": here}]
-            )
-        except (Conflict, NotFound):
-            return
+        for one in ({"kind": "Deployment", "name": self.target.workload}, *self.target.autoscalers):
+            with contextlib.suppress(Conflict, NotFound):
+                self.session.patch(one["kind"], self.namespace, one["name"], [expect(here, self.token), remove(here)])
 
     def patch_deployment(self, name: str, operations: list[Operation]) -> JSON:
-        """Patch a Deployment under our fence. Raises Superseded when it is not ours, Conflict when a test of operations fails."""
+        """Patch a Deployment under our fence."""
+        return self.patch("Deployment", name, operations)
+
+    def patch(self, kind: str, name: str, operations: list[Operation]) -> JSON:
+        """Patch an object under our fence. Raises Superseded when it is not ours, Conflict when a test of operations fails."""
         fence = expect(pointer("metadata", "annotations", EPOCH), self.token)
         for pause in (0.3, 1.0, 2.0, 4.0, None):
             try:
-                return self.session.patch("Deployment", self.namespace, name, [fence, *operations])
+                return self.session.patch(kind, self.namespace, name, [fence, *operations])
             except Conflict as error:
-                found = self.session.get("Deployment", self.namespace, name)
+                found = self.session.get(kind, self.namespace, name)
                 if (found["metadata"].get("annotations") or {}).get(EPOCH) != self.token:
-                    raise Superseded(f"Deployment {name} is not held by {self.token} any more") from error
+                    raise Superseded(f"{kind} {name} is not held by {self.token} any more") from error
                 raise
             except Unreachable:
                 if pause is None:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from ..traffic.providers import PROVIDERS, router, who_can
 from ..traffic.route import Place, Route, RouteError
 from ..workload import selectors, twin
 from ..workload.revision import knobs_for, knobs_of, revision_of
+from . import capacity
 from .plan import NEEDS, ROUTED, Step, plan
 from .spec import Spec
 from .values import Problem
@@ -57,6 +58,7 @@ class Target:
     metrics_source: str | None
     dispersion: dict[str, float]  # by gate; 1.0 without an hour of history
     history_known: bool
+    autoscalers: Sequence[JSON] = ()  # kind and name of each that scales stable
 
     def to_dict(self) -> JSON:
         """The target as JSON."""
@@ -93,6 +95,7 @@ def preflight(session: Session, spec: Spec, transport: Any) -> Findings:
         raise Refused(problems)
     service = _service(session, spec, deployment, problems, notes)
     container = _container(spec, deployment, problems)
+    scalers = capacity.scalers(session, spec, deployment, problems, notes)
     rolling = spec.strategy == "rolling"
     key = _switch_label(session, spec, deployment, service, problems) if service else None
     revision = revision_of(session, deployment) if rolling else None
@@ -103,12 +106,15 @@ def preflight(session: Session, spec: Spec, transport: Any) -> Findings:
     place = _place(session, spec, _asked(spec, service["metadata"]["name"], key, notes), problems) if service and key else None
     if service is None or container is None or key is None or place is None:
         raise Refused(problems)
+    template = deployment["spec"]["template"]
+    new_template = twin.with_version(template, container=container["name"], image=spec.image, patch=spec.template_patch)
+    if not rolling:  # which makes no twin: at most its surge comes on top
+        capacity.room(session, spec, deployment, new_template, problems=problems, notes=notes)
     metrics = MetricsPreflight({}, None, {}, False)
     if spec.gates:
         metrics = inspect(spec, service["metadata"]["name"], transport, problems, revision=revision)
     if problems:
         raise Refused(problems)
-    template = deployment["spec"]["template"]
     own_labels = deployment["spec"]["selector"].get("matchLabels") or {}
     knobs = knobs_of(deployment)
     target = Target(
@@ -119,7 +125,7 @@ def preflight(session: Session, spec: Spec, transport: Any) -> Findings:
         stable_image=container["image"],
         stable_replicas=deployment["spec"].get("replicas", 1),
         original_template=template,
-        new_template=twin.with_version(template, container=container["name"], image=spec.image, patch=spec.template_patch),
+        new_template=new_template,
         switch_label=key,
         pod_labels=own_labels if rolling else twin.twin_labels(template["metadata"]["labels"], key),
         revision=revision,
@@ -131,6 +137,7 @@ def preflight(session: Session, spec: Spec, transport: Any) -> Findings:
         metrics_source=metrics.source,
         dispersion=metrics.dispersion,
         history_known=metrics.history_known,
+        autoscalers=scalers,
     )
     return Findings(target, metrics.gates, notes)
 
@@ -162,17 +169,6 @@ def _deployment(session: Session, spec: Spec, problems: list[Problem]) -> JSON |
             problems.append(
                 Problem(field, spec.workload, f"a Deployment that no GitOps controller reverts; {owner} owns this one ({mark})")
             )
-    for kind in ("HorizontalPodAutoscaler", "ScaledObject"):
-        for scaler in session.list(kind, spec.namespace):
-            reference = scaler["spec"].get("scaleTargetRef", {})
-            if reference.get("name") == spec.workload and reference.get("kind", "Deployment") == "Deployment":
-                problems.append(
-                    Problem(
-                        field,
-                        spec.workload,
-                        f"a Deployment without an autoscaler: {kind} {scaler['metadata']['name']} is not supported yet",
-                    )
-                )
     if deployment["spec"].get("paused"):
         problems.append(
             Problem(field, spec.workload, f"a Deployment that is not paused; kubectl rollout resume deployment/{spec.workload}")

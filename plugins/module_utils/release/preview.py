@@ -16,10 +16,10 @@ from ..cluster.session import Session
 from ..metrics.source import GateReading
 from ..traffic.route import Route
 from ..traffic.router import Router
-from ..workload import twin
+from ..workload import autoscaler, twin
 from .parts import GateSpec
 from .plan import TRAFFIC, Step, plan
-from .preflight import Findings
+from .preflight import Findings, Target
 from .record import Record
 from .spec import Spec
 
@@ -161,6 +161,7 @@ def _differences(session: Session, spec: Spec, found: Findings, router: Router) 
     shown.append(_shown(before, after, f"{before['kind']}/{target.place['name']} at {route}"))
     if spec.strategy == "shadow":
         return shown
+    shown += [_raised(session, target, **one) for one in target.autoscalers]
     return [*shown, _promoted(session, found, deployment, [])]
 
 
@@ -169,6 +170,14 @@ def _promoted(session: Session, found: Findings, deployment: JSON, operations: l
     operations = [replace("/spec/template", target.new_template), *operations]
     promoted = session.patch("Deployment", target.namespace, target.workload, operations, dry_run=True)
     return _shown(deployment, promoted, f"Deployment/{target.workload} when promoted")
+
+
+def _raised(session: Session, target: Target, kind: str, name: str) -> JSON:
+    before = session.get(kind, target.namespace, name)
+    wanted = max(autoscaler.floor(kind, before), target.stable_replicas)
+    operations = autoscaler.raising(kind, before, wanted) if wanted > autoscaler.floor(kind, before) else []
+    after = session.patch(kind, target.namespace, name, operations, dry_run=True) if operations else before
+    return _shown(before, after, f"{kind}/{name} while the release runs")
 
 
 def _shown(before: JSON | None, after: JSON, header: str) -> JSON:

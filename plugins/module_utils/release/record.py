@@ -57,10 +57,12 @@ class State:
     mirror_percent: int = 0
     started_at: str = field(default_factory=now)
     updated_at: str = field(default_factory=now)
+    floors: list[JSON] = field(default_factory=list)  # of autoscalers, raised or about to be (workload.autoscaler.Floor)
     stable_changed: bool = False  # promote has begun: stable's template may be the new one
     image: str = ""
     digest: str = "unpinned"
     judge: JSON | None = None  # the judge's whole state
+    sample_ratio: JSON | None = None  # the requests that arrived at this weight (analysis.sample_ratio.SampleRatio)
     steps: list[JSON] = field(default_factory=list)  # name, started_at, ended_at, note
     looks: list[JSON] = field(default_factory=list)  # the last looks
     evidence: JSON = field(default_factory=dict)

@@ -19,6 +19,7 @@ from ..workload.deployment import rollout
 from ..workload.twin import SUFFIX
 from .context import Context
 from .ending import PARKED, TurnBack
+from .floors import stable_size
 from .rolling import undo_operations
 
 PATIENCE_SECONDS = 900.0
@@ -28,10 +29,7 @@ SILENCE_SECONDS = 120.0  # longest wait for counters that stand still, beyond th
 
 
 def turn_back(context: Context, why: TurnBack) -> None:
-    """Return traffic to stable, then remove the canary. Journals the ending; raises Superseded when another runner holds the release.
-
-    An API server that does not answer is asked again for a quarter of an hour: there is nobody else to do it.
-    """
+    """Return traffic to stable, then remove the canary. Journals the ending; raises Superseded when another runner holds the release."""
     context.live.say(
         "ROLL BACK" if why.outcome != PARKED else "PARK",
         f"at {context.route}: {why.reason}",
@@ -42,13 +40,13 @@ def turn_back(context: Context, why: TurnBack) -> None:
     context.state.evidence = why.evidence or context.state.evidence
     _best_effort_journal(context, f"returning traffic: {why.cause}")
     if context.state.stable_changed:
-        _with_patience(context, lambda: _undo_template(context))
-    _with_patience(context, lambda: _return_traffic(context))
+        patiently(context, lambda: _undo_template(context))
+    patiently(context, lambda: _return_traffic(context))
     if why.outcome == PARKED:
         context.state.phase = "parked"
-        _with_patience(context, context.write)
+        patiently(context, context.write)
     else:
-        _with_patience(context, lambda: remove_canary(context))
+        patiently(context, lambda: remove_canary(context))
 
 
 def _return_traffic(context: Context) -> None:
@@ -96,7 +94,7 @@ def _undo_template(context: Context) -> None:
         except Conflict as error:
             context.live.say("warning", f"stable's template changed while it was being undone; left as it is ({error})")
     deadline = context.process.clock() + context.spec.ready_timeout_seconds
-    while not rollout(context.session.get("Deployment", context.namespace, target.workload)).complete:
+    while not rollout(context.session.get("Deployment", context.namespace, target.workload), enough=stable_size(context)).complete:
         if context.process.clock() > deadline:
             context.live.say("warning", f"{target.workload} is not whole again after {context.spec.ready_timeout_seconds:.0f} s")
             break
@@ -153,7 +151,8 @@ def _ours(found: dict[str, Any]) -> bool:
     return (found["metadata"].get("labels") or {}).get("app.kubernetes.io/managed-by") == "progressive.delivery"
 
 
-def _with_patience(context: Context, action: Callable[[], None]) -> None:
+def patiently(context: Context, action: Callable[[], None]) -> None:
+    """Do it, again and again while the API server does not answer, for a quarter of an hour: there is nobody else to do it."""
     deadline = context.process.clock() + PATIENCE_SECONDS
     said = False
     while True:

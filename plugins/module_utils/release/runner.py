@@ -11,9 +11,10 @@ from ..cluster.errors import ClusterError, NotFound, Superseded, Unreachable
 from ..traffic.route import HOME, RouteError
 from .context import Context
 from .ending import PARKED, StopHere, TurnBack
+from .floors import restore_floors
 from .plan import TRAFFIC, Step, ending
 from .record import now
-from .rollback import turn_back
+from .rollback import patiently, turn_back
 from .steps import HANDLERS
 from .watch import Watch
 
@@ -116,6 +117,8 @@ def _end_back(context: Context, why: TurnBack) -> str:
 
 
 def _finish(context: Context, outcome: str, reason: str) -> str:
+    """Every ending but parking: traffic is home, stable is whole, the canary is gone."""
+    patiently(context, lambda: restore_floors(context))
     context.state.phase, context.state.outcome, context.state.reason = "ended", outcome, reason
     try:
         _journaled(context, "")
@@ -127,7 +130,7 @@ def _finish(context: Context, outcome: str, reason: str) -> str:
 
 def _let_go(context: Context) -> None:
     """Take the fences down and give the Lease back; what stays behind would only be tidied by the next run."""
-    for action in (lambda: context.router.unclaim(context.token), context.unclaim_deployment, context.lease.release):
+    for action in (lambda: context.router.unclaim(context.token), context.unclaim_workload, context.lease.release):
         try:
             action()
         except (ClusterError, RouteError) as error:

@@ -15,6 +15,7 @@ from ..workload import twin
 from ..workload.deployment import Rollout, hopeless, image_digest, not_ready, rollout
 from .context import Context
 from .ending import TurnBack
+from .floors import present_size, raise_floors, stable_size
 from .plan import Step
 from .rollback import remove_canary
 from .rolling import roll
@@ -27,7 +28,7 @@ SETTLE_SECONDS = 1.5  # proxies learn of new pods about a tenth of a second afte
 def validate(context: Context, step: Step, watch: Watch) -> None:
     """Everything was checked before the record began; here the fences go up."""
     context.router.claim(context.token, may_replace=lambda fence: fence.startswith(context.state.release_id + "."))
-    context.claim_deployment(context.target.workload)
+    context.claim_workload()
     watch.check()
 
 
@@ -68,7 +69,9 @@ def weight(context: Context, step: Step, watch: Watch) -> None:
 
 
 def _steer(context: Context, step: Step, watch: Watch, what: str) -> None:
-    wanted = twin.replicas_for(step.size_percent, context.target.stable_replicas)
+    if step.kind != "mirror":  # copies take nothing from stable
+        raise_floors(context)
+    wanted = twin.replicas_for(step.size_percent, present_size(context))
     current = context.session.get("Deployment", context.namespace, context.twin)["spec"].get("replicas", 1)
     if current < wanted:
         context.scale_twin(wanted)
@@ -130,8 +133,8 @@ def promote(context: Context, step: Step, watch: Watch) -> None:
 
     def whole() -> bool:
         nonlocal state
-        state = rollout(context.session.get("Deployment", context.namespace, target.workload))
-        if state.failed:
+        state = rollout(context.session.get("Deployment", context.namespace, target.workload), enough=stable_size(context))
+        if state.failed and not state.complete:
             raise TurnBack("promote", f"{target.workload} does not roll out: {state.failed}")
         return state.complete and context.stable_ready() >= state.wanted
 

@@ -17,6 +17,7 @@ from ..workload.deployment import Health
 from .context import Context
 from .ending import ABORTED, PARKED, TurnBack
 from .plan import Step
+from .share import ArrivedShare
 from .spec import Spec
 
 POLL_SECONDS = 1.0
@@ -50,6 +51,7 @@ class Watch:
         if self._judge:
             saved = context.state.judge
             self._state = State.from_dict(saved) if saved else self._judge.start()
+        self._arrived = ArrivedShare(context)
         self._number = context.state.looks[-1]["number"] if context.state.looks else 0
         self._silent_since: float | None = None
         self._said: tuple[str, float] = ("", 0.0)
@@ -67,6 +69,7 @@ class Watch:
         self._canary_expected = not matched_only
         self._stable_expected = step.weight_percent < 100
         self.verdict = self.stable_requests = None
+        self._arrived.enter(step)
         if self._judge and self._state is not None:
             if self._context.source is not None:
                 self._context.source.begin_block()
@@ -157,6 +160,7 @@ class Watch:
         if answer.closes_block:
             self._number += 1
             self.stable_requests = max((stable.requests for _canary, stable in answer.counts.values() if stable), default=0)
+            self._arrived.block(*answer.counts[context.spec.gates[0].name])
         look = Look(
             number=self._number + (0 if answer.closes_block else 1),
             at_seconds=context.process.clock(),
@@ -166,7 +170,8 @@ class Watch:
             problem=answer.problem,
             problem_detail=answer.detail,
         )
-        self._state, self.verdict = self._judge.look(self._state, look)
+        self._state, verdict = self._judge.look(self._state, look)
+        self.verdict = self._arrived.judge(verdict)
         self._tell(look, self.verdict)
         self._act(self.verdict)
 

@@ -25,7 +25,7 @@ HOPELESS = frozenset(
 
 @dataclass(frozen=True)
 class Rollout:
-    """How far a Deployment is: complete, or why not; failed when Kubernetes itself has given up."""
+    """How far a Deployment is: complete, or why not; wanted pods must be ready; failed when Kubernetes itself has given up."""
 
     complete: bool
     ready: int
@@ -33,10 +33,14 @@ class Rollout:
     failed: str | None
 
 
-def rollout(deployment: JSON) -> Rollout:
-    """Complete means: this generation observed, all pods of the new template, all available, none of the old left."""
+def rollout(deployment: JSON, *, enough: int | None = None) -> Rollout:
+    """Complete means: this generation observed, no pod of the old template left, all available.
+
+    enough says how many available pods suffice when there are to be more: an autoscaler may ask for more at any time, and
+    those need not find room.
+    """
     spec, status = deployment["spec"], deployment.get("status") or {}
-    wanted = spec.get("replicas", 1)
+    wanted = spec.get("replicas", 1) if enough is None else min(spec.get("replicas", 1), enough)
     ready = status.get("readyReplicas", 0)
     if status.get("observedGeneration", 0) < deployment["metadata"]["generation"]:
         return Rollout(False, ready, wanted, None)
@@ -46,8 +50,9 @@ def rollout(deployment: JSON) -> Rollout:
             failed = f"{condition.get('reason')}: {condition.get('message')}"
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
             failed = f"{condition.get('reason')}: {condition.get('message')}"
-    counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")]
-    return Rollout(all(count == wanted for count in counts), ready, wanted, failed)
+    every, new, available = (status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas"))
+    surplus = every > spec.get("replicas", 1)
+    return Rollout(every == new and not surplus and min(ready, available) >= wanted, ready, wanted, failed)
 
 
 def hopeless(pods: Iterable[JSON]) -> str | None:

@@ -13,7 +13,7 @@ from ansible_collections.progressive.delivery.plugins.module_utils.cluster.error
 )
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.kinds import KINDS, api_group, object_path
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.patch import pointer, set_annotation
-from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_api import apply_patch
+from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_api import FakeApi, apply_patch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,3 +78,17 @@ def test_an_annotation_is_set_whether_there_were_some_or_none(meta):
 )
 def test_a_server_that_has_not_read_its_rules_yet_is_asked_again_and_quota_is_not(message, kind):
     assert error_for(403, "Forbidden", message, "GET /x").__class__ is kind
+
+
+def test_objects_of_a_large_cluster_are_read_page_by_page():
+    asked = []
+
+    class Paged(FakeApi):
+        def request(self, method, path, *, query=None, **options):
+            asked.append((path, dict(query)))
+            start = int(query.get("continue", 0))
+            end = min(start + int(query["limit"]), 5)
+            return {"items": list(range(start, end)), "metadata": {"continue": str(end)} if end < 5 else {}}
+
+    assert list(Paged().each("Pod", page=2)) == [0, 1, 2, 3, 4]
+    assert asked == [("/api/v1/pods", {"limit": "2", **more}) for more in ({}, {"continue": "2"}, {"continue": "4"})]

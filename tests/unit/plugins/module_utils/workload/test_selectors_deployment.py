@@ -105,6 +105,18 @@ def test_an_old_pod_that_still_runs_keeps_a_rollout_incomplete():
 
 
 @pytest.mark.parametrize(
+    ("found", "complete"),
+    [
+        (deployment(replicas=3), True), (deployment(replicas=5, updatedReplicas=3), True), (deployment(replicas=5, readyReplicas=2), False),
+        (deployment(replicas=2), False), (deployment(replicas=5, updatedReplicas=2), False), (deployment(replicas=5, observed=1), False),
+    ],
+)  # fmt: skip
+def test_pods_that_an_autoscaler_asks_for_beyond_enough_need_not_be_there(found, complete):
+    assert rollout(found, enough=3).complete is complete
+    assert rollout(found, enough=3).wanted == min(3, found["spec"]["replicas"])
+
+
+@pytest.mark.parametrize(
     ("condition", "failed"),
     [
         (
