@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..cluster.errors import ClusterError
+from ..cluster.kinds import plural
 from ..cluster.session import Session
 from ..metrics.source import GateReading, MetricsPreflight, inspect
 from ..traffic import istio
@@ -17,6 +18,7 @@ from ..traffic.place import GITOPS_MARKS, Asked, Unusable
 from ..traffic.providers import PROVIDERS, who_can
 from ..traffic.route import Place
 from ..workload import selectors, twin
+from . import checks_preflight
 from .plan import NEEDS
 from .spec import Spec
 from .values import Problem
@@ -93,6 +95,7 @@ def preflight(session: Session, spec: Spec, transport: Any) -> Findings:
     place = _place(session, spec, _asked(spec, service["metadata"]["name"], key, notes), problems) if service and key else None
     if service is None or container is None or key is None or place is None:
         raise Refused(problems)
+    problems += checks_preflight.problems(session, spec, service, key)
     metrics = MetricsPreflight({}, None, {}, False)
     if spec.gates:
         metrics = inspect(spec, service["metadata"]["name"], transport, problems)
@@ -130,6 +133,11 @@ def _rights(session: Session, spec: Spec, problems: list[Problem]) -> None:
             problems.append(
                 Problem("release_namespace", spec.namespace, f"a namespace where you may {verb} {kind} objects; ask for that right")
             )
+    for verb, kind, part in checks_preflight.rights(spec.checks):
+        if not session.allowed(verb, kind, spec.namespace, subresource=part):
+            what = f"{verb} {plural(kind)}/{part}" if part else f"{verb} {kind} objects"
+            allowed = f"a namespace where you may {what}, as release_checks need it; ask for that right"
+            problems.append(Problem("release_namespace", spec.namespace, allowed))
 
 
 def _deployment(session: Session, spec: Spec, problems: list[Problem]) -> JSON | None:

@@ -16,6 +16,7 @@ from ..metrics.source import GateReading
 from ..traffic.route import Route
 from ..traffic.router import Router
 from ..workload import twin
+from .checks_spec import CheckSpec, HttpCheck, JobCheck, WebhookCheck, expected
 from .parts import GateSpec
 from .plan import TRAFFIC, Step, plan
 from .preflight import Findings
@@ -72,6 +73,7 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
     said += [f"  first to the canary, whatever the weight, and until it is everywhere: requests with {match}" for match in spec.matches]
     if spec.strategy == "shadow":
         said.append("  copies are real requests to the canary: what it writes, sends or charges for, it does twice")
+    said += [line for check in spec.checks for line in _check_lines(check)]
     for gate in spec.gates:
         said.append("  gate " + _gate_line(spec, gate, found.gates[gate.name], target.dispersion[gate.name]))
     known = max((_certify_seconds(spec, gate, found, steps) for gate in spec.gates), default=0.0)
@@ -91,6 +93,22 @@ def _shares(steps: list[Step]) -> str:
     if mirrored:
         return f"copies of {' → '.join(mirrored)} %, no traffic"
     return f"{' → '.join(str(step.weight_percent) for step in steps if step.kind in ('weight', 'switch'))} %"
+
+
+def _check_lines(check: CheckSpec) -> list[str]:
+    """What is asked before any traffic moves; a point of no return has a line of its own."""
+    detail = check.detail
+    if isinstance(detail, HttpCheck):
+        what = f"GET {detail.path} answers {expected(detail)}"
+    elif isinstance(detail, WebhookCheck):
+        what = f"POST to {detail.shown} answers 2xx"
+    else:
+        source = f"made from CronJob {detail.from_cronjob} " if detail.from_cronjob else ""
+        what = f"a Job {source}completes within {_duration(detail.timeout_seconds)}"
+    said = [f"  check {check.name} before any traffic: {what}"]
+    if isinstance(detail, JobCheck) and detail.point_of_no_return:
+        said.append(f"  point of no return: check {check.name}; what its Job has done stays, also when the release goes back")
+    return said
 
 
 def _gate_line(spec: Spec, gate: GateSpec, reading: GateReading, phi: float) -> str:
