@@ -69,7 +69,7 @@ def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = Fa
             "evidence": {},
         }
     try:
-        found = preflight(session, spec, _transport(session, spec))
+        found = preflight(session, spec, transport(session, spec))
     except Refused as error:
         # A release of another name that runs here may be what preflight stumbles over: say who it is, too.
         raise Refused([*error.problems, *_held_by_another(session, spec)]) from error
@@ -341,18 +341,19 @@ def _router(session: Session, spec: Spec, target: Target, process: Process) -> R
     return router(session, spec.namespace, Place(**target.place), matches=spec.matches, sleep=process.sleep)
 
 
-def _transport(session: Session, spec: Spec) -> ByUrl | ByService | None:
+def transport(session: Session, spec: Spec) -> ByUrl | ByService | None:
+    """How Prometheus is reached; None when a release needs none."""
     if spec.prometheus_url:
         return ByUrl(spec.prometheus_url)
     return ByService(session, *spec.prometheus_service) if spec.prometheus_service else None
 
 
 def _source(session: Session, spec: Spec, target: Target) -> Source | None:
-    transport = _transport(session, spec)
-    if not spec.gates or target.metrics_source is None or transport is None:
+    way = transport(session, spec)
+    if not spec.gates or target.metrics_source is None or way is None:
         return None
     arms = Arms(SOURCES[target.metrics_source], spec.namespace, target.workload, target.service)
-    return Source(Prometheus(transport), arms, spec.gates)
+    return Source(Prometheus(way), arms, spec.gates)
 
 
 __all__ = ["REFUSED", "Caller", "Sequential", "abort", "start", "status", "summary"]

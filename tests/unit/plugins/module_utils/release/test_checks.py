@@ -256,7 +256,7 @@ def test_an_abort_by_another_process_removes_the_job_too(world):
             {"name": "m", "job": {"spec": {"template": {**POD["template"], "metadata": {"labels": {"app": "shop-canary"}}}}}},
             (), "release_checks[0].job", "Service shop-canary would send traffic to the Job's pods",
         ),
-        (SMOKE, ("get", "services/proxy"), "release_namespace", "you may get services/proxy, as release_checks need it"),
+        (SMOKE, ("get", "services/proxy"), "release_namespace", "you may get services/proxy"),
         (MIGRATE, ("create", "jobs"), "release_namespace", "you may create Job objects"),
         ({"name": "m", "job": {"from_cronjob": "nightly"}}, ("get", "cronjobs"), "release_namespace", "you may get CronJob objects"),
     ],
