@@ -88,7 +88,7 @@ NEEDS = {"canary": "weight", "blue_green": "switch", "shadow": "mirror"}
 def plan(spec: Spec) -> list[Step]:
     """The steps of the spec's strategy, with its checks after the canary is there and before it gets traffic."""
     steps = STRATEGIES[spec.strategy](spec)
-    there = 1 + next(index for index, step in enumerate(steps) if step.kind == "deploy")
+    there = 1 + next((index for index, step in enumerate(steps) if step.kind == "deploy"), 0)
     return [*steps[:there], *(Step("check", check.step_name) for check in spec.checks), *steps[there:]]
 
 

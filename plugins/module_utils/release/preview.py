@@ -17,9 +17,10 @@ from ..traffic.route import Route
 from ..traffic.router import Router
 from ..workload import twin
 from .checks_spec import CheckSpec, HttpCheck, JobCheck, WebhookCheck, expected
+from .job import environment, job_body, job_name, template_of
 from .parts import GateSpec
 from .plan import TRAFFIC, Step, plan
-from .preflight import Findings
+from .preflight import Findings, Target
 from .record import Record
 from .spec import Spec
 
@@ -161,6 +162,7 @@ def _differences(session: Session, spec: Spec, found: Findings, router: Router) 
         )
     )
     shown = [_shown(None, session.create(body, dry_run=True), f"{body['kind']}/{body['metadata']['name']}") for body in bodies]
+    shown += [_shown(None, body, f"Job/{body['metadata']['name']}") for body in _jobs(session, spec, target)]
     route = Route(steering.weight_percent, spec.matches, steering.mirror_percent)
     before, after = router.preview(route)
     shown.append(_shown(before, after, f"{before['kind']}/{target.place['name']} at {route}"))
@@ -170,6 +172,22 @@ def _differences(session: Session, spec: Spec, found: Findings, router: Router) 
     promoted = session.patch("Deployment", namespace, target.workload, operations, dry_run=True)
     shown.append(_shown(deployment, promoted, f"Deployment/{target.workload} when promoted"))
     return shown
+
+
+def _jobs(session: Session, spec: Spec, target: Target) -> list[JSON]:
+    """The Jobs of the checks; the API server has said in preflight that it would take them."""
+    return [
+        job_body(
+            template_of(session, target.namespace, check.detail),
+            name=job_name(spec, check),
+            namespace=target.namespace,
+            release_id="preview",
+            env=environment(service=target.service, release_id="preview", image=spec.image),
+            timeout_seconds=check.detail.timeout_seconds,
+        )
+        for check in spec.checks
+        if isinstance(check.detail, JobCheck)
+    ]
 
 
 def _shown(before: JSON | None, after: JSON, header: str) -> JSON:

@@ -274,7 +274,8 @@ def test_the_plan_shows_each_check_and_the_point_of_no_return_and_runs_none(worl
         **GIVEN,
         "release_checks": [SMOKE, {**MIGRATE, "point_of_no_return": True}, {"name": "hook", "webhook": {"url": "http://h.example/x"}}],
     }
-    native.start(world, parse(given), world.caller, check_mode=True)
+    result = native.start(world, parse(given), world.caller, check_mode=True)
+    assert f"Job/{JOB}" in [one["after_header"] for one in result["diff"]]
     said = [line.strip() for line in world.lines]
     assert "check smoke before any traffic: GET /healthz answers 200" in said
     assert "check migrate before any traffic: a Job completes within 30 s" in said
