@@ -117,6 +117,26 @@ options:
     type: list
     elements: raw
     default: [0, 10, 25, 50, 75, 100]
+  release_checks:
+    description:
+      - What the canary is asked before it gets any traffic, in this order, once its pods are ready. A check that fails ends the release.
+        Nothing was switched then, and the outcome is V(rolled_back).
+      - An item has a C(name), which calls its step C(check-<name>), and one of C(http), C(job) and C(webhook).
+      - C(http) is a GET to the Service C(<service>-canary), sent through the API server, with C(path) (default V(/)), C(port) (name or number,
+        default the Service's first), C(status) (one or a list, default V(200)), C(contains) (a text of the body), C(header) (names and what
+        their values must be, as in O(release_match)), C(timeout_seconds) (V(10)), C(attempts) (V(3)) and C(pause_seconds) (V(1)). The API server
+        is no member of a mesh. Where mutual TLS is strict, use a C(job).
+      - C(job) is a Job that must complete within C(timeout_seconds) (V(600)), made C(from_cronjob) (its name) or from C(spec), that of a Job of
+        C(batch/v1). Its containers get E(CANARY_SERVICE), E(STABLE_SERVICE), E(RELEASE_ID) and E(IMAGE). It is called
+        C(<release_name>-check-<name>), runs once unless its C(backoffLimit) says otherwise, and is removed when the release ends.
+        C(point_of_no_return) beside it says that what it does, such as a migration, cannot be taken back. The plan says so too.
+      - C(webhook) is a POST to C(url) with C(headers), C(timeout_seconds) (V(10)) and C(attempts) (V(3)), of JSON with C(release_name),
+        C(release_id), C(namespace), C(workload), C(image), C(canary_service) and C(phase). 2xx passes. Of C(url) only scheme and host, and of
+        C(headers) no value is ever printed. The record keeps their hashes.
+      - A runner that takes over runs the check again in which the other one died. It takes up the Job that it finds.
+    type: list
+    elements: dict
+    default: []
   release_gates:
     description:
       - What must hold. An item has a C(name) and one of C(error_rate) with C(max), and C(latency) with C(slower_than) and C(max).
@@ -202,6 +222,19 @@ EXAMPLES = r"""
       - {name: errors, error_rate: {max: 0.5%}}
       - {name: slow, latency: {slower_than: 500ms, max: 1%}}
   register: release_result
+
+- name: Ship shop 2.4.0 at once, after the new version was asked, its tables were migrated and the change calendar agreed
+  progressive.delivery.release:
+    release_name: shop
+    release_namespace: shop
+    release_workload: Deployment/shop
+    release_image: registry.example/shop:2.4.0
+    release_strategy: blue_green
+    release_checks:
+      - {name: smoke, http: {path: /basket?item=7, contains: basket, header: {x-version: "2.4.0"}}}
+      - {name: migrate, job: {from_cronjob: shop-migrate, timeout_seconds: 15m}, point_of_no_return: true}
+      - {name: calendar, webhook: {url: "https://changes.example/allow", headers: {Authorization: "Bearer {{ token }}"}}}
+    release_prometheus: {service: "monitoring/prometheus:9090"}
 """
 
 RETURN = r"""

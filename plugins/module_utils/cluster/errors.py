@@ -29,6 +29,10 @@ class Unreachable(ClusterError):
     """No answer, or an answer that says "later": nothing is known about whether a write took effect."""
 
 
+class SlowAnswer(ClusterError):
+    """The API server took the request, and what it passed it on to did not answer in time."""
+
+
 class NotFound(ClusterError):
     """The object, or its kind, does not exist."""
 

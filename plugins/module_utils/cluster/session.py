@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from .errors import ClusterError, Conflict, NotFound, Unreachable, error_for
+from .errors import ClusterError, Conflict, NotFound, SlowAnswer, Unreachable, error_for
 from .kinds import api_group, api_version, object_path, plural
 
 try:
@@ -33,6 +34,7 @@ FIELD_MANAGER = "progressive.delivery"
 PATCH_DID_NOT_APPLY = "the server rejected our request due to an error in our request"  # all the API server says of a failed test
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
+LARGEST_TEXT_BYTES = 1024 * 1024
 RETRY_PAUSES_SECONDS = (0.1, 0.3, 0.6, 1.0, 1.0, 1.0, 1.0)
 
 
@@ -51,6 +53,15 @@ def connect(options: Mapping[str, Any]) -> Session:
     except Exception as error:
         raise ClusterError(f"the Kubernetes connection options do not work: {error}") from error
     return Session(client, headers)
+
+
+@dataclass(frozen=True)
+class Text:
+    """An answer as it came, whatever its status: from a pod behind the API server, or a log. At most a mebibyte of it."""
+
+    status: int
+    headers: dict[str, str]  # names in lower case
+    text: str
 
 
 class Session:
@@ -79,20 +90,13 @@ class Session:
         """One HTTP request, no retry; the decoded JSON answer. Raises a ClusterError of the answer's class."""
         url = self.host + path + ("?" + urlencode(query) if query else "")
         call = f"{method} {path}"
-        headers = self._headers.copy()
-        for setting in self._configuration.auth_settings().values():
-            if setting["in"] == "header" and setting["value"]:
-                headers[setting["key"]] = setting["value"]
-        payload = None
-        if body is not None:
-            payload = json.dumps(body).encode()
-            headers["Content-Type"] = content_type
+        payload = None if body is None else json.dumps(body).encode()
         try:
             answer = self._pool.request(
                 method,
                 url,
                 body=payload,
-                headers=headers,
+                headers=self._headers_with({} if body is None else {"Content-Type": content_type}),
                 timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=read_seconds),
                 retries=False,
             )
@@ -108,6 +112,39 @@ class Session:
             message = status.get("message") or status.get("error") or text[:500] or f"HTTP {answer.status}"
             raise error_for(answer.status, status.get("reason", ""), str(message), call)
         return decoded
+
+    def raw(self, path: str, *, read_seconds: float = READ_SECONDS) -> Text:
+        """One GET whose answer is text, not an object of the API: no retry, no redirect, an error status is an answer too.
+
+        Raises SlowAnswer when nothing comes for read_seconds, Unreachable when the API server itself cannot be asked.
+        """
+        call = f"GET {path.partition('?')[0]}"
+        try:
+            answer = self._pool.request(
+                "GET",
+                self.host + path,
+                headers=self._headers_with({"Accept": "*/*"}),
+                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=read_seconds),
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+            with answer:
+                text = answer.read(LARGEST_TEXT_BYTES, decode_content=True).decode("utf-8", "replace")
+        except urllib3.exceptions.ReadTimeoutError as error:
+            raise SlowAnswer(f"no answer within {read_seconds:g} s", call=call) from error
+        except urllib3.exceptions.HTTPError as error:
+            raise Unreachable(str(error), call=call) from error
+        return Text(answer.status, {name.lower(): value for name, value in answer.headers.items()}, text)
+
+    def _headers_with(self, more: Mapping[str, str]) -> Any:
+        headers = self._headers.copy()
+        for setting in self._configuration.auth_settings().values():
+            if setting["in"] == "header" and setting["value"]:
+                headers[setting["key"]] = setting["value"]
+        for name, value in more.items():
+            headers[name] = value
+        return headers
 
     def read(self, path: str, query: Mapping[str, str] | None = None) -> Any:
         """GET that outlives an API server's restart: Unreachable is retried for about five seconds."""
@@ -177,9 +214,11 @@ class Session:
             return False
         return True
 
-    def allowed(self, verb: str, kind: str, namespace: str) -> bool:
-        """Whether we may do verb on kind in namespace (SelfSubjectAccessReview)."""
+    def allowed(self, verb: str, kind: str, namespace: str, *, subresource: str = "") -> bool:
+        """Whether we may do verb on kind (or on a subresource of it) in namespace (SelfSubjectAccessReview)."""
         attributes = {"verb": verb, "group": api_group(kind), "resource": plural(kind), "namespace": namespace}
+        if subresource:
+            attributes["subresource"] = subresource
         answer = self.request(
             "POST",
             object_path("SelfSubjectAccessReview"),

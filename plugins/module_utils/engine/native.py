@@ -20,6 +20,7 @@ from ..metrics.catalogue import SOURCES, Arms
 from ..metrics.prometheus import ByService, ByUrl, Prometheus
 from ..metrics.source import Source
 from ..release import preview, record, runner
+from ..release.checks_spec import checks_from
 from ..release.context import Context, Process
 from ..release.ending import ABORTED, PROMOTED, REFUSED, TurnBack
 from ..release.parts import GateSpec, StepSpec
@@ -68,7 +69,7 @@ def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = Fa
             "evidence": {},
         }
     try:
-        found = preflight(session, spec, _transport(session, spec))
+        found = preflight(session, spec, transport(session, spec))
     except Refused as error:
         # A release of another name that runs here may be what preflight stumbles over: say who it is, too.
         raise Refused([*error.problems, *_held_by_another(session, spec)]) from error
@@ -138,6 +139,7 @@ def spec_from(saved: Mapping[str, Any]) -> Spec:
     """The spec of a record."""
     fields = dict(saved)
     fields["steps"] = tuple(StepSpec(**one) for one in fields["steps"])
+    fields["checks"] = checks_from(fields["checks"])
     fields["matches"] = matches_from(fields["matches"])
     fields["gates"] = tuple(GateSpec(**one) for one in fields["gates"])
     if fields["prometheus_service"] is not None:
@@ -340,18 +342,19 @@ def _router(session: Session, spec: Spec, target: Target, process: Process) -> R
     return router(session, spec.namespace, Place(**target.place), matches=spec.matches, sleep=process.sleep)
 
 
-def _transport(session: Session, spec: Spec) -> ByUrl | ByService | None:
+def transport(session: Session, spec: Spec) -> ByUrl | ByService | None:
+    """How Prometheus is reached; None when a release needs none."""
     if spec.prometheus_url:
         return ByUrl(spec.prometheus_url)
     return ByService(session, *spec.prometheus_service) if spec.prometheus_service else None
 
 
 def _source(session: Session, spec: Spec, target: Target) -> Source | None:
-    transport = _transport(session, spec)
-    if not spec.gates or target.metrics_source is None or transport is None:
+    way = transport(session, spec)
+    if not spec.gates or target.metrics_source is None or way is None:
         return None
     arms = Arms(SOURCES[target.metrics_source], spec.namespace, target.workload, target.service, target.revision)
-    return Source(Prometheus(transport), arms, spec.gates)
+    return Source(Prometheus(way), arms, spec.gates)
 
 
 __all__ = ["REFUSED", "Caller", "Sequential", "abort", "start", "status", "summary"]

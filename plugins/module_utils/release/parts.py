@@ -80,22 +80,23 @@ def matches(read: Reader, value: Any) -> tuple[Match, ...]:
             if item is None or one == {}:
                 read.refuse(field, item, "at least one of headers, cookies, query and user_agent")
             continue
-        conditions = [
-            *_conditions(read, f"{field}.headers", "header", one.get("headers")),
-            *_conditions(read, f"{field}.query", "query", one.get("query")),
-            *(_cookie(cookie) for cookie in _conditions(read, f"{field}.cookies", "cookie", one.get("cookies"))),
+        asked = [
+            *conditions(read, f"{field}.headers", "header", one.get("headers")),
+            *conditions(read, f"{field}.query", "query", one.get("query")),
+            *(_cookie(cookie) for cookie in conditions(read, f"{field}.cookies", "cookie", one.get("cookies"))),
         ]
         if one.get("user_agent") is not None:
-            conditions += _conditions(read, f"{field}", "header", {"user-agent": one["user_agent"]}, default_how="regex")
-        names = [(condition.source, condition.name.lower()) for condition in conditions]
+            asked += conditions(read, f"{field}", "header", {"user-agent": one["user_agent"]}, default_how="regex")
+        names = [(condition.source, condition.name.lower()) for condition in asked]
         for source, name in sorted({pair for pair in names if names.count(pair) > 1}):
             read.refuse(field, item, f"one condition for {source} {name}; a second cookie cannot be asked for in the same item")
-        if conditions:
-            found.append(Match(tuple(conditions)))
+        if asked:
+            found.append(Match(tuple(asked)))
     return tuple(found)
 
 
-def _conditions(read: Reader, field: str, source: str, value: Any, *, default_how: str = "exact") -> list[Condition]:
+def conditions(read: Reader, field: str, source: str, value: Any, *, default_how: str = "exact") -> list[Condition]:
+    """What headers, cookies or query parameters must be, from a dictionary of names and values."""
     made = []
     for name, wanted in (read.mapping(field, value) or {}).items():
         here = f"{field}.{name}"

@@ -17,7 +17,7 @@ from .spec import Spec
 class Step:
     """One step. weight_percent and mirror_percent are the canary's shares while it lasts; seconds its least time (bake, verify)."""
 
-    kind: str  # validate, deploy, match, mirror, weight, bake, analyze, switch, verify, promote, clean_up
+    kind: str  # validate, deploy, check, match, mirror, weight, bake, analyze, switch, verify, promote, clean_up
     name: str
     weight_percent: int = 0
     seconds: float = 0.0
@@ -100,8 +100,10 @@ NEEDS = {"canary": "weight", "blue_green": "switch", "shadow": "mirror", "rollin
 
 
 def plan(spec: Spec) -> list[Step]:
-    """The steps of the spec's strategy."""
-    return STRATEGIES[spec.strategy](spec)
+    """The steps of the spec's strategy, with its checks after the canary is there and before it gets traffic."""
+    steps = STRATEGIES[spec.strategy](spec)
+    there = 1 + next((index for index, step in enumerate(steps) if step.kind == "deploy"), 0)
+    return [*steps[:there], *(Step("check", check.step_name) for check in spec.checks), *steps[there:]]
 
 
 def ending(spec: Spec) -> tuple[str, str]:

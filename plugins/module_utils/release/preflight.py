@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..cluster.errors import ClusterError, Conflict, Rejected
+from ..cluster.kinds import plural
 from ..cluster.session import Session
 from ..metrics.source import GateReading, MetricsPreflight, inspect
 from ..traffic import istio
@@ -18,7 +19,7 @@ from ..traffic.providers import PROVIDERS, router, who_can
 from ..traffic.route import Place, Route, RouteError
 from ..workload import selectors, twin
 from ..workload.revision import knobs_for, knobs_of, revision_of
-from . import capacity
+from . import capacity, checks_preflight
 from .plan import NEEDS, ROUTED, Step, plan
 from .spec import Spec
 from .values import Problem
@@ -33,6 +34,9 @@ NEEDED_RIGHTS = (
     ("list", "Pod"),
     ("list", "EndpointSlice"),
 )
+# how the problems begin whose fix the doctor knows
+CAUGHT = "a workload whose canary is not caught"
+MISSED = "policies that cover the canary too"
 
 
 @dataclass(frozen=True)
@@ -85,11 +89,17 @@ class Findings:
 def preflight(session: Session, spec: Spec, transport: Any) -> Findings:
     """Everything checked before anything changes. Raises Refused with all problems, ClusterError when there is no answer."""
     problems: list[Problem] = []
-    notes: list[str] = []
-    _able(spec, problems)
+    able(spec, problems)
     _rights(session, spec, problems)
     if problems:
         raise Refused(problems)
+    return examine(session, spec, transport)
+
+
+def examine(session: Session, spec: Spec, transport: Any) -> Findings:
+    """Preflight without the question of rights: the objects, the route, the checks and the metrics. Raises as preflight."""
+    problems: list[Problem] = []
+    notes: list[str] = []
     deployment = _deployment(session, spec, problems)
     if deployment is None:
         raise Refused(problems)
@@ -104,6 +114,8 @@ def preflight(session: Session, spec: Spec, transport: Any) -> Findings:
             Problem("release_workload", spec.workload, "a Deployment whose present ReplicaSet can be found; look at it and try again")
         )
     place = _place(session, spec, _asked(spec, service["metadata"]["name"], key, notes), problems) if service and key else None
+    if service and key:
+        problems += checks_preflight.problems(session, spec, service, key)
     if service is None or container is None or key is None or place is None:
         raise Refused(problems)
     template = deployment["spec"]["template"]
@@ -146,12 +158,17 @@ def _rights(session: Session, spec: Spec, problems: list[Problem]) -> None:
     if session.find("Namespace", None, spec.namespace) is None:
         problems.append(Problem("release_namespace", spec.namespace, "a namespace that exists in this cluster"))
         return
+    for verb, kind, part in missing_rights(session, spec):
+        what = f"{verb} {plural(kind)}/{part}" if part else f"{verb} {kind} objects"
+        problems.append(Problem("release_namespace", spec.namespace, f"a namespace where you may {what}; ask for that right"))
+
+
+def missing_rights(session: Session, spec: Spec) -> list[tuple[str, str, str]]:
+    """(verb, kind, subresource) that a release needs and that we do not have."""
     own = (("list", "ReplicaSet"),) if spec.strategy == "rolling" else ()
-    for verb, kind in (*NEEDED_RIGHTS, *PROVIDERS[spec.provider].rights, *own):
-        if not session.allowed(verb, kind, spec.namespace):
-            problems.append(
-                Problem("release_namespace", spec.namespace, f"a namespace where you may {verb} {kind} objects; ask for that right")
-            )
+    plain = [(verb, kind, "") for verb, kind in (*NEEDED_RIGHTS, *PROVIDERS[spec.provider].rights, *own)]
+    needed = dict.fromkeys([*plain, *checks_preflight.rights(spec.checks)])
+    return [one for one in needed if not session.allowed(one[0], one[1], spec.namespace, subresource=one[2])]
 
 
 def _deployment(session: Session, spec: Spec, problems: list[Problem]) -> JSON | None:
@@ -213,7 +230,7 @@ def _service(session: Session, spec: Spec, deployment: JSON, problems: list[Prob
     return found[0]
 
 
-def _able(spec: Spec, problems: list[Problem]) -> None:
+def able(spec: Spec, problems: list[Problem]) -> None:
     """Whether the router can do what the plan asks for."""
     needs = [("release_strategy", spec.strategy, NEEDS[spec.strategy])]
     if spec.matches:
@@ -298,9 +315,9 @@ def _twin(session: Session, spec: Spec, deployment: JSON, service: JSON, problem
     caught = selectors.leaks(moved, services=ours["Service"], deployments=ours["Deployment"], budgets=ours["PodDisruptionBudget"])
     policies = {kind: session.list(kind, spec.namespace) for kind in selectors.POLICY_SELECTORS}
     missed = selectors.missing_policies(labels, moved, policies)
-    problems += [Problem("release_workload", spec.workload, f"a workload whose canary is not caught: {sentence}") for sentence in caught]
+    problems += [Problem("release_workload", spec.workload, f"{CAUGHT}: {sentence}") for sentence in caught]
     for policy in missed:
-        advice = f"policies that cover the canary too: {policy} would miss pods labelled {key}={moved[key]}; select them as well"
+        advice = f"{MISSED}: {policy} would miss pods labelled {key}={moved[key]}; select them as well"
         problems.append(Problem("release_workload", spec.workload, advice))
     return key
 
@@ -322,4 +339,4 @@ def already_running(session: Session, spec: Spec) -> str | None:
     return spec.image if len(wanted) == 1 and spec.image in wanted.values() else None
 
 
-__all__ = ["ClusterError", "Findings", "Refused", "Target", "already_running", "preflight"]
+__all__ = ["ClusterError", "Findings", "Refused", "Target", "able", "already_running", "examine", "missing_rights", "preflight"]

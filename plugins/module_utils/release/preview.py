@@ -17,6 +17,8 @@ from ..metrics.source import GateReading
 from ..traffic.route import Route
 from ..traffic.router import Router
 from ..workload import autoscaler, twin
+from .checks_spec import CheckSpec, HttpCheck, JobCheck, WebhookCheck, expected
+from .job import environment, job_body, job_name, template_of
 from .parts import GateSpec
 from .plan import TRAFFIC, Step, plan
 from .preflight import Findings, Target
@@ -77,6 +79,7 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
     said += [f"  first to the canary, whatever the weight, and until it is everywhere: requests with {match}" for match in spec.matches]
     if spec.strategy == "shadow":
         said.append("  copies are real requests to the canary: what it writes, sends or charges for, it does twice")
+    said += [line for check in spec.checks for line in _check_lines(check)]
     for gate in spec.gates:
         said.append("  gate " + _gate_line(spec, gate, found.gates[gate.name], target.dispersion[gate.name]))
     known = max((_certify_seconds(spec, gate, found, steps) for gate in spec.gates), default=0.0)
@@ -102,6 +105,22 @@ def _shares(steps: list[Step]) -> str:
     if mirrored:
         return f"copies of {' → '.join(mirrored)} %, no traffic"
     return f"{' → '.join(str(step.weight_percent) for step in steps if step.kind in ('weight', 'switch'))} %"
+
+
+def _check_lines(check: CheckSpec) -> list[str]:
+    """What is asked before any traffic moves; a point of no return has a line of its own."""
+    detail = check.detail
+    if isinstance(detail, HttpCheck):
+        what = f"GET {detail.path} answers {expected(detail)}"
+    elif isinstance(detail, WebhookCheck):
+        what = f"POST to {detail.shown} answers 2xx"
+    else:
+        source = f"made from CronJob {detail.from_cronjob} " if detail.from_cronjob else ""
+        what = f"a Job {source}completes within {_duration(detail.timeout_seconds)}"
+    said = [f"  check {check.name} before any traffic: {what}"]
+    if isinstance(detail, JobCheck) and detail.point_of_no_return:
+        said.append(f"  point of no return: check {check.name}; what its Job has done stays, also when the release goes back")
+    return said
 
 
 def _gate_line(spec: Spec, gate: GateSpec, reading: GateReading, phi: float) -> str:
@@ -156,6 +175,7 @@ def _differences(session: Session, spec: Spec, found: Findings, router: Router) 
         )
     )
     shown = [_shown(None, session.create(body, dry_run=True), f"{body['kind']}/{body['metadata']['name']}") for body in bodies]
+    shown += [_shown(None, body, f"Job/{body['metadata']['name']}") for body in _jobs(session, spec, target)]
     route = Route(steering.weight_percent, spec.matches, steering.mirror_percent)
     before, after = router.preview(route)
     shown.append(_shown(before, after, f"{before['kind']}/{target.place['name']} at {route}"))
@@ -178,6 +198,22 @@ def _raised(session: Session, target: Target, kind: str, name: str) -> JSON:
     operations = autoscaler.raising(kind, before, wanted) if wanted > autoscaler.floor(kind, before) else []
     after = session.patch(kind, target.namespace, name, operations, dry_run=True) if operations else before
     return _shown(before, after, f"{kind}/{name} while the release runs")
+
+
+def _jobs(session: Session, spec: Spec, target: Target) -> list[JSON]:
+    """The Jobs of the checks; the API server has said in preflight that it would take them."""
+    return [
+        job_body(
+            template_of(session, target.namespace, check.detail),
+            name=job_name(spec, check),
+            namespace=target.namespace,
+            release_id="preview",
+            env=environment(service=target.service, release_id="preview", image=spec.image),
+            timeout_seconds=check.detail.timeout_seconds,
+        )
+        for check in spec.checks
+        if isinstance(check.detail, JobCheck)
+    ]
 
 
 def _shown(before: JSON | None, after: JSON, header: str) -> JSON:

@@ -17,6 +17,7 @@ from ..metrics.source import Silence
 from ..traffic.route import HOME, RouteError
 from ..workload.deployment import rollout
 from ..workload.twin import SUFFIX
+from . import check_job
 from .context import Context
 from .ending import PARKED, TurnBack
 from .floors import stable_size
@@ -103,7 +104,8 @@ def _undo_template(context: Context) -> None:
 
 
 def remove_canary(context: Context) -> None:
-    """Drain, then delete the twin, its Service and its DestinationRule. Nothing refers to them any more."""
+    """End the checks' Jobs, drain, then delete the twin, its Service and its DestinationRule. Nothing refers to them any more."""
+    check_job.remove_all(context)
     names = {"Deployment": context.twin, "Service": context.target.service + SUFFIX, "DestinationRule": context.target.service + SUFFIX}
     present = {kind: context.session.find(kind, context.namespace, name) for kind, name in names.items()}
     ours = {kind: found for kind, found in present.items() if found and _ours(found)}

@@ -12,7 +12,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from ..traffic.route import Match
-from . import parts
+from . import checks_spec, parts
+from .checks_spec import CheckSpec
 from .parts import LONGEST_WORKLOAD, GateSpec, StepSpec
 from .values import Problem, Reader
 
@@ -30,6 +31,7 @@ DEFAULTS: dict[str, Any] = {
     "release_match": [],
     "release_match_seconds": 0,
     "release_steps": [0, 10, 25, 50, 75, 100],
+    "release_checks": [],
     "release_gates": [{"name": "errors", "error_rate": {"max": "1%"}}],
     "release_skip_gates": [],
     "release_on_inconclusive": "roll_back",
@@ -92,6 +94,7 @@ class Spec:
     matches: tuple[Match, ...]
     match_seconds: float
     steps: tuple[StepSpec, ...]
+    checks: tuple[CheckSpec, ...]
     gates: tuple[GateSpec, ...]
     on_inconclusive: str
     prometheus_url: str | None
@@ -111,6 +114,7 @@ class Spec:
         """What makes this release this release: compared when an unfinished one is met. stop_after may differ."""
         fields = asdict(self)
         fields.pop("stop_after")
+        fields["checks"] = tuple(one.to_dict() for one in self.checks)
         return fields
 
 
@@ -140,6 +144,7 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields["rolling"] = parts.rolling(read, values["release_rolling"])
     fields["matches"] = parts.matches(read, values["release_match"])
     fields["steps"] = parts.steps(read, values["release_steps"])
+    fields["checks"] = checks_spec.checks(read, values["release_checks"], fields["name"])
     fields["gates"] = parts.gates(read, values["release_gates"], values["release_skip_gates"])
     judged = bool(fields["gates"]) or any(problem.field.startswith("release_gates") for problem in read.problems)
     fields.update(parts.prometheus(read, values["release_prometheus"], needed=judged))
@@ -166,6 +171,12 @@ def _fits_strategy(read: Reader, given: Mapping[str, Any], fields: Mapping[str, 
     if strategy != "rolling" and given.get("release_rolling"):
         read.refuse(
             "release_rolling", given["release_rolling"], f"nothing: {strategy} rolls with what the Deployment says; use strategy rolling"
+        )
+    if strategy == "rolling" and fields["checks"]:
+        read.refuse(
+            "release_checks",
+            given["release_checks"],
+            "nothing: checks ask the canary's own Service, and rolling makes none; use blue_green",
         )
     if strategy == "shadow" and not fields["gates"]:
         read.refuse("release_gates", given.get("release_gates"), "at least one gate: a shadow without one compares nothing")

@@ -13,6 +13,7 @@ from ..cluster.patch import expect, replace
 from ..traffic.route import HOME, Route, RouteEdited, RouteError
 from ..workload import twin
 from ..workload.deployment import Rollout, hopeless, image_digest, not_ready, rollout
+from .checks import check
 from .context import Context
 from .ending import TurnBack
 from .floors import present_size, raise_floors, stable_size
@@ -161,6 +162,7 @@ def clean_up(context: Context, step: Step, watch: Watch) -> None:
 HANDLERS = {
     "validate": validate,
     "deploy": deploy,
+    "check": check,
     "match": match,
     "mirror": mirror,
     "weight": weight,

@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.errors import Unreachable, error_for
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.kinds import CLUSTER_SCOPED, KINDS
-from ansible_collections.progressive.delivery.plugins.module_utils.cluster.session import PATCH_DID_NOT_APPLY, Session
+from ansible_collections.progressive.delivery.plugins.module_utils.cluster.session import PATCH_DID_NOT_APPLY, Session, Text
 
 JSON = dict[str, Any]
 Key = tuple[str, str, str]  # kind, namespace, name
@@ -52,7 +52,9 @@ class FakeApi(Session):
     def __init__(self) -> None:
         self.objects: dict[Key, JSON] = {}
         self.requests: list[Request] = []
-        self.denied: set[tuple[str, str]] = set()  # (verb, plural) that access reviews refuse
+        self.denied: set[tuple[str, str]] = set()  # (verb, plural) or (verb, plural/subresource) that access reviews refuse
+        self.asked: list[str] = []  # paths of requests whose answer is text
+        self.behind: Callable[[str], Text] = lambda path: Text(200, {}, "")  # what pods answer, and their logs
         self.seconds = 1_000_000.0
         self.controllers: list[Callable[[], None]] = []  # run after every write
         self._faults: list[Fault] = []
@@ -129,6 +131,11 @@ class FakeApi(Session):
             raise Unreachable("connection reset by peer", call=f"{method} {path}")
         return json.loads(json.dumps(self._serve(one, query or {})))
 
+    def raw(self, path: str, *, read_seconds: float = 10.0) -> Text:
+        """What self.behind answers."""
+        self.asked.append(path)
+        return self.behind(path)
+
     def _fault(self, one: Request) -> Fault | None:
         for fault in self._faults:
             if fault.times > 0 and fault.matches(one):
@@ -139,7 +146,8 @@ class FakeApi(Session):
     def _serve(self, one: Request, query: JSON) -> Any:
         if one.kind == "SelfSubjectAccessReview":
             asked = one.body["spec"]["resourceAttributes"]
-            return {"status": {"allowed": (asked["verb"], asked["resource"]) not in self.denied}}
+            resource = "/".join(filter(None, (asked["resource"], asked.get("subresource"))))
+            return {"status": {"allowed": (asked["verb"], resource) not in self.denied}}
         serve = {"GET": self._get, "POST": self._post, "PATCH": self._patch, "DELETE": self._delete}[one.method]
         return serve(one, query)
 

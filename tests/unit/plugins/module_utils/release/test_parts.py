@@ -46,6 +46,7 @@ def problems(**given_values):
         ({"release_strategy": "shadow", "release_match": [{"user_agent": "x"}]}, "release_match", "use strategy canary"),
         ({"release_strategy": "shadow", "release_gates": []}, "release_gates", "compares nothing"),
         ({"release_rolling": {"max_surge": 1}}, "release_rolling", "use strategy rolling"),
+        ({"release_strategy": "rolling", "release_checks": [{"name": "a", "http": {}}]}, "release_checks", "rolling makes none"),
         ({"release_strategy": "rolling", "release_rolling": {"max_surge": 0, "max_unavailable": "0%"}}, "release_rolling", "no pod could ever"),
         ({"release_strategy": "rolling", "release_rolling": {"max_surge": "110%"}}, "release_rolling.max_surge", "a number of pods"),
         ({"release_strategy": "rolling", "release_rolling": {"surge": 1}}, "release_rolling.surge", "did you mean max_surge"),

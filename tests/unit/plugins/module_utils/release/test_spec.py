@@ -8,6 +8,7 @@ from dataclasses import fields
 
 import pytest
 import yaml
+from ansible_collections.progressive.delivery.plugins.module_utils.release.checks_spec import CheckSpec, HttpCheck
 from ansible_collections.progressive.delivery.plugins.module_utils.release.command import parse_command, parse_reference
 from ansible_collections.progressive.delivery.plugins.module_utils.release.parts import MOST_STEPS, GateSpec, StepSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import (
@@ -57,6 +58,7 @@ def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
         matches=(),
         match_seconds=0,
         steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)),
+        checks=(),
         gates=(GateSpec("errors", "error_rate", 0.01, None),),
         on_inconclusive="roll_back",
         prometheus_url="http://prometheus.example",
@@ -100,6 +102,10 @@ FIELDS = {
     "match_seconds": ({"release_match": "[{user_agent: .*Firefox.*}]", "release_match_seconds": "10m"}, 600.0),
     "route": ({"release_traffic": {"route": "main"}}, "main"),
     "steps": ({"release_steps": "[0, 5, {weight: 30, bake_seconds: 10m}, '100']"}, (StepSpec(5, 0), StepSpec(30, 600.0), StepSpec(100, 0))),
+    "checks": (
+        {"release_checks": "[{name: smoke, http: {path: /healthz}}]"},
+        (CheckSpec("smoke", "http", HttpCheck("/healthz", None, (200,), None, (), 10, 3, 1)),),
+    ),
     "gates": ({"release_gates": [LATENCY]}, (GateSpec("slow", "latency", 0.01, 500.0),)),
     "on_inconclusive": ({"release_on_inconclusive": "ask"}, "ask"),
     "prometheus_url": ({"release_prometheus": {"url": "https://p.example/prometheus"}}, "https://p.example/prometheus"),

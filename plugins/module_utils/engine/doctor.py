@@ -1,0 +1,154 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The doctor: everything that would go wrong with a release, each with its fix, before there is one. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..cluster.errors import ClusterError
+from ..cluster.kinds import KINDS
+from ..cluster.session import Session
+from ..metrics.source import inspect
+from ..release import doctor as rules
+from ..release.preflight import CAUGHT, MISSED, Refused, able, examine, missing_rights
+from ..release.spec import Spec, SpecError, parse
+from ..release.values import Problem
+from ..workload import selectors, twin
+from ..workload.drops import ERROR, Finding, requests_dropped
+from .native import transport
+
+JSON = dict[str, Any]
+LOOKED_AT = (
+    "Deployment",
+    "Service",
+    "Pod",
+    "PodDisruptionBudget",
+    "HorizontalPodAutoscaler",
+    *selectors.POLICY_SELECTORS,
+)
+ANY_IMAGE = "localhost/doctor/any:0"  # what the workload would be released to plays no part
+GITOPS_WORDS = "no GitOps controller reverts"  # how a problem of preflight reads that rules.reverted tells better
+
+
+def diagnose(session: Session, given: Mapping[str, Any]) -> JSON:
+    """Findings, errors first, and whether there is no error among them. Changes nothing."""
+    try:
+        spec = parse(_completed(given))
+    except SpecError as error:
+        namespace, workload = str(given.get("release_namespace")), str(given.get("release_workload"))
+        return _result([rules.of_problem(one, namespace, workload) for one in error.problems])
+    if session.find("Namespace", None, spec.namespace) is None:
+        return _result([_of(spec, Problem("release_namespace", spec.namespace, "a namespace that exists in this cluster"))])
+    unreadable = [("list", kind, "") for kind in LOOKED_AT if not session.allowed("list", kind, spec.namespace)]
+    findings = rules.rights([*missing_rights(session, spec), *unreadable], spec.namespace)
+    objects = {kind: [] if ("list", kind, "") in unreadable else _list(session, kind, spec.namespace) for kind in LOOKED_AT}
+    findings += _preflight(session, spec)
+    findings += _of_objects(spec, objects)
+    findings += _gates(session, spec, objects)
+    return _result(list(dict.fromkeys(findings)))
+
+
+def _completed(given: Mapping[str, Any]) -> JSON:
+    """What a doctor need not be told: a name and an image. Neither changes what is found."""
+    workload = str(given.get("release_workload") or "").partition("/")[2]
+    told = {name: value for name, value in given.items() if value is not None}
+    return {"release_name": workload[:40].rstrip("-") or "doctor", "release_image": ANY_IMAGE, **told}
+
+
+def _list(session: Session, kind: str, namespace: str) -> list[JSON]:
+    """All objects of a kind, each with its kind in it: lists leave that out."""
+    return [{**one, "kind": kind} for one in session.list(kind, namespace)]
+
+
+def _preflight(session: Session, spec: Spec) -> list[Finding]:
+    """What preflight says, without what a rule of the doctor says with its fix."""
+    problems: list[Problem] = []
+    able(spec, problems)
+    try:
+        examine(session, replace(spec, gates=()), None)
+    except Refused as error:
+        found = []
+        for one in error.problems:
+            if GITOPS_WORDS in one.allowed:
+                found += _reverted(session, spec, one)
+            elif not one.allowed.startswith((CAUGHT, MISSED)):
+                problems.append(one)
+        return [*found, *(_of(spec, one) for one in problems)]
+    except ClusterError as error:
+        return [Finding("preflight", ERROR, f"Namespace {spec.namespace}", f"could not be read: {error}", "grant the rights named above")]
+    return [_of(spec, one) for one in problems]
+
+
+def _reverted(session: Session, spec: Spec, problem: Problem) -> list[Finding]:
+    """The marks on the object that preflight names, 'a Deployment that no GitOps controller reverts; ...'."""
+    kind = problem.allowed.split(" ")[1]
+    found = session.find(kind, spec.namespace, problem.value) if kind in KINDS else None
+    return rules.reverted(kind, found) if found else [_of(spec, problem)]
+
+
+def _of(spec: Spec, problem: Problem) -> Finding:
+    return rules.of_problem(problem, spec.namespace, spec.workload)
+
+
+def _of_objects(spec: Spec, objects: Mapping[str, list[JSON]]) -> list[Finding]:
+    """The rules about the workload and what is around it."""
+    deployment = next((one for one in objects["Deployment"] if one["metadata"]["name"] == spec.workload), None)
+    if deployment is None:
+        return []
+    service = _service(spec, deployment, objects["Service"])
+    own_pods = [pod for pod in objects["Pod"] if not _is_twins(pod)]
+    meshed = spec.provider != "service"
+    switched = service["metadata"]["name"] if service and spec.provider == "service" else None
+    findings = requests_dropped(deployment, objects["PodDisruptionBudget"], meshed=meshed, drain_seconds=spec.drain_seconds)
+    findings += rules.bypasses(deployment, objects["Service"], own_pods, switched=switched)
+    findings += rules.scalers(spec.workload, objects["HorizontalPodAutoscaler"])
+    try:
+        key = twin.switch_label(deployment, service) if service else None
+    except twin.TwinError:
+        key = None  # preflight has said so
+    if service and key:
+        findings += rules.caught(deployment, service, key, objects)
+        findings += rules.missed(deployment, key, {kind: objects[kind] for kind in selectors.POLICY_SELECTORS})
+    return findings
+
+
+def _is_twins(pod: JSON) -> bool:
+    return any(owner["name"].rpartition("-")[0].endswith(twin.SUFFIX) for owner in pod["metadata"].get("ownerReferences") or [])
+
+
+def _service(spec: Spec, deployment: JSON, services: list[JSON]) -> JSON | None:
+    """The Service of the release: the one that is named, or the only one that selects the workload's pods."""
+    labels = deployment["spec"]["template"]["metadata"].get("labels") or {}
+    found = [
+        one
+        for one in services
+        if one["spec"].get("selector")
+        and selectors.matches({"matchLabels": one["spec"]["selector"]}, labels)
+        and spec.service in (None, one["metadata"]["name"])
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _gates(session: Session, spec: Spec, objects: Mapping[str, list[JSON]]) -> list[Finding]:
+    """Whether the gates' queries parse and have data."""
+    deployment = next((one for one in objects["Deployment"] if one["metadata"]["name"] == spec.workload), None)
+    service = _service(spec, deployment, objects["Service"]) if deployment else None
+    if not spec.gates or service is None:
+        return []
+    problems: list[Problem] = []
+    found = inspect(spec, service["metadata"]["name"], transport(session, spec), problems)
+    silent = rules.silent_gates(found.gates) if not problems else []
+    return [*(replace(_of(spec, one), check="gate_without_data") for one in problems), *silent]
+
+
+def _result(findings: list[Finding]) -> JSON:
+    ordered = sorted(findings, key=lambda one: one.severity != ERROR)
+    return {
+        "changed": False,
+        "findings": [one.to_dict() for one in ordered],
+        "healthy": not any(one.severity == ERROR for one in ordered),
+    }
