@@ -210,14 +210,13 @@ def _free(session: Session, wanted: Declared, sight: Sight) -> None:
 
 def _canary_serves(session: Session, wanted: Declared) -> None:
     """Traffic never goes where nobody answers; to send it home, nothing is asked."""
-    if wanted.route == HOME:
+    if wanted.route == HOME or ready_endpoints(session, wanted.namespace, wanted.canary):
         return
     if session.find("Service", wanted.namespace, wanted.canary) is None:
         names = ", ".join(sorted(one["metadata"]["name"] for one in session.list("Service", wanted.namespace))) or "none"
         raise Unusable([Problem("canary", wanted.canary, f"a Service of namespace {wanted.namespace}; there is: {names}")])
-    if not ready_endpoints(session, wanted.namespace, wanted.canary):
-        look_at = f"kubectl -n {wanted.namespace} get endpointslices -l kubernetes.io/service-name={wanted.canary}"
-        raise Unusable([Problem("canary", wanted.canary, f"a Service with ready endpoints; this one has none: {look_at}")])
+    look_at = f"kubectl -n {wanted.namespace} get endpointslices -l kubernetes.io/service-name={wanted.canary}"
+    raise Unusable([Problem("canary", wanted.canary, f"a Service with ready endpoints; this one has none: {look_at}")])
 
 
 def _unserved(session: Session, sight: Sight) -> JSON:
