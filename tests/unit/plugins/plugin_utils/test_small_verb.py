@@ -24,9 +24,9 @@ VERBS = {"traffic": (traffic_action, traffic), "traffic_info": (info_action, tra
 WHICH = {"namespace": "eu", "service": "shop"}
 
 
-def action(verb="traffic", args=WHICH, *, transport="local", become=None, check=False, diff=False, **task):
+def action(verb="traffic", args=None, *, transport="local", become=None, check=False, diff=False, **task):
     """The action of a verb with everything that Ansible gives it; the module it would execute only says so."""
-    fields = {"args": args, "async_val": 0, "check_mode": check, "diff": diff, "environment": [{}], **task}
+    fields = {"args": args or WHICH, "async_val": 0, "check_mode": check, "diff": diff, "environment": [{}], **task}
     connection = MagicMock(transport=transport, become=become, has_native_async=False)
     templar = SimpleNamespace(template=lambda value: {"{{ python }}": sys.executable, "{{ config }}": "/eu"}.get(str(value), value))
     made = VERBS[verb][0].ActionModule(MagicMock(**fields), connection, MagicMock(), None, templar, None)

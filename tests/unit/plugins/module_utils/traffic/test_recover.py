@@ -28,8 +28,12 @@ ELSEWHERE = {
     "gateway_api": {"matches": [{"path": {"type": "PathPrefix", "value": "/admin"}}], "backendRefs": [{"name": "admin", "port": 80}]},
 }
 conditions = st.builds(
-    Condition, st.sampled_from(["header", "query"]), st.from_regex(r"[a-z]{1,4}", fullmatch=True), st.sampled_from(["exact", "regex"]), st.text("ab.", min_size=1)
-)  # fmt: skip
+    Condition,
+    st.sampled_from(["header", "query"]),
+    st.from_regex(r"[a-z]{1,4}", fullmatch=True),
+    st.sampled_from(["exact", "regex"]),
+    st.text("ab.", min_size=1),
+)
 several = st.lists(conditions, min_size=1, max_size=3, unique_by=lambda one: (one.source, one.name))
 matches = st.builds(Match, several.map(lambda some: tuple(sorted(some, key=lambda one: one.source))))  # headers are read first
 routes = st.builds(Route, st.integers(0, 100), st.lists(matches, max_size=2).map(tuple), st.integers(0, 100))
