@@ -55,7 +55,8 @@ class SmallVerb(ActionBase):
         self._compute_environment_string(environment)
         if environment:
             return "environment"
-        python = self._templar.template(C.config.get_config_value("INTERPRETER_PYTHON", variables=variables))
+        delegated = variables.get("ansible_delegated_vars", {}).get(self._task.delegate_to)
+        python = self._templar.template(C.config.get_config_value("INTERPRETER_PYTHON", variables=delegated or variables))
         return None if python in (*DISCOVERED, sys.executable) else f"interpreter {python}"
 
     def _with_inventory(self, variables: dict[str, Any]) -> dict[str, Any]:

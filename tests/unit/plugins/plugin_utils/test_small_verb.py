@@ -26,7 +26,7 @@ WHICH = {"namespace": "eu", "service": "shop"}
 
 def action(verb="traffic", args=None, *, transport="local", become=None, check=False, diff=False, **task):
     """The action of a verb with everything that Ansible gives it; the module it would execute only says so."""
-    fields = {"args": args or WHICH, "async_val": 0, "check_mode": check, "diff": diff, "environment": [{}], **task}
+    fields = {"args": args or WHICH, "async_val": 0, "check_mode": check, "diff": diff, "environment": [{}], "delegate_to": None, **task}
     connection = MagicMock(transport=transport, become=become, has_native_async=False)
     templar = SimpleNamespace(template=lambda value: {"{{ python }}": sys.executable, "{{ config }}": "/eu"}.get(str(value), value))
     made = VERBS[verb][0].ActionModule(MagicMock(**fields), connection, MagicMock(), None, templar, None)
@@ -48,6 +48,8 @@ def server(monkeypatch):
     [
         ({}, {}), ({"ansible_python_interpreter": sys.executable}, {}), ({"ansible_python_interpreter": "{{ python }}"}, {}),
         ({"ansible_python_interpreter": "auto_silent"}, {}), ({}, {"environment": []}), ({}, {"environment": None}),
+        ({"ansible_python_interpreter": "/opt/python", "ansible_delegated_vars": {"here": {"ansible_python_interpreter": sys.executable}}},
+         {"delegate_to": "here"}),
     ],
 )  # fmt: skip
 def test_the_worker_is_the_place_when_nothing_else_is_asked_for(server, variables, task):
