@@ -11,7 +11,7 @@ short_description: Read who of a service's clients gets the canary
 version_added: 1.1.0
 description:
   - Reads the route of one service, whether a release holds it, and whether it is served. Changes nothing.
-  - A route that cannot be told, because there is none or several are, is no failure. Then O(ignore:route) is null, RV(problems) says why and
+  - A route that cannot be told, because there is none or several are, is no failure. Then RV(route) is null, RV(problems) says why and
     RV(candidates) lists what there is.
 author:
   - progressive.delivery contributors (@progressive-delivery)
