@@ -13,12 +13,13 @@ from pdlab.cache import locked
 from pdlab.errors import LabError
 from pdlab.paths import CHECKOUT, LAB
 
-from . import bad_answers, failed_requests, good_release, tables, waiting_release, weight_shift_in_release
+from . import bad_answers, failed_requests, good_release, tables, waiting_release, weight_shift_in_release, weight_shift_task
 from .support import CLUSTER, RunFailed, results, say
 
 QUICK_RUNS = 2
 BENCHMARKS: dict[str, tuple[Callable[[int], None], int]] = {
     "weight_shift_in_release": (weight_shift_in_release.measure, weight_shift_in_release.RUNS),
+    "weight_shift_task": (weight_shift_task.measure, weight_shift_task.RUNS),
     "good_release": (good_release.measure, good_release.RUNS),
     "waiting_release": (waiting_release.measure, waiting_release.RUNS),
     "bad_answers": (bad_answers.measure, bad_answers.RUNS),

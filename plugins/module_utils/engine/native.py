@@ -200,7 +200,7 @@ def _begin(session: Session, spec: Spec, found: Findings, known: Record | None, 
 
 def _is_stale(session: Session, spec: Spec, fence: str) -> bool:
     """Whether a fence on the route was left by a release that has ended or is gone: then it binds nobody."""
-    return not any(fence.startswith(one.state.release_id + ".") and one.unfinished for one in record.load_all(session, spec.namespace))
+    return record.holder(session, spec.namespace, fence) is None
 
 
 def _lease(session: Session, spec: Spec, caller: Caller, *, by_force: bool = False) -> leases.Lease:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..cluster.endpoints import ready_endpoints
 from ..cluster.errors import ClusterError, Conflict, NotFound, Superseded, Unreachable
 from ..cluster.lease import RENEW_SECONDS, Lease
 from ..cluster.patch import Operation, add, expect, pointer, remove, set_annotation
@@ -160,9 +161,7 @@ class Context:
 
     def ready_endpoints(self, service: str) -> int:
         """How many ready, serving addresses a Service has."""
-        slices = self.session.list("EndpointSlice", self.namespace, labels={"kubernetes.io/service-name": service})
-        endpoints = [endpoint for one in slices for endpoint in one.get("endpoints") or []]
-        return sum(1 for endpoint in endpoints if endpoint.get("conditions", {}).get("ready", True))
+        return ready_endpoints(self.session, self.namespace, service)
 
     def stable_ready(self) -> int:
         """How many pods of stable could take traffic. A Service that is switched itself may select the canary's just now."""

@@ -106,6 +106,12 @@ def load_all(session: Session, namespace: str) -> list[Record]:
     return [_parse(found) for found in session.list("ConfigMap", namespace, labels={LABEL: "true"})]
 
 
+def holder(session: Session, namespace: str, fence: str) -> Record | None:
+    """The unfinished release that a fence belongs to. None for a fence left by one that has ended or is gone: it binds nobody."""
+    held = (one for one in load_all(session, namespace) if one.unfinished and fence.startswith(one.state.release_id + "."))
+    return next(held, None)
+
+
 def _parse(found: JSON) -> Record:
     meta, data = found["metadata"], found["data"]
     annotations = meta.get("annotations") or {}

@@ -17,6 +17,7 @@ from .rules import RuleRouter
 
 JSON = dict[str, Any]
 KINDS = ("HTTPRoute", "GRPCRoute")
+GROUPS = {"header": "headers", "query": "queryParams"}
 HOW = {"exact": "Exact", "regex": "RegularExpression", "prefix": "RegularExpression"}
 
 
@@ -32,6 +33,8 @@ class GatewayRouter(RuleRouter):
     rules_key = "rules"
     targets_key = "backendRefs"
     mirrors_key = "filters"
+    matches_key = "matches"
+    unweighted = 1
 
     def leads_to(self, target: JSON, service: str) -> bool:
         """By the backend's kind, name and namespace."""
@@ -56,11 +59,31 @@ class GatewayRouter(RuleRouter):
         """The original rule with each of its matches narrowed by each of ours."""
         rule = copy.deepcopy(self.place.original)
         own = rule.get("matches") or [{}]
-        rule["matches"] = [_narrowed(one, match.conditions) for match in self.matches for one in own]
+        rule["matches"] = [self.narrowed(one, match.conditions) for match in self.matches for one in own]
         rule["backendRefs"] = [{**canary, "weight": 1}]
-        if rule.get("name"):
-            rule["name"] += CANARY
+        if name := self.match_name(rule):
+            rule["name"] = name
         return rule
+
+    def match_name(self, rule: JSON) -> str | None:
+        """The rule's name and -canary; rules need no names."""
+        return rule["name"] + CANARY if rule.get("name") else None
+
+    def narrowed(self, match: JSON, conditions: tuple[Condition, ...]) -> JSON:
+        """headers and queryParams are lists."""
+        narrowed = copy.deepcopy(match)
+        for one in conditions:
+            value = f"{re.escape(one.value)}.*" if one.how == "prefix" else one.value
+            narrowed.setdefault(_group(one), []).append({"name": one.name, "type": HOW[one.how], "value": value})
+        return narrowed
+
+    def added(self, narrowed: JSON, match: JSON) -> tuple[Condition, ...]:
+        """Headers and queries behind those of match."""
+        return tuple(
+            Condition(source, one["name"], "regex" if one.get("type") == HOW["regex"] else "exact", one["value"])
+            for source, group in GROUPS.items()
+            for one in (narrowed.get(group) or [])[len(match.get(group) or []) :]
+        )
 
     def unserved(self, found: JSON) -> str | None:
         """The first parent that has not accepted this generation of the route, or cannot resolve its backends."""
@@ -98,16 +121,8 @@ def _parent(reference: JSON, own: str) -> tuple[Any, ...]:
     return (*where, reference.get("sectionName"), reference.get("port"))
 
 
-def _narrowed(match: JSON, conditions: tuple[Condition, ...]) -> JSON:
-    narrowed = copy.deepcopy(match)
-    for one in conditions:
-        value = f"{re.escape(one.value)}.*" if one.how == "prefix" else one.value
-        narrowed.setdefault(_group(one), []).append({"name": one.name, "type": HOW[one.how], "value": value})
-    return narrowed
-
-
 def _group(condition: Condition) -> str:
-    return "headers" if condition.source == "header" else "queryParams"
+    return GROUPS[condition.source]
 
 
 def _name(condition: Condition, name: str | None = None) -> str:
@@ -147,13 +162,13 @@ def place(provider: str, kind: str, candidates: list[JSON], asked: Asked) -> Pla
     """The one rule among candidates, checked: one backend, parents that serve it. Raises Unusable."""
     found, index = choose(candidates, asked, kind=kind, rules_key="rules", rules_to=rules_to)
     rule, where, meta = found["spec"]["rules"][index], rule_name(found, index, "rules"), found["metadata"]
-    problems = reverted(found, kind)
+    problems = reverted(found, kind) if asked.steers else []
     if len(rule["backendRefs"]) != 1:
         names = ", ".join(one["name"] for one in rule["backendRefs"])
         allowed = f"a rule with one backend, stable's; this one has {len(rule['backendRefs'])}: {names}"
         problems.append(Problem("release_traffic.route", where, allowed))
     why = unserved(found)
-    if why:
+    if why and asked.steers:
         allowed = f"a {kind} that is served: {why}; kubectl -n {asked.namespace} describe {kind.lower()} {meta['name']}"
         problems.append(Problem("release_traffic", meta["name"], allowed))
     for match in asked.matches:

@@ -16,6 +16,7 @@ from .route import CANARY, Condition, Place, canary_host_of
 from .rules import RuleRouter
 
 KIND = "VirtualService"
+GROUPS = {"header": "headers", "query": "queryParams"}
 JSON = dict[str, Any]
 
 
@@ -27,6 +28,8 @@ class IstioRouter(RuleRouter):
     rules_key = "http"
     targets_key = "route"
     mirrors_key = "mirrors"
+    matches_key = "match"
+    unweighted = 0
 
     def leads_to(self, target: JSON, service: str) -> bool:
         """By the destination's host, short or long."""
@@ -34,7 +37,7 @@ class IstioRouter(RuleRouter):
 
     def canary_target(self, target: JSON) -> JSON:
         """Stable's destination with the canary's host."""
-        target["destination"]["host"] = canary_host_of(target["destination"]["host"], self.place.service)
+        target["destination"]["host"] = canary_host_of(target["destination"]["host"], self.place.service, self.place.canary)
         return target
 
     def mirror(self, canary: JSON, percent: int) -> JSON:
@@ -48,24 +51,38 @@ class IstioRouter(RuleRouter):
     def match_rule(self, canary: JSON) -> JSON:
         """The original route with each of its matches narrowed by each of ours."""
         rule = copy.deepcopy(self.place.original)
-        rule["name"] = (rule.get("name") or self.place.service) + CANARY
         own = rule.get("match") or [{}]
-        rule["match"] = [_narrowed(one, match.conditions) for match in self.matches for one in own]
+        rule["match"] = [self.narrowed(one, match.conditions) for match in self.matches for one in own]
         rule["route"] = [canary]
-        return {"name": rule.pop("name"), "match": rule.pop("match"), **rule}
+        rule.pop("name", None)
+        return {"name": self.match_name(self.place.original), "match": rule.pop("match"), **rule}
 
+    def match_name(self, rule: JSON) -> str:
+        """The rule's name, or the Service's, and -canary."""
+        return (rule.get("name") or self.place.service) + CANARY
 
-def _narrowed(match: JSON, conditions: tuple[Condition, ...]) -> JSON:
-    narrowed = copy.deepcopy(match)
-    for one in conditions:
-        prefix_of_query = (one.source, one.how) == ("query", "prefix")  # Istio compares queries exactly or by regex
-        wanted = {"regex": f"{re.escape(one.value)}.*"} if prefix_of_query else {one.how: one.value}
-        narrowed.setdefault(_group(one), {})[_name(one)] = wanted
-    return narrowed
+    def narrowed(self, match: JSON, conditions: tuple[Condition, ...]) -> JSON:
+        """headers and queryParams are dictionaries."""
+        narrowed = copy.deepcopy(match)
+        for one in conditions:
+            prefix_of_query = (one.source, one.how) == ("query", "prefix")  # Istio compares queries exactly or by regex
+            wanted = {"regex": f"{re.escape(one.value)}.*"} if prefix_of_query else {one.how: one.value}
+            narrowed.setdefault(_group(one), {})[_name(one)] = wanted
+        return narrowed
+
+    def added(self, narrowed: JSON, match: JSON) -> tuple[Condition, ...]:
+        """Headers and queries that match does not have."""
+        return tuple(
+            Condition(source, name, how, value)
+            for source, group in GROUPS.items()
+            for name, wanted in (narrowed.get(group) or {}).items()
+            if name not in (match.get(group) or {})
+            for how, value in wanted.items()
+        )
 
 
 def _group(condition: Condition) -> str:
-    return "headers" if condition.source == "header" else "queryParams"
+    return GROUPS[condition.source]
 
 
 def _name(condition: Condition) -> str:
@@ -94,7 +111,7 @@ def find(session: Session, asked: Asked) -> Place:
     """The one http route that leads to the service. Raises Unusable when there is none, or when a release cannot steer it."""
     found, index = choose(session.list(KIND, asked.namespace), asked, kind=KIND, rules_key="http", rules_to=http_routes_to)
     rule, where = found["spec"]["http"][index], rule_name(found, index, "http")
-    problems = reverted(found, KIND)
+    problems = reverted(found, KIND) if asked.steers else []
     if len(rule["route"]) != 1:
         hosts = ", ".join(d["destination"]["host"] for d in rule["route"])
         allowed = f"a route with one destination, stable's; this one has {len(rule['route'])}: {hosts}"

@@ -32,6 +32,7 @@ class Asked:
     matches: tuple[Match, ...] = ()
     mirrors: bool = False
     switch_label: str = ""  # the label in which the canary's pods differ
+    steers: bool = True  # False: the route is only looked at or returned, so that who serves or reverts it does not matter
     notes: list[str] = field(default_factory=list)
 
 
@@ -51,14 +52,7 @@ def choose(
     rules_to gives the indexes of an object's rules that lead to a Service of a namespace. What was asked narrows the choice;
     without it there must be exactly one. Raises Unusable naming the choices.
     """
-    found = [
-        (one, index)
-        for one in candidates
-        for index in rules_to(one, asked.service, asked.namespace)
-        if asked.object_name in (None, one["metadata"]["name"])
-    ]
-    if asked.rule is not None:
-        found = [(one, index) for one, index in found if one["spec"][rules_key][index].get("name") == asked.rule]
+    found = leading(candidates, asked, rules_key=rules_key, rules_to=rules_to)
     if len(found) == 1:
         return found[0]
     given = {key: value for key, value in (("object", asked.object_name), ("route", asked.rule)) if value} or None
@@ -71,6 +65,19 @@ def choose(
         )
         allowed = f"no {kind} {called + ' ' if called else ''}in namespace {asked.namespace} routes to Service {asked.service}"
     raise Unusable([Problem("release_traffic", given, allowed)])
+
+
+def leading(
+    candidates: list[JSON], asked: Asked, *, rules_key: str, rules_to: Callable[[JSON, str, str], list[int]]
+) -> list[tuple[JSON, int]]:
+    """Every object and index of a rule that lead to the service and are called as asked."""
+    return [
+        (one, index)
+        for one in candidates
+        if asked.object_name in (None, one["metadata"]["name"])
+        for index in rules_to(one, asked.service, asked.namespace)
+        if asked.rule in (None, one["spec"][rules_key][index].get("name"))
+    ]
 
 
 def rule_name(found: JSON, index: int, rules_key: str, unnamed: str = "") -> str:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from ..cluster.session import Session
 from . import gateway_api, istio, linkerd, service
 from .place import Asked
 from .route import Match, Place
 from .router import Router
+
+JSON = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Provider:
     find: Callable[[Session, Asked], Place]
     kinds: tuple[str, ...]
     does: str  # what it is, for refusals
+    rules_to: Callable[[JSON, str, str], list[int]] | None = None  # indexes of the rules that lead to a Service of a namespace
 
     @property
     def rights(self) -> tuple[tuple[str, str], ...]:
@@ -31,9 +35,11 @@ class Provider:
 
 
 PROVIDERS = {
-    "istio": Provider(istio.IstioRouter, istio.find, (istio.KIND,), "a VirtualService"),
-    "gateway_api": Provider(gateway_api.GatewayRouter, gateway_api.find, gateway_api.KINDS, "an HTTPRoute or GRPCRoute"),
-    "linkerd": Provider(linkerd.LinkerdRouter, linkerd.find, linkerd.KINDS, "an HTTPRoute of policy.linkerd.io"),
+    "istio": Provider(istio.IstioRouter, istio.find, (istio.KIND,), "a VirtualService", istio.http_routes_to),
+    "gateway_api": Provider(
+        gateway_api.GatewayRouter, gateway_api.find, gateway_api.KINDS, "an HTTPRoute or GRPCRoute", gateway_api.rules_to
+    ),
+    "linkerd": Provider(linkerd.LinkerdRouter, linkerd.find, linkerd.KINDS, "an HTTPRoute of policy.linkerd.io", gateway_api.rules_to),
     "service": Provider(service.ServiceRouter, service.find, (service.KIND,), "a Service's selector"),
 }
 

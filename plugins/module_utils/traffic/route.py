@@ -93,9 +93,9 @@ class RouteEdited(RouteError):
     """Somebody else changed what this release steers."""
 
 
-def canary_host_of(stable_host: str, service: str) -> str:
+def canary_host_of(stable_host: str, service: str, canary: str | None = None) -> str:
     """The canary Service's host in the same form as stable's: shop.ns.svc -> shop-canary.ns.svc."""
-    return f"{service}{CANARY}{stable_host[len(service) :]}"
+    return f"{canary or service + CANARY}{stable_host[len(service) :]}"
 
 
 def fence_token(release_id: str, epoch: int) -> str:

@@ -10,7 +10,7 @@ import copy
 from typing import Any
 
 from ..cluster.patch import Operation, add, expect, pointer, remove, replace
-from .route import Observed, Route, RouteEdited
+from .route import Condition, Observed, Route, RouteEdited
 from .router import Router, fence_of
 
 JSON = dict[str, Any]
@@ -25,6 +25,8 @@ class RuleRouter(Router):
     rules_key: str  # of the list of rules in spec
     targets_key: str  # of the list of destinations in a rule
     mirrors_key: str  # of the list that holds mirrors in a rule
+    matches_key: str  # of the list of a rule's own matches
+    unweighted: int  # what a destination without a weight weighs beside another one
 
     @abc.abstractmethod
     def leads_to(self, target: JSON, service: str) -> bool:
@@ -46,6 +48,18 @@ class RuleRouter(Router):
     def match_rule(self, canary: JSON) -> JSON:
         """The rule that sends what the release's matches select to the canary: the original one, narrowed."""
 
+    @abc.abstractmethod
+    def match_name(self, rule: JSON) -> str | None:
+        """What the rule for matched requests beside a rule is called; None when it has no name."""
+
+    @abc.abstractmethod
+    def narrowed(self, match: JSON, conditions: tuple[Condition, ...]) -> JSON:
+        """A match of a rule with further conditions."""
+
+    @abc.abstractmethod
+    def added(self, narrowed: JSON, match: JSON) -> tuple[Condition, ...]:
+        """The conditions by which a match was narrowed: what narrowed did, undone."""
+
     def split(self, percent: int) -> list[JSON]:
         """The destinations that send percent to the canary; at 0 they are the original ones, untouched."""
         original = self.place.original[self.targets_key]
@@ -62,7 +76,7 @@ class RuleRouter(Router):
 
     def observe(self, found: JSON) -> Observed:
         """The route that the object holds; None for one that this release cannot have written."""
-        rules, index = self._steered(found)
+        rules, index = self.steered(found)
         rule = rules[index]
         percent, mirror_percent = self._percent(rule), self._mirror_percent(rule)
         extra = self._leading_to_canary(rules, index)
@@ -74,12 +88,16 @@ class RuleRouter(Router):
         return Observed(route, named, fence_of(found), str(rule.get(self.targets_key)))
 
     def operations(self, found: JSON, route: Route) -> list[Operation]:
-        """Fields of the steered rule first, then rules of ours that go, then the one that comes: indexes stay right."""
-        rules, index = self._steered(found)
+        """What turns the object into one that holds route, with no other rule that leads to the canary."""
+        rules, index = self.steered(found)
+        return self.rewrite(found, index, route, extra=self._leading_to_canary(rules, index))
+
+    def rewrite(self, found: JSON, index: int, route: Route, *, extra: list[int]) -> list[Operation]:
+        """Fields of the rule at index first, then the extra rules, which go, then the one that comes: indexes stay right."""
+        rules = found["spec"][self.rules_key]
         here = ("spec", self.rules_key, index)
         made = _set(here, rules[index], self.targets_key, self.split(route.canary_percent))
         made += _set(here, rules[index], self.mirrors_key, self.mirrors(rules[index], route.mirror_percent))
-        extra = self._leading_to_canary(rules, index)
         wanted = self._match_rules() if route.matches else []
         if [rules[one] for one in extra] != wanted:
             for one in sorted(extra, reverse=True):
@@ -117,7 +135,8 @@ class RuleRouter(Router):
             return [index for index, rule in enumerate(rules) if rule.get("name") == self.place.rule]
         return [index for index, rule in enumerate(rules) if any(self.leads_to(one, self.place.service) for one in self._targets(rule))]
 
-    def _steered(self, found: JSON) -> tuple[list[JSON], int]:
+    def steered(self, found: JSON) -> tuple[list[JSON], int]:
+        """All rules of the object, and the index of the one that is steered. Raises RouteEdited when it is not there."""
         named = self._candidates(found)
         if len(named) != 1:
             raise RouteEdited(f"{self.where} has {len(named)} rules where this release steered one")

@@ -1,0 +1,15 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How many pods stand behind a Service."""
+
+from __future__ import annotations
+
+from .session import Session
+
+
+def ready_endpoints(session: Session, namespace: str, service: str) -> int:
+    """How many ready, serving addresses a Service has; 0 for one that does not exist."""
+    slices = session.list("EndpointSlice", namespace, labels={"kubernetes.io/service-name": service})
+    endpoints = [endpoint for one in slices for endpoint in one.get("endpoints") or []]
+    return sum(1 for endpoint in endpoints if endpoint.get("conditions", {}).get("ready", True))
