@@ -111,7 +111,8 @@ options:
     default: "0"
   release_steps:
     description:
-      - The canary's shares of the traffic in percent, growing, the last one V(100). For V(release_strategy=shadow) the shares that are copied, for V(release_strategy=rolling) the shares of the pods.
+      - The canary's shares of the traffic in percent, growing, the last one V(100). For V(release_strategy=shadow)
+        the shares that are copied, for V(release_strategy=rolling) the shares of the pods.
         V(release_strategy=blue_green) has none.
       - An item is a number, or a dictionary of C(weight) and C(bake_seconds), the least time at that weight.
     type: list
@@ -231,7 +232,7 @@ EXAMPLES = r"""
     release_image: registry.example/shop:2.4.0
     release_strategy: blue_green
     release_checks:
-      - {name: smoke, http: {path: /basket?item=7, contains: basket, header: {x-version: "2.4.0"}}}
+      - {name: smoke, http: {path: "/basket?item=7", contains: basket, header: {x-version: "2.4.0"}}}
       - {name: migrate, job: {from_cronjob: shop-migrate, timeout_seconds: 15m}, point_of_no_return: true}
       - {name: calendar, webhook: {url: "https://changes.example/allow", headers: {Authorization: "Bearer {{ token }}"}}}
     release_prometheus: {service: "monitoring/prometheus:9090"}

@@ -54,7 +54,8 @@ def _port(field: str, detail: HttpCheck, service: JSON) -> list[Problem]:
 def _job(session: Session, spec: Spec, check: CheckSpec, field: str, pair: tuple[JSON, JSON]) -> list[Problem]:
     """pair: stable's Service and the canary's."""
     detail = check.detail
-    assert isinstance(detail, JobCheck)
+    if not isinstance(detail, JobCheck):
+        raise TypeError(f"check {check.name} is no job")
     try:
         template = template_of(session, spec.namespace, detail)
     except NotFound:

@@ -37,9 +37,9 @@ SOUND = {
 BUDGET = {"metadata": {"name": "keeper", "namespace": "eu"}, "spec": {"selector": {"matchLabels": {"app": "shop"}}, "maxUnavailable": 1}}
 
 
-def changed(path, value, base=SOUND):
-    """base with one field set; a value of None removes it."""
-    found = copy.deepcopy(base)
+def changed(path, value, base=None):
+    """base, or what is sound, with one field set; a value of None removes it."""
+    found = copy.deepcopy(base or SOUND)
     *parents, last = path
     here = found
     for key in parents:
@@ -59,13 +59,16 @@ def strategy(value):
     return changed(("spec", "strategy"), value)
 
 
-def pod(field, value, base=SOUND):
+def pod(field, value, base=None):
     return changed(("spec", "template", "spec", field), value, base)
 
 
-def found(deployment=SOUND, budgets=(), *, meshed=True, drain_seconds=10):
+def found(deployment=None, budgets=(), *, meshed=True, drain_seconds=10):
     """(check, severity) of all findings."""
-    return [(one.check, one.severity) for one in drops.requests_dropped(deployment, budgets, meshed=meshed, drain_seconds=drain_seconds)]
+    return [
+        (one.check, one.severity)
+        for one in drops.requests_dropped(deployment or SOUND, budgets, meshed=meshed, drain_seconds=drain_seconds)
+    ]
 
 
 def patch_in(finding):
