@@ -81,7 +81,7 @@ def inspect(spec: Spec, service: str, transport: Any, problems: list[Problem], *
 def _sources(spec: Spec, revision: str | None) -> tuple[str, ...]:
     if spec.metrics_source != "auto":
         return (spec.metrics_source,)
-    return tuple(name for name in AUTOMATIC if revision is None or name in PER_POD)
+    return AUTOMATIC if revision is None else PER_POD
 
 
 def _choose(client: Prometheus, spec: Spec, service: str, revision: str | None) -> Arms | None:
