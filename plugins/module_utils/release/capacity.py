@@ -78,7 +78,7 @@ def room(session: Session, spec: Spec, deployment: JSON, template: JSON, *, prob
 
 def _pods(spec: Spec, full: int, more: int) -> str:
     rolling = f" and {more} of the rolling update of {spec.workload}" if more else ""
-    return f"{full} pods of the canary{rolling}"
+    return f"{full} pod{'s' if full > 1 else ''} of the canary{rolling}"
 
 
 def _nodes(session: Session, template: JSON, need: capacity.Amounts, notes: list[str]) -> None:
