@@ -52,6 +52,11 @@ def diagnose(session: Session, given: Mapping[str, Any]) -> JSON:
     return _result(list(dict.fromkeys(findings)))
 
 
+def told(findings: list[JSON]) -> list[str]:
+    """The findings as people read them: a line each, and its fix, ready to be pasted."""
+    return [line for one in findings for line in ("{severity:<7}  {object}: {problem}  ({check})".format(**one), f"  fix: {one['fix']}")]
+
+
 def _completed(given: Mapping[str, Any]) -> JSON:
     """What a doctor need not be told: a name and an image. Neither changes what is found."""
     workload = str(given.get("release_workload") or "").partition("/")[2]
