@@ -9,12 +9,15 @@ from typing import Any
 
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.session import connect
 from ansible_collections.progressive.delivery.plugins.module_utils.engine import native
-from ansible_collections.progressive.delivery.plugins.module_utils.engine.doctor import diagnose
+from ansible_collections.progressive.delivery.plugins.module_utils.engine.doctor import diagnose, told
 from ansible_collections.progressive.delivery.plugins.plugin_utils.verb import Verb
 
 
 class ActionModule(Verb):
-    """Reads only."""
+    """Reads only; prints each finding with its fix as it can be pasted."""
 
     def call(self, release: dict[str, Any], connection: dict[str, Any], caller: native.Caller) -> dict[str, Any]:
-        return diagnose(connect(connection), release)
+        result = diagnose(connect(connection), release)
+        for line in told(result["findings"]):
+            caller.live_emit(f"{caller.target_name}  {line}")
+        return result

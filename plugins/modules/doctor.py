@@ -15,7 +15,7 @@ description:
   - Finds what M(progressive.delivery.release) would refuse, and selectors that would catch the canary, policies that would miss it, missing
     rights, GitOps controllers that would revert, probes, grace periods, rollouts and disruption budgets that drop requests, clients that
     bypass the mesh, gates without data and autoscalers at their limit.
-  - Changes nothing, and fails only when the cluster cannot be reached.
+  - Prints each finding and its fix, changes nothing, and fails only when the cluster cannot be reached.
 author:
   - progressive.delivery contributors (@progressive-delivery)
 extends_documentation_fragment:
@@ -46,10 +46,9 @@ EXAMPLES = r"""
     release_prometheus: {service: "monitoring/prometheus:9090"}
   register: doctor
 
-- name: Say what is wrong
-  ansible.builtin.debug:
-    msg: "{{ item.object }}: {{ item.problem }}. Fix: {{ item.fix }}"
-  loop: "{{ doctor.findings }}"
+- name: Go no further where it is not
+  ansible.builtin.assert:
+    that: doctor.healthy
 """
 
 RETURN = r"""

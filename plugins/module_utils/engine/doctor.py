@@ -28,6 +28,7 @@ LOOKED_AT = (
     "Pod",
     "PodDisruptionBudget",
     "HorizontalPodAutoscaler",
+    "ScaledObject",
     *selectors.POLICY_SELECTORS,
 )
 ANY_IMAGE = "localhost/doctor/any:0"  # what the workload would be released to plays no part
@@ -50,6 +51,11 @@ def diagnose(session: Session, given: Mapping[str, Any]) -> JSON:
     findings += _of_objects(spec, objects)
     findings += _gates(session, spec, objects)
     return _result(list(dict.fromkeys(findings)))
+
+
+def told(findings: list[JSON]) -> list[str]:
+    """The findings as people read them: a line each, and its fix, ready to be pasted."""
+    return [line for one in findings for line in ("{severity:<7}  {object}: {problem}  ({check})".format(**one), f"  fix: {one['fix']}")]
 
 
 def _completed(given: Mapping[str, Any]) -> JSON:
@@ -103,7 +109,8 @@ def _of_objects(spec: Spec, objects: Mapping[str, list[JSON]]) -> list[Finding]:
     own_pods = [pod for pod in objects["Pod"] if not _is_twins(pod)]
     meshed = spec.provider != "service"
     switched = service["metadata"]["name"] if service and spec.provider == "service" else None
-    findings = requests_dropped(deployment, objects["PodDisruptionBudget"], meshed=meshed, drain_seconds=spec.drain_seconds)
+    findings = rules.reverted("Deployment", deployment)  # preflight says so, too, where it may read what it needs
+    findings += requests_dropped(deployment, objects["PodDisruptionBudget"], meshed=meshed, drain_seconds=spec.drain_seconds)
     findings += rules.bypasses(deployment, objects["Service"], own_pods, switched=switched)
     findings += rules.scalers(spec.workload, objects["HorizontalPodAutoscaler"])
     try:

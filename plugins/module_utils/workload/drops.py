@@ -64,18 +64,23 @@ def requests_dropped(deployment: JSON, budgets: Iterable[JSON], *, meshed: bool,
 def readiness(deployment: JSON) -> list[Finding]:
     """Containers that take requests must say when they can; one without ports is a helper, unless it is the only one."""
     containers = _containers(deployment)
-    probe = {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 1}
     return [
         Finding(
             "readiness_probe",
             ERROR,
             _name(deployment),
             f"container {one['name']} has no readiness probe: it gets requests before it can answer them",
-            _pod_patch(deployment, {"containers": [{"name": one["name"], "readinessProbe": probe}]}),
+            _pod_patch(deployment, {"containers": [{"name": one["name"], "readinessProbe": _probe(one)}]}),
         )
         for one in containers
         if not one.get("readinessProbe") and (one.get("ports") or len(containers) == 1)
     ]
+
+
+def _probe(container: JSON) -> JSON:
+    """A probe of the container's first port. The path is the most usual one: only its author knows the right one."""
+    port = next((one.get("name") or one["containerPort"] for one in container.get("ports") or []), 8080)
+    return {"httpGet": {"path": "/healthz", "port": port}, "periodSeconds": 1}
 
 
 def prestop(deployment: JSON) -> list[Finding]:

@@ -7,7 +7,8 @@ import json
 import shlex
 
 import pytest
-from ansible_collections.progressive.delivery.plugins.module_utils.engine.doctor import diagnose
+from ansible_collections.progressive.delivery.plugins.module_utils.cluster.errors import Rejected
+from ansible_collections.progressive.delivery.plugins.module_utils.engine.doctor import diagnose, told
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.prometheus import ByUrl
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.source import GateReading
 from ansible_collections.progressive.delivery.plugins.module_utils.release import doctor as rules
@@ -258,3 +259,20 @@ def test_a_fix_is_what_the_problem_says_when_it_names_no_command():
     assert (found.object, found.fix) == ("release_traffic.route", "release_traffic.route: a route with one destination")
     named = Problem("release_workload", "shop", "free names; if nobody needs it: kubectl -n us delete service shop-canary")
     assert rules.of_problem(named, "eu", "shop").fix == "kubectl -n us delete service shop-canary"
+
+
+def test_findings_are_told_a_line_each_with_a_fix_that_can_be_pasted(clinic):
+    clinic.edit("Deployment", "shop", lambda one: one["spec"].update(paused=True))
+    finding, fix = told(clinic.diagnose())
+    assert finding.startswith("error    Deployment shop: release_workload: 'shop' is not allowed; a Deployment that is not paused")
+    assert (finding.endswith("(preflight)"), fix) == (True, "  fix: kubectl -n eu rollout resume deployment/shop")
+
+
+def test_what_preflight_may_not_read_keeps_nothing_else_from_being_found(clinic):
+    clinic.edit("Deployment", "shop", lambda one: one["metadata"].update(labels={"kustomize.toolkit.fluxcd.io/name": "web"}))
+    clinic.denied = {("list", "scaledobjects")}
+    clinic.refuse("GET", "ScaledObject", Rejected("forbidden"), times=99)
+    found = {one["check"]: one["problem"] for one in clinic.diagnose()}
+    assert set(found) == {"rights", "preflight", "gitops"}
+    assert "list scaledobjects" in found["rights"]
+    assert "could not be read" in found["preflight"]

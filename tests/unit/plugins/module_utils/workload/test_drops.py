@@ -168,6 +168,7 @@ def test_a_fix_changes_the_part_that_is_wrong(finding, change):
     if field:
         (container,) = spec["spec"][field]
         assert container["name"] == "app"
+        assert container.get("readinessProbe", {"httpGet": {"port": 80}})["httpGet"]["port"] == 80
     else:
         assert spec == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
 
