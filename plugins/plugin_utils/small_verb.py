@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any, ClassVar
 
@@ -14,6 +15,11 @@ from ansible.plugins.action import ActionBase
 
 DISCOVERED = ("auto", "auto_silent", "auto_legacy", "auto_legacy_silent")
 INVENTORY_NAMES = ("kubeconfig", "context")  # connection options that an inventory gives a target
+
+
+def is_this_python(path: str) -> bool:
+    """Whether an interpreter is the one we run in, by any of its names there (python, python3); another virtualenv's is another one."""
+    return os.path.dirname(path) == os.path.dirname(sys.executable) and os.path.realpath(path) == os.path.realpath(sys.executable)
 
 
 class SmallVerb(ActionBase):
@@ -57,7 +63,7 @@ class SmallVerb(ActionBase):
             return "environment"
         delegated = variables.get("ansible_delegated_vars", {}).get(self._task.delegate_to)
         python = self._templar.template(C.config.get_config_value("INTERPRETER_PYTHON", variables=delegated or variables))
-        return None if python in (*DISCOVERED, sys.executable) else f"interpreter {python}"
+        return None if python in DISCOVERED or is_this_python(python) else f"interpreter {python}"
 
     def _with_inventory(self, variables: dict[str, Any]) -> dict[str, Any]:
         """The task's arguments, with what the inventory says of the target's cluster."""

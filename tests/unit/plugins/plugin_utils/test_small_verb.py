@@ -18,6 +18,7 @@ from ansible_collections.progressive.delivery.plugins.doc_fragments.traffic impo
 from ansible_collections.progressive.delivery.plugins.module_utils.release.arguments import CONNECTION
 from ansible_collections.progressive.delivery.plugins.module_utils.traffic import declare
 from ansible_collections.progressive.delivery.plugins.modules import traffic, traffic_info
+from ansible_collections.progressive.delivery.plugins.plugin_utils.small_verb import is_this_python
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_shop import OBJECTS, QA, STATES, Shop
 
 VERBS = {"traffic": (traffic_action, traffic), "traffic_info": (info_action, traffic_info)}
@@ -75,6 +76,18 @@ def test_anything_else_runs_as_a_module(server, verb, variables, task, why):
     assert made._execute_module.call_args.kwargs["wrap_async"] is ("async_val" in task)
     assert made._remove_tmp_path.called is ("async_val" not in task)
     assert server.options == []
+
+
+def test_the_same_python_goes_by_several_names_and_that_of_another_virtualenv_is_another(tmp_path, monkeypatch):
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+        for name in ("python", "python3"):
+            (tmp_path / folder / name).symlink_to(sys.executable)
+    (tmp_path / "here" / "other").write_text("")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "here" / "python3"))
+    assert is_this_python(str(tmp_path / "here" / "python"))
+    assert not is_this_python(str(tmp_path / "there" / "python3"))
+    assert not is_this_python(str(tmp_path / "here" / "other"))
 
 
 def test_arguments_that_are_wrong_are_worded_by_the_module(server):
