@@ -9,6 +9,7 @@ from .build import tools_folder
 from .cache import key_of, log_path, write_atomically
 from .cluster import gateway_port, kubectl
 from .engine import Engine
+from .errors import LabError
 from .gobuild import programs
 from .images import LAB_REPOSITORY, istio_tag, prometheus_reference
 from .packages import search_path
@@ -30,7 +31,18 @@ def install(engine: Engine, name: str) -> None:
         marker.unlink(missing_ok=True)
         _install(engine, name, variables)
         write_atomically(marker, wanted)
-    await_gateway(gateway_port(name))
+    _await_gateway(name)
+
+
+def _await_gateway(name: str) -> None:
+    """kube-proxy was once seen to lose the addresses of all Services but the newest; started again it writes them anew."""
+    try:
+        await_gateway(gateway_port(name), seconds=45)
+    except LabError:
+        with step(f"Nobody answers at the gateway of {name}: kube-proxy starts again", "15 s"):
+            ask([*kubectl(name), "-n", "kube-system", "rollout", "restart", "daemonset/kube-proxy"])
+            ask([*kubectl(name), "-n", "kube-system", "rollout", "status", "daemonset/kube-proxy", "--timeout=60s"])
+        await_gateway(gateway_port(name))
 
 
 def _install(engine: Engine, name: str, variables: dict[str, object]) -> None:

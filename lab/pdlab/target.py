@@ -90,13 +90,13 @@ def await_answer(port: int, host: str, version: str, seconds: float = _READY_SEC
             time.sleep(0.2)
 
 
-def await_gateway(port: int) -> None:
+def await_gateway(port: int, seconds: float = _READY_SECONDS) -> None:
     """Waits until the gateway answers anything at all."""
-    deadline = time.monotonic() + _READY_SECONDS
+    deadline = time.monotonic() + seconds
     while not _ask_gateway(port, "lab.invalid")[0]:
         if time.monotonic() > deadline:
             raise LabError(
-                f"Nothing answers at http://127.0.0.1:{port} after {_READY_SECONDS} s; `lab down` and `lab up` make the cluster anew."
+                f"Nothing answers at http://127.0.0.1:{port} after {seconds:.0f} s; `lab down` and `lab up` make the cluster anew."
             )
         time.sleep(0.5)
 

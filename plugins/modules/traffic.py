@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: traffic
 short_description: Declare who of a service's clients gets the canary
-version_added: 1.1.0
+version_added: 1.0.0
 description:
   - Brings the route of one service to the stated weight, matches and mirror. What is left out is none of it, so that a task
     without O(weight), O(match) and O(mirror) sends all traffic home.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: traffic_info
 short_description: Read who of a service's clients gets the canary
-version_added: 1.1.0
+version_added: 1.0.0
 description:
   - Reads the route of one service, whether a release holds it, and whether it is served. Changes nothing.
   - A route that cannot be told, because there is none or several are, is no failure. Then RV(route) is null, RV(problems) says why and

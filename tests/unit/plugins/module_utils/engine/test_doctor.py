@@ -270,9 +270,9 @@ def test_findings_are_told_a_line_each_with_a_fix_that_can_be_pasted(clinic):
 
 def test_what_preflight_may_not_read_keeps_nothing_else_from_being_found(clinic):
     clinic.edit("Deployment", "shop", lambda one: one["metadata"].update(labels={"kustomize.toolkit.fluxcd.io/name": "web"}))
-    clinic.denied = {("list", "scaledobjects")}
-    clinic.refuse("GET", "ScaledObject", Rejected("forbidden"), times=99)
+    clinic.denied = {("list", "sidecars")}
+    clinic.refuse("GET", "Sidecar", Rejected("forbidden"), times=99)
     found = {one["check"]: one["problem"] for one in clinic.diagnose()}
     assert set(found) == {"rights", "preflight", "gitops"}
-    assert "list scaledobjects" in found["rights"]
+    assert "list sidecars" in found["rights"]
     assert "could not be read" in found["preflight"]
