@@ -17,7 +17,7 @@ from ..metrics.source import Silence
 from ..traffic.route import HOME, RouteError
 from ..workload.deployment import rollout
 from ..workload.twin import SUFFIX
-from . import check_job
+from . import check_job, config
 from .context import Context
 from .ending import PARKED, TurnBack
 from .floors import stable_size
@@ -48,6 +48,7 @@ def turn_back(context: Context, why: TurnBack) -> None:
         patiently(context, context.write)
     else:
         patiently(context, lambda: remove_canary(context))
+        config.tidy(context, every=False)
 
 
 def _return_traffic(context: Context) -> None:

@@ -12,8 +12,9 @@ from difflib import get_close_matches
 from typing import Any
 
 from ..traffic.route import Match
-from . import checks_spec, parts
+from . import checks_spec, config_spec, parts
 from .checks_spec import CheckSpec
+from .config_spec import ConfigSpec
 from .parts import LONGEST_WORKLOAD, GateSpec, StepSpec
 from .values import Problem, Reader
 
@@ -25,6 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "release_image": None,
     "release_container": None,
     "release_template_patch": None,
+    "release_config": None,
     "release_strategy": "canary",
     "release_traffic": None,
     "release_rolling": None,
@@ -84,6 +86,7 @@ class Spec:
     image: str
     container: str | None
     template_patch: dict[str, Any] | None
+    config: ConfigSpec | None
     strategy: str
     provider: str
     service: str | None
@@ -115,6 +118,7 @@ class Spec:
         fields = asdict(self)
         fields.pop("stop_after")
         fields["checks"] = tuple(one.to_dict() for one in self.checks)
+        fields["config"] = self.config.to_dict() if self.config else None
         return fields
 
 
@@ -140,6 +144,7 @@ def parse(given: Mapping[str, Any]) -> Spec:
             read.refuse(name, given[name], f"no such option; known: {', '.join(DEFAULTS)}")
     fields: dict[str, Any] = {}
     fields.update(_identity(read, values))
+    fields["config"] = config_spec.config(read, values["release_config"])
     fields.update(parts.traffic(read, values["release_traffic"]))
     fields["rolling"] = parts.rolling(read, values["release_rolling"])
     fields["matches"] = parts.matches(read, values["release_match"])
