@@ -179,6 +179,29 @@ options:
     type: str
     choices: [roll_back, promote, ask]
     default: roll_back
+  release_rollback:
+    description:
+      - How traffic comes back when a release goes back. The ending says which way it went.
+      - V(instant) returns all of it with one patch.
+      - V(capacity_first) brings stable to the pods that it had at the start before, and waits until they are ready, at most
+        O(release_ready_timeout_seconds).
+      - V(stepped) gives it back by the release's own weights, downwards, O(release_rollback_step_seconds) apart, when nobody is hurt by the
+        canary (an abort, the deadline, gates that cannot decide, a runner that must stop). Evidence of harm, failing pods, an
+        edited route, a resumed release and a second abort return the rest at once. Strategy V(canary) with weights only.
+    type: str
+    choices: [instant, capacity_first, stepped]
+    default: instant
+  release_rollback_step_seconds:
+    description: How long each step of V(release_rollback=stepped) lasts, in seconds or with a unit.
+    type: str
+    default: "5"
+  release_on_no_stable:
+    description:
+      - What to do when traffic is to return and stable has had no ready pod for two minutes while the canary has.
+      - V(return) returns it all the same and says so. V(keep) leaves the canary serving, and the release is V(parked) at that weight.
+    type: str
+    choices: [return, keep]
+    default: return
   release_prometheus:
     description: Where Prometheus is. Exactly one of the two. Required when there are gates.
     type: dict

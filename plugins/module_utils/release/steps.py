@@ -139,7 +139,7 @@ def promote(context: Context, step: Step, watch: Watch) -> None:
         state = rollout(context.session.get("Deployment", context.namespace, target.workload), enough=stable_size(context))
         if state.failed and not state.complete:
             raise TurnBack("promote", f"{target.workload} does not roll out: {state.failed}")
-        return state.complete and context.stable_ready() >= state.wanted
+        return state.complete and context.stable_ready() >= max(1, state.wanted)
 
     watch.wait(whole, timeout_seconds=context.spec.ready_timeout_seconds, what=f"{target.workload} was not whole", cause="promote")
     watch.linger(SETTLE_SECONDS)
