@@ -194,12 +194,26 @@ def _deployment(session: Session, spec: Spec, problems: list[Problem]) -> JSON |
             Problem(field, spec.workload, f"a Deployment that is not paused; kubectl rollout resume deployment/{spec.workload}")
         )
     ready = (deployment.get("status") or {}).get("readyReplicas", 0)
-    if not ready:
+    if deployment["spec"].get("replicas", 1) == 0:
+        problems.append(Problem(field, spec.workload, _first_version(spec, deployment)))
+    elif not ready:
         problems.append(Problem(field, spec.workload, "a Deployment with ready pods: without them there is no stable version to return to"))
     elif ready < deployment["spec"].get("replicas", 1):
         wanted = deployment["spec"].get("replicas", 1)
         problems.append(Problem(field, spec.workload, f"a Deployment that is whole; {ready} of {wanted} pods are ready"))
     return deployment
+
+
+def _first_version(spec: Spec, deployment: JSON) -> str:
+    """What to do about a Deployment without replicas: the first version has nothing to be compared with, so it is only deployed."""
+    names = [one["name"] for one in deployment["spec"]["template"]["spec"]["containers"]]
+    container = spec.container or (names[0] if len(names) == 1 else "<container>")
+    kubectl, what = f"kubectl -n {spec.namespace}", f"deployment/{spec.workload}"
+    return (
+        "a Deployment with ready pods; this one has replicas: 0, so there is no stable version to compare with or to return to. "
+        "Deploy the first version without a release (apply its manifest with replicas above 0, or scale it up), and release the next one: "
+        f"{kubectl} set image {what} {container}={spec.image} && {kubectl} scale {what} --replicas=1 && {kubectl} rollout status {what}"
+    )
 
 
 def _container(spec: Spec, deployment: JSON, problems: list[Problem]) -> JSON | None:
