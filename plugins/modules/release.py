@@ -48,7 +48,7 @@ options:
       - What a template already refers to as a copy is copied from its source again, so edit the source and release.
       - The Deployment owns the copies. A promoted release removes those that no Deployment, kept ReplicaSet or pod refers to, any other
         ending removes its own. C(imagePullSecrets) and tokens of service accounts are never copied, C(kube-root-ca.crt),
-        C(istio-ca-root-cert) and C(openshift-service-ca.crt) only when they are named.
+        C(istio-ca-root-cert), C(istio-ca-crl) and C(openshift-service-ca.crt) only when they are named.
     type: dict
     suboptions:
       config_maps:
