@@ -92,6 +92,9 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
         said.append(f"  capacity: up to {most} more pods of {target.workload}'s size while it runs")
     else:
         said.append(f"  {' · '.join(f'{name} {value}' for name, value in sorted(knobs.items()))}")
+    if spec.rollback != "instant":
+        pace = f", {spec.rollback_step_seconds:g} s apart unless users are hurt" if spec.rollback == "stepped" else ""
+        said.append(f"  traffic would come back {spec.rollback.replace('_', ' ')}{pace}")
     if spec.gates and not found.target.history_known:
         said.append("  less than an hour of history: errors are taken to be independent (dispersion 1)")
     said += [f"  {note}" for note in found.notes]

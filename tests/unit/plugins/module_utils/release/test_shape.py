@@ -119,6 +119,15 @@ def test_parking_may_take_its_time_too_and_so_may_a_return_from_all_of_the_traff
     assert world.names("Deployment") == ["shop", "shop-canary"]
 
 
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [(STEPPED, "  traffic would come back stepped, 7 s apart unless users are hurt"), (FIRST, "  traffic would come back capacity first")],
+)
+def test_the_plan_tells_the_shape(world, given, line):
+    native.start(world, parse({**GIVEN, **given}), world.caller, check_mode=True)
+    assert line in world.lines
+
+
 def test_instant_has_no_steps_whatever_the_cause(world):
     world.at["50 %"] = world.ask_abort(MIA)
     world.start(release_steps=[10, 25, 50, 100])
