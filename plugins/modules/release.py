@@ -40,6 +40,30 @@ options:
   release_template_patch:
     description: Changes to the pod template that belong to the version, merged over it; lists of named items merge by name.
     type: dict
+  release_config:
+    description:
+      - Config maps and secrets that travel with the version. Each one that the new pod template uses (C(envFrom), C(env), volumes, projected
+        volumes, init containers too) is copied to C(<name>-<ten digits of its SHA-256>), immutable, and the new template refers to the
+        copy. Stable keeps what it refers to, so that going back changes no configuration. Left out, nothing is copied.
+      - What a template already refers to as a copy is copied from its source again, so edit the source and release.
+      - The Deployment owns the copies. A promoted release removes those that no Deployment, kept ReplicaSet or pod refers to, any other
+        ending removes its own. C(imagePullSecrets) and tokens of service accounts are never copied, C(kube-root-ca.crt),
+        C(istio-ca-root-cert), C(istio-ca-crl) and C(openshift-service-ca.crt) only when they are named.
+    type: dict
+    suboptions:
+      config_maps:
+        description: V(true) for all that the template uses, V(false) for none, or a list of names.
+        type: raw
+        default: true
+      secrets:
+        description:
+          - The same for secrets. A copy does not follow its source, so a secret that somebody rotates is better left out.
+          - What is in a secret is never printed and never in the record. The name of a copy holds digits of its hash.
+        type: raw
+        default: false
+      data:
+        description: Values of this release, laid over those of its config maps, by config map and key. V(null) removes a key.
+        type: dict
   release_strategy:
     description:
       - How the version is brought to all users.
@@ -155,6 +179,29 @@ options:
     type: str
     choices: [roll_back, promote, ask]
     default: roll_back
+  release_rollback:
+    description:
+      - How traffic comes back when a release goes back. The ending says which way it went.
+      - V(instant) returns all of it with one patch.
+      - V(capacity_first) brings stable to the pods that it had at the start before, and waits until they are ready, at most
+        O(release_ready_timeout_seconds).
+      - V(stepped) gives it back by the release's own weights, downwards, O(release_rollback_step_seconds) apart, when nobody is hurt by the
+        canary (an abort, the deadline, gates that cannot decide, a runner that must stop). Evidence of harm, failing pods, an
+        edited route, a resumed release and a second abort return the rest at once. Strategy V(canary) with weights only.
+    type: str
+    choices: [instant, capacity_first, stepped]
+    default: instant
+  release_rollback_step_seconds:
+    description: How long each step of V(release_rollback=stepped) lasts, in seconds or with a unit.
+    type: str
+    default: "5"
+  release_on_no_stable:
+    description:
+      - What to do when traffic is to return and stable has had no ready pod for two minutes while the canary has.
+      - V(return) returns it all the same and says so. V(keep) leaves the canary serving, and the release is V(parked) at that weight.
+    type: str
+    choices: [return, keep]
+    default: return
   release_prometheus:
     description: Where Prometheus is. Exactly one of the two. Required when there are gates.
     type: dict
@@ -225,6 +272,15 @@ EXAMPLES = r"""
       - {name: errors, error_rate: {max: 0.5%}}
       - {name: slow, latency: {slower_than: 500ms, max: 1%}}
   register: release_result
+
+- name: Ship shop 2.4.0 with a configuration of its own, which goes back with it
+  progressive.delivery.release:
+    release_name: shop
+    release_namespace: shop
+    release_workload: Deployment/shop
+    release_image: registry.example/shop:2.4.0
+    release_config: {data: {shop-env: {CHECKOUT_LIMIT: "50"}}}
+    release_prometheus: {service: "monitoring/prometheus:9090"}
 
 - name: Ship shop 2.4.0 at once, after the new version was asked, its tables were migrated and the change calendar agreed
   progressive.delivery.release:

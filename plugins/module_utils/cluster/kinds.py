@@ -13,6 +13,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "Node": ("v1", "nodes"),
     "Pod": ("v1", "pods"),
     "ResourceQuota": ("v1", "resourcequotas"),
+    "Secret": ("v1", "secrets"),
     "Service": ("v1", "services"),
     "Deployment": ("apps/v1", "deployments"),
     "ReplicaSet": ("apps/v1", "replicasets"),

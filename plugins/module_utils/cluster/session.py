@@ -203,11 +203,14 @@ class Session:
                 ) from error
             raise
 
-    def delete(self, kind: str, namespace: str, name: str, *, uid: str | None = None) -> bool:
-        """Delete one object in the background; True when there was one. With uid: only if it is still that object."""
+    def delete(self, kind: str, namespace: str, name: str, *, uid: str | None = None, version: str | None = None) -> bool:
+        """Delete one object in the background; True when there was one. With uid: only if it is still that object.
+
+        With version (a resourceVersion): only if nobody has changed it since. Else raises Conflict.
+        """
         body: JSON = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
-        if uid:
-            body["preconditions"] = {"uid": uid}
+        if conditions := {key: value for key, value in (("uid", uid), ("resourceVersion", version)) if value}:
+            body["preconditions"] = conditions
         try:
             self.request("DELETE", object_path(kind, namespace, name), body=body)
         except NotFound:

@@ -21,6 +21,7 @@ from ..metrics.prometheus import ByService, ByUrl, Prometheus
 from ..metrics.source import Source
 from ..release import preview, record, runner
 from ..release.checks_spec import checks_from
+from ..release.config_spec import config_from
 from ..release.context import Context, Process
 from ..release.ending import ABORTED, PROMOTED, REFUSED, TurnBack
 from ..release.parts import GateSpec, StepSpec
@@ -140,6 +141,7 @@ def spec_from(saved: Mapping[str, Any]) -> Spec:
     fields = dict(saved)
     fields["steps"] = tuple(StepSpec(**one) for one in fields["steps"])
     fields["checks"] = checks_from(fields["checks"])
+    fields["config"] = config_from(fields.get("config"))
     fields["matches"] = matches_from(fields["matches"])
     fields["gates"] = tuple(GateSpec(**one) for one in fields["gates"])
     if fields["prometheus_service"] is not None:

@@ -12,14 +12,29 @@ PASSED = "passed"  # a shadow has shown no harm; it changes nothing for users
 
 
 class TurnBack(Exception):
-    """Stop going forward and return traffic. outcome is rolled_back, aborted or parked; cause is a word, reason a sentence."""
+    """Stop going forward and return traffic. outcome is rolled_back, aborted or parked; cause is a word, reason a sentence.
 
-    def __init__(self, cause: str, reason: str, *, outcome: str = ROLLED_BACK, evidence: dict[str, Any] | None = None) -> None:
+    gentle: nobody is hurt by the canary, as far as is known, so that traffic may take its time (release_rollback). asked is the
+    abort request that was followed.
+    """
+
+    def __init__(
+        self,
+        cause: str,
+        reason: str,
+        *,
+        outcome: str = ROLLED_BACK,
+        evidence: dict[str, Any] | None = None,
+        gentle: bool = False,
+        asked: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__(reason)
         self.cause = cause
         self.reason = reason
         self.outcome = outcome
         self.evidence = evidence or {}
+        self.gentle = gentle
+        self.asked = asked
 
 
 class StopHere(Exception):

@@ -19,7 +19,7 @@ from ..traffic.providers import PROVIDERS, router, who_can
 from ..traffic.route import Place, Route, RouteError
 from ..workload import selectors, twin
 from ..workload.revision import knobs_for, knobs_of, revision_of
-from . import capacity, checks_preflight
+from . import capacity, checks_preflight, config_preflight
 from .plan import NEEDS, ROUTED, Step, plan
 from .spec import Spec
 from .values import Problem
@@ -63,6 +63,7 @@ class Target:
     dispersion: dict[str, float]  # by gate; 1.0 without an hour of history
     history_known: bool
     autoscalers: Sequence[JSON] = ()  # kind and name of each that scales stable
+    copies: Sequence[JSON] = ()  # config maps and secrets that travel (release.config_preflight.Copy)
 
     def to_dict(self) -> JSON:
         """The target as JSON."""
@@ -119,7 +120,8 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
     if service is None or container is None or key is None or place is None:
         raise Refused(problems)
     template = deployment["spec"]["template"]
-    new_template = twin.with_version(template, container=container["name"], image=spec.image, patch=spec.template_patch)
+    versioned = twin.with_version(template, container=container["name"], image=spec.image, patch=spec.template_patch)
+    copies, new_template = config_preflight.travel(session, spec, versioned, problems=problems, notes=notes)
     if not rolling:  # which makes no twin: at most its surge comes on top
         capacity.room(session, spec, deployment, new_template, problems=problems, notes=notes)
     metrics = MetricsPreflight({}, None, {}, False)
@@ -150,6 +152,7 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
         dispersion=metrics.dispersion,
         history_known=metrics.history_known,
         autoscalers=scalers,
+        copies=[one.to_dict() for one in copies],
     )
     return Findings(target, metrics.gates, notes)
 
@@ -167,7 +170,7 @@ def missing_rights(session: Session, spec: Spec) -> list[tuple[str, str, str]]:
     """(verb, kind, subresource) that a release needs and that we do not have."""
     own = (("list", "ReplicaSet"),) if spec.strategy == "rolling" else ()
     plain = [(verb, kind, "") for verb, kind in (*NEEDED_RIGHTS, *PROVIDERS[spec.provider].rights, *own)]
-    needed = dict.fromkeys([*plain, *checks_preflight.rights(spec.checks)])
+    needed = dict.fromkeys([*plain, *checks_preflight.rights(spec.checks), *config_preflight.rights(spec.config)])
     return [one for one in needed if not session.allowed(one[0], one[1], spec.namespace, subresource=one[2])]
 
 
@@ -191,12 +194,26 @@ def _deployment(session: Session, spec: Spec, problems: list[Problem]) -> JSON |
             Problem(field, spec.workload, f"a Deployment that is not paused; kubectl rollout resume deployment/{spec.workload}")
         )
     ready = (deployment.get("status") or {}).get("readyReplicas", 0)
-    if not ready:
+    if deployment["spec"].get("replicas", 1) == 0:
+        problems.append(Problem(field, spec.workload, _first_version(spec, deployment)))
+    elif not ready:
         problems.append(Problem(field, spec.workload, "a Deployment with ready pods: without them there is no stable version to return to"))
     elif ready < deployment["spec"].get("replicas", 1):
         wanted = deployment["spec"].get("replicas", 1)
         problems.append(Problem(field, spec.workload, f"a Deployment that is whole; {ready} of {wanted} pods are ready"))
     return deployment
+
+
+def _first_version(spec: Spec, deployment: JSON) -> str:
+    """What to do about a Deployment without replicas: the first version has nothing to be compared with, so it is only deployed."""
+    names = [one["name"] for one in deployment["spec"]["template"]["spec"]["containers"]]
+    container = spec.container or (names[0] if len(names) == 1 else "<container>")
+    kubectl, what = f"kubectl -n {spec.namespace}", f"deployment/{spec.workload}"
+    return (
+        "a Deployment with ready pods; this one has replicas: 0, so there is no stable version to compare with or to return to. "
+        "Deploy the first version without a release (apply its manifest with replicas above 0, or scale it up), and release the next one: "
+        f"{kubectl} set image {what} {container}={spec.image} && {kubectl} scale {what} --replicas=1 && {kubectl} rollout status {what}"
+    )
 
 
 def _container(spec: Spec, deployment: JSON, problems: list[Problem]) -> JSON | None:
@@ -334,9 +351,12 @@ def already_running(session: Session, spec: Spec) -> str | None:
     deployment = session.find("Deployment", spec.namespace, spec.workload)
     if deployment is None or spec.template_patch:
         return None
-    images = {one["name"]: one["image"] for one in deployment["spec"]["template"]["spec"]["containers"]}
+    template = deployment["spec"]["template"]
+    images = {one["name"]: one["image"] for one in template["spec"]["containers"]}
     wanted: Mapping[str, str] = images if spec.container is None else {spec.container: images.get(spec.container, "")}
-    return spec.image if len(wanted) == 1 and spec.image in wanted.values() else None
+    if len(wanted) != 1 or spec.image not in wanted.values():
+        return None
+    return spec.image if config_preflight.travels_already(session, spec, template) else None
 
 
 __all__ = ["ClusterError", "Findings", "Refused", "Target", "able", "already_running", "examine", "missing_rights", "preflight"]

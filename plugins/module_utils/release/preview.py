@@ -16,8 +16,9 @@ from ..cluster.session import Session
 from ..metrics.source import GateReading
 from ..traffic.route import Route
 from ..traffic.router import Router
-from ..workload import autoscaler, twin
+from ..workload import autoscaler, config, twin
 from .checks_spec import CheckSpec, HttpCheck, JobCheck, WebhookCheck, expected
+from .config_preflight import Copy, body_of
 from .job import environment, job_body, job_name, template_of
 from .parts import GateSpec
 from .plan import TRAFFIC, Step, plan
@@ -79,6 +80,7 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
     said += [f"  first to the canary, whatever the weight, and until it is everywhere: requests with {match}" for match in spec.matches]
     if spec.strategy == "shadow":
         said.append("  copies are real requests to the canary: what it writes, sends or charges for, it does twice")
+    said += [f"  travels with the version: {Copy(**one)}" for one in target.copies]
     said += [line for check in spec.checks for line in _check_lines(check)]
     for gate in spec.gates:
         said.append("  gate " + _gate_line(spec, gate, found.gates[gate.name], target.dispersion[gate.name]))
@@ -90,6 +92,9 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
         said.append(f"  capacity: up to {most} more pods of {target.workload}'s size while it runs")
     else:
         said.append(f"  {' · '.join(f'{name} {value}' for name, value in sorted(knobs.items()))}")
+    if spec.rollback != "instant":
+        pace = f", {spec.rollback_step_seconds:g} s apart unless users are hurt" if spec.rollback == "stepped" else ""
+        said.append(f"  traffic would come back {spec.rollback.replace('_', ' ')}{pace}")
     if spec.gates and not found.target.history_known:
         said.append("  less than an hour of history: errors are taken to be independent (dispersion 1)")
     said += [f"  {note}" for note in found.notes]
@@ -157,8 +162,10 @@ def _differences(session: Session, spec: Spec, found: Findings, router: Router) 
     target, namespace = found.target, found.target.namespace
     service = session.get("Service", namespace, target.service)
     deployment = session.get("Deployment", namespace, target.workload)
+    copies = [_copied(session, spec, Copy(**one)) for one in target.copies]
     if target.revision is not None:
-        return [_promoted(session, found, deployment, [add(f"/spec/{name}", value) for name, value in target.new_knobs.items()])]
+        knobs = [add(f"/spec/{name}", value) for name, value in target.new_knobs.items()]
+        return [*copies, _promoted(session, found, deployment, knobs)]
     size = next(step.size_percent for step in plan(spec) if step.kind == "deploy")
     steering = next(step for step in plan(spec) if step.kind in TRAFFIC)
     bodies = [twin.canary_service(service, key=target.switch_label, release_id="preview")]
@@ -174,7 +181,7 @@ def _differences(session: Session, spec: Spec, found: Findings, router: Router) 
             replicas=twin.replicas_for(size, target.stable_replicas),
         )
     )
-    shown = [_shown(None, session.create(body, dry_run=True), f"{body['kind']}/{body['metadata']['name']}") for body in bodies]
+    shown = copies + [_shown(None, session.create(body, dry_run=True), f"{body['kind']}/{body['metadata']['name']}") for body in bodies]
     shown += [_shown(None, body, f"Job/{body['metadata']['name']}") for body in _jobs(session, spec, target)]
     route = Route(steering.weight_percent, spec.matches, steering.mirror_percent)
     before, after = router.preview(route)
@@ -183,6 +190,19 @@ def _differences(session: Session, spec: Spec, found: Findings, router: Router) 
         return shown
     shown += [_raised(session, target, **one) for one in target.autoscalers]
     return [*shown, _promoted(session, found, deployment, [])]
+
+
+def _copied(session: Session, spec: Spec, one: Copy) -> JSON:
+    """What a copy is made of, and the copy."""
+    before = {"kind": one.kind, **session.get(one.kind, spec.namespace, one.source)}
+    after = body_of(session, spec, one, release_id="preview", owner=None)
+    before_text, after_text = (json.dumps(config.shown(each), indent=2, sort_keys=True) + "\n" for each in (before, after))
+    return {
+        "before": before_text,
+        "after": after_text,
+        "before_header": f"{one.kind}/{one.source}",
+        "after_header": f"{one.kind}/{one.name}",
+    }
 
 
 def _promoted(session: Session, found: Findings, deployment: JSON, operations: list[Operation]) -> JSON:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from ..cluster.errors import ClusterError, Conflict, Superseded, Unreachable
 from ..cluster.patch import expect, replace
@@ -17,7 +17,7 @@ from ..metrics.source import Silence
 from ..traffic.route import HOME, RouteError
 from ..workload.deployment import rollout
 from ..workload.twin import SUFFIX
-from . import check_job
+from . import check_job, config, shape
 from .context import Context
 from .ending import PARKED, TurnBack
 from .floors import stable_size
@@ -26,11 +26,16 @@ from .rolling import undo_operations
 PATIENCE_SECONDS = 900.0
 STABLE_READY_SECONDS = 120.0
 LEAST_DRAIN_SECONDS = 1.0
+KEEP = "keep"  # release_on_no_stable: rather the canary than nobody
+Result = TypeVar("Result")
 SILENCE_SECONDS = 120.0  # longest wait for counters that stand still, beyond the drain
 
 
-def turn_back(context: Context, why: TurnBack) -> None:
-    """Return traffic to stable, then remove the canary. Journals the ending; raises Superseded when another runner holds the release."""
+def turn_back(context: Context, why: TurnBack) -> str:
+    """Return traffic to stable, then remove the canary; the outcome, parked when the canary had to keep the traffic.
+
+    Journals the ending; raises Superseded when another runner holds the release.
+    """
     context.live.say(
         "ROLL BACK" if why.outcome != PARKED else "PARK",
         f"at {context.route}: {why.reason}",
@@ -42,16 +47,50 @@ def turn_back(context: Context, why: TurnBack) -> None:
     _best_effort_journal(context, f"returning traffic: {why.cause}")
     if context.state.stable_changed:
         patiently(context, lambda: _undo_template(context))
+    try:
+        shape.fill_stable(context, why)
+        if not patiently(context, lambda: _stable_can_serve(context)):
+            return _keep(context, why)
+        stepped = shape.step_down(context, why)
+    except Superseded:
+        raise
+    except BaseException:
+        patiently(context, lambda: _return_traffic(context))
+        raise
+    if stepped and not patiently(context, lambda: _stable_can_serve(context)):
+        return _keep(context, why)
     patiently(context, lambda: _return_traffic(context))
     if why.outcome == PARKED:
         context.state.phase = "parked"
         patiently(context, context.write)
     else:
         patiently(context, lambda: remove_canary(context))
+        config.tidy(context, every=False)
+    return why.outcome
+
+
+def _keep(context: Context, why: TurnBack) -> str:
+    """Leave the canary serving, for nobody else could: release_on_no_stable is keep."""
+    target, state = context.target, context.state
+    scale = f"kubectl -n {context.namespace} scale deployment/{target.workload} --replicas={target.stable_replicas}"
+    state.reason = (
+        f"{why.reason}; but {_no_stable(context)}, so the canary keeps its {context.route} (release_on_no_stable is keep). "
+        f"Bring stable back ({scale}), then abort the release, or run it again to go on"
+    )
+    state.phase, state.outcome = "parked", PARKED
+    context.live.say("PARK", state.reason)
+    patiently(context, context.write)
+    return PARKED
+
+
+def _no_stable(context: Context) -> str:
+    """That stable has no ready pod, and whether it was scaled to none."""
+    found = context.session.find("Deployment", context.namespace, context.target.workload)
+    why = " is gone" if found is None else " has replicas: 0" if found["spec"].get("replicas", 1) == 0 else ""
+    return f"Service {context.target.service} has no ready endpoint" + (f" (Deployment {context.target.workload}{why})" if why else "")
 
 
 def _return_traffic(context: Context) -> None:
-    _await_stable(context)
     began = time.perf_counter()
     try:
         after = context.router.give_back(context.token)
@@ -65,21 +104,27 @@ def _return_traffic(context: Context) -> None:
     _best_effort_journal(context, "removing the canary")
 
 
-def _await_stable(context: Context) -> None:
-    """Traffic returns only to ready pods. If stable has none and the canary has, wait a while for it: the lesser evil."""
+def _stable_can_serve(context: Context) -> bool:
+    """Traffic returns only to ready pods. If stable has none and the canary has, wait a while for it: the lesser evil.
+
+    False when the canary is to keep the traffic; True all the same when it could not either, or release_on_no_stable says so.
+    """
     deadline = context.process.clock() + STABLE_READY_SECONDS
     said = False
     while context.stable_ready() == 0:
-        if context.process.clock() > deadline or context.ready_endpoints(context.target.service + SUFFIX) == 0:
-            context.live.say("warning", f"Service {context.target.service} has no ready endpoint; returning traffic to it all the same")
-            return
+        serves = context.ready_endpoints(context.target.service + SUFFIX) > 0
+        if serves and context.spec.on_no_stable == KEEP and context.process.clock() > deadline:
+            return False
+        if not serves or context.process.clock() > deadline:
+            context.live.say("warning", f"{_no_stable(context)}; returning traffic to it all the same")
+            return True
         if not said:
-            context.live.say(
-                "hold",
-                f"{context.target.service} has no ready endpoint; the canary keeps the traffic for up to {STABLE_READY_SECONDS:.0f} s",
-            )
+            service = context.target.service
+            words = f"{service} has no ready endpoint; the canary keeps the traffic for up to {STABLE_READY_SECONDS:.0f} s"
+            context.live.say("hold", words)
             said = True
         context.pause(1.0)
+    return True
 
 
 def _undo_template(context: Context) -> None:
@@ -153,14 +198,13 @@ def _ours(found: dict[str, Any]) -> bool:
     return (found["metadata"].get("labels") or {}).get("app.kubernetes.io/managed-by") == "progressive.delivery"
 
 
-def patiently(context: Context, action: Callable[[], None]) -> None:
+def patiently(context: Context, action: Callable[[], Result]) -> Result:
     """Do it, again and again while the API server does not answer, for a quarter of an hour: there is nobody else to do it."""
     deadline = context.process.clock() + PATIENCE_SECONDS
     said = False
     while True:
         try:
-            action()
-            return
+            return action()
         except Superseded:
             raise
         except (Unreachable, Conflict) as error:

@@ -16,6 +16,7 @@ from ..cluster.errors import Conflict
 from ..cluster.patch import Operation, add, expect, pointer, remove, replace
 from ..workload.deployment import Rollout, hopeless, is_ready, not_ready, rollout
 from ..workload.revision import KNOBS
+from . import config
 from .context import Context
 from .ending import TurnBack
 from .plan import Step
@@ -32,6 +33,7 @@ def pods_for(percent: int, replicas: int) -> int:
 
 def roll(context: Context, step: Step, watch: Watch) -> None:
     """Let new pods replace old ones until they are the step's share, and stop there; at 100 all are new."""
+    config.copy(context)
     if not context.state.stable_changed:
         context.state.stable_changed = True
         context.write("roll: the Deployment takes the new template")

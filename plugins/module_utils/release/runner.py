@@ -109,8 +109,7 @@ def _journaled(context: Context, doing: str) -> None:
 
 
 def _end_back(context: Context, why: TurnBack) -> str:
-    turn_back(context, why)
-    if why.outcome == PARKED:
+    if turn_back(context, why) == PARKED:
         _let_go(context)
         return PARKED
     return _finish(context, why.outcome, why.reason)

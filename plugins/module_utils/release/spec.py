@@ -12,8 +12,9 @@ from difflib import get_close_matches
 from typing import Any
 
 from ..traffic.route import Match
-from . import checks_spec, parts
+from . import checks_spec, config_spec, parts
 from .checks_spec import CheckSpec
+from .config_spec import ConfigSpec
 from .parts import LONGEST_WORKLOAD, GateSpec, StepSpec
 from .values import Problem, Reader
 
@@ -25,6 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "release_image": None,
     "release_container": None,
     "release_template_patch": None,
+    "release_config": None,
     "release_strategy": "canary",
     "release_traffic": None,
     "release_rolling": None,
@@ -35,6 +37,9 @@ DEFAULTS: dict[str, Any] = {
     "release_gates": [{"name": "errors", "error_rate": {"max": "1%"}}],
     "release_skip_gates": [],
     "release_on_inconclusive": "roll_back",
+    "release_rollback": "instant",
+    "release_rollback_step_seconds": 5,
+    "release_on_no_stable": "return",
     "release_prometheus": None,
     "release_metrics_source": "auto",
     "release_minimum_step_seconds": 0,
@@ -60,6 +65,7 @@ RESERVED = frozenset(
         "release_reason",
     }
 )
+SHAPES = ("instant", "capacity_first", "stepped")  # how traffic comes back
 STRATEGIES = ("canary", "blue_green", "shadow", "rolling")
 SOURCES = ("auto", "istio_destination", "istio_source", "http")
 IMAGE_PART = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
@@ -84,6 +90,7 @@ class Spec:
     image: str
     container: str | None
     template_patch: dict[str, Any] | None
+    config: ConfigSpec | None
     strategy: str
     provider: str
     service: str | None
@@ -97,6 +104,9 @@ class Spec:
     checks: tuple[CheckSpec, ...]
     gates: tuple[GateSpec, ...]
     on_inconclusive: str
+    rollback: str
+    rollback_step_seconds: float
+    on_no_stable: str
     prometheus_url: str | None
     prometheus_service: tuple[str, str, str] | None  # namespace, name, port
     metrics_source: str
@@ -115,6 +125,7 @@ class Spec:
         fields = asdict(self)
         fields.pop("stop_after")
         fields["checks"] = tuple(one.to_dict() for one in self.checks)
+        fields["config"] = self.config.to_dict() if self.config else None
         return fields
 
 
@@ -140,6 +151,7 @@ def parse(given: Mapping[str, Any]) -> Spec:
             read.refuse(name, given[name], f"no such option; known: {', '.join(DEFAULTS)}")
     fields: dict[str, Any] = {}
     fields.update(_identity(read, values))
+    fields["config"] = config_spec.config(read, values["release_config"])
     fields.update(parts.traffic(read, values["release_traffic"]))
     fields["rolling"] = parts.rolling(read, values["release_rolling"])
     fields["matches"] = parts.matches(read, values["release_match"])
@@ -178,8 +190,25 @@ def _fits_strategy(read: Reader, given: Mapping[str, Any], fields: Mapping[str, 
             given["release_checks"],
             "nothing: checks ask the canary's own Service, and rolling makes none; use blue_green",
         )
+    _fits_rollback(read, given, fields)
     if strategy == "shadow" and not fields["gates"]:
         read.refuse("release_gates", given.get("release_gates"), "at least one gate: a shadow without one compares nothing")
+
+
+def _fits_rollback(read: Reader, given: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
+    strategy, shape = fields["strategy"], fields["rollback"]
+    if strategy in ("rolling", "shadow"):
+        for name, default in (("release_rollback", "instant"), ("release_on_no_stable", "return")):
+            if fields[name.removeprefix("release_")] != default:
+                does = "its way back is the old template" if strategy == "rolling" else "it gives the canary no traffic that could return"
+                read.refuse(name, given[name], f"{default}: strategy {strategy} knows nothing else; {does}")
+    elif shape == "stepped" and (strategy != "canary" or fields["provider"] == "service"):
+        who = f"strategy {strategy}" if strategy != "canary" else "provider service"
+        read.refuse(
+            "release_rollback", shape, f"instant or capacity_first: {who} moves all traffic at once and has no weights to step down"
+        )
+    if given.get("release_rollback_step_seconds") is not None and shape != "stepped":
+        read.refuse("release_rollback_step_seconds", given["release_rollback_step_seconds"], "nothing, unless release_rollback is stepped")
 
 
 def _identity(read: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -222,6 +251,7 @@ def _limits(read: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
         "match_seconds": (0, 7 * 86400),
         "minimum_step_seconds": (0, 7 * 86400),
         "verify_seconds": (0, 7 * 86400),
+        "rollback_step_seconds": (1, 600),
         "no_data_seconds": (5, 86400),
         "max_hold_seconds": (10, 7 * 86400),
         "ready_timeout_seconds": (5, 7200),
@@ -241,6 +271,8 @@ def _limits(read: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
     limits["on_inconclusive"] = read.choice(
         "release_on_inconclusive", values["release_on_inconclusive"], ("roll_back", "promote", "ask"), "roll_back"
     )
+    limits["rollback"] = read.choice("release_rollback", values["release_rollback"], SHAPES, "instant")
+    limits["on_no_stable"] = read.choice("release_on_no_stable", values["release_on_no_stable"], ("return", "keep"), "return")
     limits["metrics_source"] = read.choice("release_metrics_source", values["release_metrics_source"], SOURCES, "auto")
     limits["stop_after"] = read.text("release_stop_after", values["release_stop_after"])
     return limits

@@ -13,6 +13,7 @@ from ..cluster.patch import expect, replace
 from ..traffic.route import HOME, Route, RouteEdited, RouteError
 from ..workload import twin
 from ..workload.deployment import Rollout, hopeless, image_digest, not_ready, rollout
+from . import config
 from .checks import check
 from .context import Context
 from .ending import TurnBack
@@ -34,8 +35,9 @@ def validate(context: Context, step: Step, watch: Watch) -> None:
 
 
 def deploy(context: Context, step: Step, watch: Watch) -> None:
-    """Create the canary's Service, DestinationRule and twin; wait until its pods are ready. No traffic moves."""
+    """Create what the new template refers to, the canary's Service, DestinationRule and twin; wait until its pods are ready."""
     target, release_id = context.target, context.state.release_id
+    config.copy(context)
     service = context.session.get("Service", context.namespace, target.service)
     _create_ours(context, twin.canary_service(service, key=target.switch_label, release_id=release_id))
     if target.destination_rule:
@@ -137,7 +139,7 @@ def promote(context: Context, step: Step, watch: Watch) -> None:
         state = rollout(context.session.get("Deployment", context.namespace, target.workload), enough=stable_size(context))
         if state.failed and not state.complete:
             raise TurnBack("promote", f"{target.workload} does not roll out: {state.failed}")
-        return state.complete and context.stable_ready() >= state.wanted
+        return state.complete and context.stable_ready() >= max(1, state.wanted)
 
     watch.wait(whole, timeout_seconds=context.spec.ready_timeout_seconds, what=f"{target.workload} was not whole", cause="promote")
     watch.linger(SETTLE_SECONDS)
@@ -157,6 +159,7 @@ def clean_up(context: Context, step: Step, watch: Watch) -> None:
         remove_canary(context)
     except (Conflict, NotFound, Rejected) as error:
         context.live.say("warning", f"the canary could not be removed: {error}")
+    config.tidy(context, every=True)
 
 
 HANDLERS = {
@@ -215,9 +218,9 @@ def _await_twin(context: Context, watch: Watch) -> None:
 def _take_template(context: Context) -> None:
     target = context.target
     current = context.session.get("Deployment", context.namespace, target.workload)["spec"]["template"]
-    if _same_version(current, target.new_template, target.container):
-        return
     if current != target.original_template:
+        if _same_version(current, target.new_template, target.container):
+            return
         raise TurnBack("edited", f"the template of Deployment {target.workload} was edited by somebody else during the release")
     operations = [expect("/spec/template", target.original_template), replace("/spec/template", target.new_template)]
     try:

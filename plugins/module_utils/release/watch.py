@@ -111,11 +111,21 @@ class Watch:
         context = self._context
         stop = context.process.why_stop()
         if stop:
-            raise TurnBack("runner_stopped", stop)
+            raise TurnBack("runner_stopped", stop, gentle=True)
         if context.process.clock() > context.deadline_at:
-            raise TurnBack("deadline", f"not finished within release_deadline_seconds ({context.spec.deadline_seconds:.0f} s)")
+            late = f"not finished within release_deadline_seconds ({context.spec.deadline_seconds:.0f} s)"
+            raise TurnBack("deadline", late, gentle=True)
         try:
             self._lease_and_abort()
+        except Unreachable as error:
+            self._api_is_silent(error)
+            return
+        self.harm()
+
+    def harm(self) -> None:
+        """Check the canary's pods and the gates alone. Raises TurnBack; a gentle one says that the gates cannot decide."""
+        context = self._context
+        try:
             if self._serving:
                 self._pods()
         except Unreachable as error:
@@ -137,7 +147,7 @@ class Watch:
         request = context.journal.poll()
         if request is not None:
             who, why = request.get("by", "somebody"), request.get("reason") or "no reason given"
-            raise TurnBack("aborted", f"aborted by {who}: {why}", outcome=ABORTED)
+            raise TurnBack("aborted", f"aborted by {who}: {why}", outcome=ABORTED, gentle=True, asked=request)
         context.keep_lease()
 
     def _pods(self) -> None:
@@ -226,7 +236,7 @@ class Watch:
                 return
             outcome = PARKED if policy == "ask" else "rolled_back"
             words = f"{verdict.reason}; release_on_inconclusive is {policy}"
-            raise TurnBack(verdict.cause, words, outcome=outcome, evidence=verdict.evidence)
+            raise TurnBack(verdict.cause, words, outcome=outcome, evidence=verdict.evidence, gentle=True)
 
 
 def _versus(canary: Counts | None, stable: Counts | None) -> str:

@@ -21,6 +21,8 @@ HOPELESS = frozenset(
         "RunContainerError",
     }
 )
+# a busy kubelet waits a second for a config map or secret that is new, says this, and tries again
+NOT_YET = ("failed to sync configmap cache", "failed to sync secret cache")
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def hopeless(pods: Iterable[JSON]) -> str | None:
     for pod in pods:
         for container in _containers(pod):
             waiting = (container.get("state") or {}).get("waiting") or {}
-            if waiting.get("reason") in HOPELESS:
+            if waiting.get("reason") in HOPELESS and not (waiting.get("message") or "").startswith(NOT_YET):
                 return f"pod {pod['metadata']['name']}: {waiting['reason']}: {waiting.get('message', '')}".strip()
             if waiting.get("reason") == "CrashLoopBackOff":
                 return f"pod {pod['metadata']['name']} crashes: {_last_words(container)}"

@@ -179,9 +179,9 @@ class FakeApi(Session):
 
     def _delete(self, one: Request, query: JSON) -> JSON:
         found = self._existing(one)
-        uid = ((one.body or {}).get("preconditions") or {}).get("uid")
-        if uid and uid != found["metadata"]["uid"]:
-            raise error_for(409, "Conflict", f"the UID in the precondition ({uid}) does not match", str(one))
+        for field, wanted in ((one.body or {}).get("preconditions") or {}).items():
+            if wanted != found["metadata"][field]:
+                raise error_for(409, "Conflict", f"the {field} in the precondition ({wanted}) does not match", str(one))
         del self.objects[_key(found)]
         self._reconcile()
         return {"status": "Success"}

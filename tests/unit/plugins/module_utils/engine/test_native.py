@@ -33,7 +33,7 @@ def change(world, kind, edit):
     ("kind", "edit", "field", "words"),
     [
         ("Deployment", lambda d: d["spec"].update(paused=True), "release_workload", "not paused"),
-        ("Deployment", lambda d: d["spec"].update(replicas=0), "release_workload", "no stable version to return to"),
+        ("Deployment", lambda d: d["spec"].update(replicas=0), "release_workload", "no stable version to compare with or to return to"),
         (
             "Deployment",
             lambda d: d["metadata"].update(annotations={"argocd.argoproj.io/tracking-id": "x"}),
@@ -49,6 +49,24 @@ def change(world, kind, edit):
 def test_a_target_where_a_release_cannot_work_is_refused_before_anything_changes(world, kind, edit, field, words):
     change(world, kind, edit)
     assert words in refused(world)[field]
+
+
+def test_a_first_version_is_deployed_by_the_command_that_the_refusal_ends_with(world):
+    change(world, "Deployment", lambda d: d["spec"].update(replicas=0))
+    assert refused(world)["release_workload"].endswith(
+        ": kubectl -n eu set image deployment/shop app=shop:2 && kubectl -n eu scale deployment/shop --replicas=1"
+        " && kubectl -n eu rollout status deployment/shop"
+    )
+
+
+def test_pods_that_fail_are_no_first_version_but_somebody_must_look(world):
+    world.controllers = []
+    found = world.stored("Deployment", "eu", "shop")
+    found["status"].update(readyReplicas=0)
+    world.put(found)
+    assert refused(world)["release_workload"].startswith(
+        "a Deployment with ready pods: without them there is no stable version to return to"
+    )
 
 
 def test_missing_rights_are_all_named_at_once(world):

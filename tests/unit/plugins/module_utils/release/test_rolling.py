@@ -8,6 +8,7 @@ import copy
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.release import record
 from ansible_collections.progressive.delivery.plugins.module_utils.release.rolling import pods_for
+from ansible_collections.progressive.delivery.plugins.module_utils.workload import config
 from ansible_collections.progressive.delivery.plugins.module_utils.workload.revision import knobs_for, revision_of
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_world import World
 
@@ -32,7 +33,7 @@ class RollingWorld(World):
             "name": "shop-old", "namespace": "eu", "labels": {"pod-template-hash": "old"}, "ownerReferences": [owner],
             "annotations": {"deployment.kubernetes.io/revision": "1"},
         }  # fmt: skip
-        self.put({"kind": "ReplicaSet", "metadata": meta, "spec": {}})
+        self.put({"kind": "ReplicaSet", "metadata": meta, "spec": {"template": found["spec"]["template"]}})
         self.controllers = [self._roll, self._endpoints]
         self._roll()
 
@@ -58,7 +59,9 @@ class RollingWorld(World):
                 "name": f"shop-{number}", "namespace": "eu", "uid": f"{number}-{new}",
                 "labels": {"app": "shop", "pod-template-hash": "new" if new else "old"},
             }  # fmt: skip
-            self.objects["Pod", "eu", f"shop-{number}"] = {"metadata": meta, "status": {"conditions": [condition]}}
+            self.objects["Pod", "eu", f"shop-{number}"] = {
+                "metadata": meta, "spec": {"containers": []}, "status": {"conditions": [condition]},
+            }  # fmt: skip
 
 
 @pytest.fixture
@@ -83,6 +86,20 @@ def test_a_stop_brings_the_template_and_every_knob_back(world, where):
     found = world.stored("Deployment", "eu", "shop")["spec"]
     assert (world.image, found["strategy"], "paused" in found, world.new_pods) == ("shop:1", BEFORE, False, 0)
     assert record.load(world, "eu", "shop").state.phase == "ended"
+
+
+@pytest.mark.parametrize(("where", "copies"), [("nowhere", 1), ("2 of 4 ready pods", 0)], ids=["good", "stopped"])
+def test_configuration_travels_with_pods_that_are_replaced_and_goes_back_with_the_template(world, where, copies):
+    found = world.stored("Deployment", "eu", "shop")
+    found["spec"]["template"]["spec"]["containers"][0]["envFrom"] = [{"configMapRef": {"name": "env"}}]
+    world.put(found)
+    world.put({"kind": "ConfigMap", "metadata": {"name": "env", "namespace": "eu"}, "data": {"LIMIT": "5"}})
+    world.at[where] = lambda: setattr(world, "stop", "told to stop")
+    world.start(**ROLLING, release_config={})
+    template = world.stored("Deployment", "eu", "shop")["spec"]["template"]
+    made = [name for name in world.names("ConfigMap") if name.startswith("env-")]
+    assert len(made) == copies
+    assert config.references(template) == {("ConfigMap", made[0] if made else "env"): True}
 
 
 def test_pods_that_never_become_ready_are_taken_back(world):

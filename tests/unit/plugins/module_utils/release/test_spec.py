@@ -9,7 +9,7 @@ from dataclasses import fields
 import pytest
 import yaml
 from ansible_collections.progressive.delivery.plugins.module_utils.release.checks_spec import CheckSpec, HttpCheck
-from ansible_collections.progressive.delivery.plugins.module_utils.release.command import parse_command, parse_reference
+from ansible_collections.progressive.delivery.plugins.module_utils.release.config_spec import ConfigSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.parts import MOST_STEPS, GateSpec, StepSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import (
     DEFAULTS,
@@ -48,6 +48,7 @@ def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
         image="registry.example/shop:2.4.0",
         container=None,
         template_patch=None,
+        config=None,
         strategy="canary",
         provider="istio",
         service=None,
@@ -61,6 +62,9 @@ def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
         checks=(),
         gates=(GateSpec("errors", "error_rate", 0.01, None),),
         on_inconclusive="roll_back",
+        rollback="instant",
+        rollback_step_seconds=5,
+        on_no_stable="return",
         prometheus_url="http://prometheus.example",
         prometheus_service=None,
         metrics_source="auto",
@@ -83,6 +87,10 @@ FIELDS = {
     "image": ({"release_image": " shop@sha256:" + "a" * 64}, "shop@sha256:" + "a" * 64),
     "container": ({"release_container": "app"}, "app"),
     "template_patch": ({"release_template_patch": "{spec: {priorityClassName: high}}"}, {"spec": {"priorityClassName": "high"}}),
+    "config": (
+        {"release_config": "{secrets: [tls], data: {env: {LIMIT: '5', OLD: null}}}"},
+        ConfigSpec(True, ("tls",), {"env": {"LIMIT": "5", "OLD": None}}),
+    ),
     "strategy": ({"release_strategy": "canary"}, "canary"),
     "provider": ({"release_traffic": {"provider": "istio"}}, "istio"),
     "service": ({"release_traffic": {"service": "front"}}, "front"),
@@ -108,6 +116,9 @@ FIELDS = {
     ),
     "gates": ({"release_gates": [LATENCY]}, (GateSpec("slow", "latency", 0.01, 500.0),)),
     "on_inconclusive": ({"release_on_inconclusive": "ask"}, "ask"),
+    "rollback": ({"release_rollback": "capacity_first"}, "capacity_first"),
+    "rollback_step_seconds": ({"release_rollback": "stepped", "release_rollback_step_seconds": "30s"}, 30.0),
+    "on_no_stable": ({"release_on_no_stable": "keep"}, "keep"),
     "prometheus_url": ({"release_prometheus": {"url": "https://p.example/prometheus"}}, "https://p.example/prometheus"),
     "prometheus_service": ({"release_prometheus": "service: monitoring/prometheus:9090"}, ("monitoring", "prometheus", "9090")),
     "metrics_source": ({"release_metrics_source": "http"}, "http"),
@@ -375,26 +386,3 @@ def test_a_template_patch_changes_only_metadata_and_spec():
 def test_where_a_run_stops_is_no_part_of_what_makes_it_the_same_release():
     assert parse({**LEAST, "release_stop_after": "deploy"}).to_dict() == parse(LEAST).to_dict()
     assert parse({**LEAST, "release_drain_seconds": 1}).to_dict() != parse(LEAST).to_dict()
-
-
-def test_a_reference_needs_a_namespace_and_a_name_only_where_one_is_meant():
-    assert parse_reference({"release_namespace": "shop"}, name_is_required=False).name is None
-    assert parse_reference({"release_namespace": "shop", "release_name": "a"}, name_is_required=True).name == "a"
-    for given_values, required in (({"release_namespace": "shop"}, True), ({"release_name": "a"}, False)):
-        with pytest.raises(SpecError, match="is required"):
-            parse_reference(given_values, name_is_required=required)
-
-
-def test_a_command_names_who_gave_it_and_why():
-    target = {"release_name": "a", "release_namespace": "shop"}
-    command = parse_command({**target, "command": "abort", "by": "mia", "release_reason": "errors at checkout"})
-    assert (command.command, command.namespace, command.name, command.by, command.reason) == (
-        "abort",
-        "shop",
-        "a",
-        "mia",
-        "errors at checkout",
-    )
-    assert parse_command(target).by
-    with pytest.raises(SpecError, match="one of abort"):
-        parse_command({**target, "command": "promote"})

@@ -151,7 +151,10 @@ def test_a_pod_that_cannot_start_is_hopeless(reason):
     assert hopeless([pod(), waiting]) == f"pod p: {reason}: no such tag"
 
 
-@pytest.mark.parametrize("state", [{"waiting": {"reason": "ContainerCreating"}}, {"running": {}}, {"waiting": {}}])
+BUSY = {"reason": "CreateContainerConfigError", "message": "failed to sync configmap cache: timed out waiting for the condition"}
+
+
+@pytest.mark.parametrize("state", [{"waiting": {"reason": "ContainerCreating"}}, {"running": {}}, {"waiting": {}}, {"waiting": BUSY}])
 def test_a_pod_that_is_still_starting_is_not_hopeless(state):
     assert hopeless([pod(ready=False, state=state), {"metadata": {"name": "q"}}]) is None
 
