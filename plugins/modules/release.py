@@ -166,7 +166,8 @@ options:
         description: Its Service as V(namespace/name:port), reached through the API server.
         type: str
   release_metrics_source:
-    description: Where requests are counted. V(auto) takes the first of V(istio_destination) and V(istio_source) that has data.
+    description: Where requests are counted. V(auto) takes the first of V(istio_destination) and V(istio_source) that has data; for
+      V(release_strategy=rolling), which needs counters by pod, of V(istio_destination) and V(http).
     type: str
     choices: [auto, istio_destination, istio_source, http]
     default: auto

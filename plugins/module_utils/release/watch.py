@@ -61,6 +61,11 @@ class Watch:
         self.verdict: Verdict | None = None
         self.stable_requests: int | None = None  # in the last closed look of this step
 
+    def prepare(self) -> None:
+        """The traffic is about to move: a source that reads for itself takes its zero before, or the first second would be lost."""
+        if self._context.source is not None:
+            self._context.source.prepare()
+
     def enter(self, step: Step) -> None:
         """Judge what follows as part of this step: the weight has just become its weight."""
         matched_only = step.kind == "match"  # who they are and how many is not ours to say: judged by the limits alone
