@@ -12,7 +12,7 @@ from typing import Any
 from ..cluster.errors import ClusterError
 from ..cluster.kinds import KINDS
 from ..cluster.session import Session
-from ..metrics.pod_inspect import inspect_any
+from ..metrics.pod_inspect import inspect
 from ..release import doctor as rules
 from ..release.preflight import CAUGHT, MISSED, Refused, able, examine, missing_rights
 from ..release.spec import Spec, SpecError, parse
@@ -140,7 +140,7 @@ def _gates(session: Session, spec: Spec, objects: Mapping[str, list[JSON]]) -> l
     if not spec.gates or service is None or deployment is None:
         return []
     problems: list[Problem] = []
-    found = inspect_any(
+    found = inspect(
         session, spec, deployment, service["metadata"]["name"], transport(session, spec), problems=problems, container=spec.container
     )
     silent = rules.silent_gates(found.gates) if not problems else []

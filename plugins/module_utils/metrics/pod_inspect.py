@@ -18,7 +18,8 @@ from .counters import STABLE, Counters, PodCounters, Reading
 from .exposition import names_like_requests
 from .pod_source import PodReader, running, shown
 from .prometheus import Unavailable
-from .source import GateReading, MetricsPreflight, gate_counts, inspect
+from .source import GateReading, MetricsPreflight, gate_counts
+from .source import inspect as inspect_prometheus
 
 JSON = dict[str, Any]
 SAMPLE_SECONDS = 3.0  # between the two reads that tell today's traffic
@@ -27,7 +28,7 @@ HISTORY = {"istio": ("istio_destination",), "envoy": ("istio_destination", "isti
 NOTHING = MetricsPreflight({}, None, {}, False)
 
 
-def inspect_any(
+def inspect(
     session: Session,
     spec: Spec,
     deployment: JSON,
@@ -38,13 +39,13 @@ def inspect_any(
     container: str | None = None,
     revision: str | None = None,
 ) -> MetricsPreflight:
-    """What inspect tells, of whatever source the spec names. transport: Prometheus, where there is one. Raises ClusterError."""
+    """How the gates stand before the release, of whatever source the spec names. transport: Prometheus, where there is one. Raises ClusterError."""
     if spec.pods is None:
-        return inspect(spec, service, transport, problems, revision=revision)
+        return inspect_prometheus(spec, service, transport, problems, revision=revision)
     found = inspect_pods(session, spec, deployment, container, problems=problems)
     if problems or transport is None:
         return found
-    history = inspect(spec, service, transport, problems, revision=revision, among=HISTORY[spec.pods.family])
+    history = inspect_prometheus(spec, service, transport, problems, revision=revision, among=HISTORY[spec.pods.family])
     return replace(history, source=found.source)
 
 

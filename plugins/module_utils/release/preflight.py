@@ -12,7 +12,7 @@ from typing import Any
 from ..cluster.errors import ClusterError, Conflict, Rejected
 from ..cluster.kinds import plural
 from ..cluster.session import Session
-from ..metrics.pod_inspect import inspect_any
+from ..metrics.pod_inspect import inspect
 from ..metrics.source import GateReading, MetricsPreflight
 from ..traffic import istio
 from ..traffic.place import GITOPS_MARKS, Asked, Unusable
@@ -126,7 +126,7 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
     metrics = MetricsPreflight({}, None, {}, False)
     if spec.gates:
         name = service["metadata"]["name"]
-        metrics = inspect_any(session, spec, deployment, name, transport, problems=problems, container=container["name"], revision=revision)
+        metrics = inspect(session, spec, deployment, name, transport, problems=problems, container=container["name"], revision=revision)
     if problems:
         raise Refused(problems)
     own_labels = deployment["spec"]["selector"].get("matchLabels") or {}
