@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -113,8 +115,15 @@ class PodReader:
             path += "?" + urlencode({"usedonly": "", **({} if whole else {"filter": self.family.only})})
         answer = self._session.raw(path, read_seconds=READ_SECONDS)
         if answer.status != 200:
-            raise Unavailable(f"HTTP {answer.status}: {' '.join(answer.text.split())[:QUOTED]}")
+            raise Unavailable(f"HTTP {answer.status}: {_said(answer.text)}")
         return answer.text
+
+
+def _said(text: str) -> str:
+    """The beginning of an answer in one line; of the API server's own words only the sentence."""
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        text = json.loads(text)["message"]
+    return " ".join(str(text).split())[:QUOTED]
 
 
 def _outcome(future: Future[str]) -> str | Exception:

@@ -271,8 +271,8 @@ def pods(read: Reader, value: Any, *, source: str) -> PodsSpec | None:
         port = _port(read, found["port"])
     if found.get("path") is not None:
         path = found["path"]
-        if not isinstance(path, str) or not re.fullmatch(r"/[^\s?#]*", path):
-            read.refuse("release_pods.path", path, "a path that begins with / and has no query, such as /metrics")
+        if not isinstance(path, str) or not re.fullmatch(r"/[A-Za-z0-9._~/-]*", path) or ".." in path:
+            read.refuse("release_pods.path", path, "a path of letters, digits and ._~-/ that begins with / and has no .., such as /metrics")
     scheme = read.choice("release_pods.scheme", found.get("scheme"), ("http", "https"), "http")
     return PodsSpec(family, port, path, scheme)
 

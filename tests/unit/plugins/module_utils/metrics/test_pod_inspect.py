@@ -72,9 +72,7 @@ def test_with_a_prometheus_the_history_is_its_and_the_looks_are_the_pods(shop):
 def test_a_prometheus_that_knows_nothing_of_the_family_is_refused(shop):
     script = Script({"status": "success", "data": {"result": []}})
     _found, problems = shop.inspected(script, release_prometheus={"url": "http://p.example"})
-    assert problems == [
-        ("release_prometheus", "http://p.example", "a Prometheus with request counters of shop; none found as http")
-    ]
+    assert problems == [("release_prometheus", "http://p.example", "a Prometheus with request counters of shop; none found as http")]
 
 
 def test_without_the_parser_the_command_that_installs_it_is_told(shop, monkeypatch):
@@ -95,6 +93,15 @@ def test_one_pod_that_does_not_answer_is_refused_with_its_name_and_what_it_said(
     _found, problems = shop.inspected(release_pods={"family": "http", "path": "/prometheus"})
     allowed = "pods of shop that answer there: shop-2: HTTP 404: 404 page not found"
     assert problems == [("release_pods", "the first port/prometheus", allowed)]
+
+
+def test_of_the_api_servers_own_words_only_the_sentence_is_told(shop):
+    status = (
+        '{"kind":"Status","metadata":{},"message":"error trying to reach service: dial tcp 10.0.0.7:8080: connection refused","code":503}'
+    )
+    shop.behind = lambda path: Text(503, {}, status)
+    _found, problems = shop.inspected()
+    assert problems[0][2].endswith("shop-1: HTTP 503: error trying to reach service: dial tcp 10.0.0.7:8080: connection refused")
 
 
 def test_a_pod_that_answers_the_second_time_is_good_enough(shop):

@@ -173,7 +173,9 @@ def test_a_canary_without_pods_is_no_data():
     assert (answer.problem, answer.detail) == ("no_data", "no running pod of canary")
 
 
-@pytest.mark.parametrize(("said", "cause"), [("http_requests_total NaN\n", "bad_query"), ('http_requests_total{code="200"} 12', "bad_query")])
+@pytest.mark.parametrize(
+    ("said", "cause"), [("http_requests_total NaN\n", "bad_query"), ('http_requests_total{code="200"} 12', "bad_query")]
+)
 def test_an_answer_that_is_no_count_is_a_cause_and_names_the_pod(pods, said, cause):
     pods.said["canary-1"] = said
     answer = pods.poll()

@@ -388,6 +388,8 @@ def test_a_port_is_a_number_or_a_name(port):
         ({"path": "metrics"}, "release_pods.path"),
         ({"path": "/metrics?a=b"}, "release_pods.path"),
         ({"path": 5}, "release_pods.path"),
+        ({"path": "/../../secrets"}, "release_pods.path"),
+        ({"path": "/%2e%2e/secrets"}, "release_pods.path"),
         ({"scheme": "ftp"}, "release_pods.scheme"),
         ({"prt": 80}, "release_pods.prt"),
         ("metrics", "release_pods"),
