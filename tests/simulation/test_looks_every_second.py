@@ -53,7 +53,7 @@ def arm(random: np.random.Generator, traffic: Traffic, share: float, rates: np.n
     requests = random.poisson(traffic.per_second * share, traffic.seconds)
     if traffic.cluster == 1:
         return np.stack([requests, random.binomial(requests, rates)], axis=1)
-    starts = np.repeat(np.arange(traffic.seconds), random.binomial(requests, rates / traffic.cluster)).astype(float)
+    starts: np.ndarray = np.repeat(np.arange(traffic.seconds), random.binomial(requests, rates / traffic.cluster)).astype(float)
     starts += random.uniform(0.0, 1.0, len(starts))
     sizes = random.geometric(1.0 / traffic.cluster, len(starts))
     moments = np.repeat(starts, sizes) + random.exponential(traffic.spread_seconds, int(sizes.sum()))

@@ -151,7 +151,7 @@ def test_a_pod_that_ended_is_not_asked(pods):
     ended = pods.stored("Pod", "eu", "stable-2")
     pods.put({**ended, "status": {"phase": "Succeeded"}})
     pods.source.begin_block()
-    assert {key for key in pods.source.read().pods} == {(STABLE, "stable-1"), (CANARY, "canary-1")}
+    assert set(pods.source.read().pods) == {(STABLE, "stable-1"), (CANARY, "canary-1")}
 
 
 def test_a_canary_that_counts_nothing_is_no_data_and_no_good_canary(pods):

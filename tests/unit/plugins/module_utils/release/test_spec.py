@@ -355,55 +355,6 @@ def test_a_prometheus_that_cannot_be_reached_so_is_refused(value, field):
     assert field in problems(release_prometheus=value)
 
 
-@pytest.mark.parametrize(
-    ("family", "where"),
-    [
-        (None, PodsSpec("istio", "15090", "/stats/prometheus", "http")),
-        ("istio", PodsSpec("istio", "15090", "/stats/prometheus", "http")),
-        ("envoy", PodsSpec("envoy", "15090", "/stats/prometheus", "http")),
-        ("http", PodsSpec("http", None, "/metrics", "http")),
-    ],
-)
-def test_pods_are_read_where_their_family_keeps_its_counters_and_need_no_prometheus(family, where):
-    without = {name: value for name, value in LEAST.items() if name != "release_prometheus"}
-    spec = parse({**without, "release_metrics_source": "pods", "release_pods": {"family": family} if family else None})
-    assert (spec.pods, spec.prometheus_url, spec.prometheus_service) == (where, None, None)
-
-
-@pytest.mark.parametrize("port", [8080, "8080", "http", "http-metrics", 65535])
-def test_a_port_is_a_number_or_a_name(port):
-    spec = parse({**LEAST, "release_metrics_source": "pods", "release_pods": {"port": port}})
-    assert spec.pods.port == str(port)
-
-
-@pytest.mark.parametrize(
-    ("value", "field"),
-    [
-        ({"family": "linkerd"}, "release_pods.family"),
-        ({"port": 0}, "release_pods.port"),
-        ({"port": 65536}, "release_pods.port"),
-        ({"port": "HTTP"}, "release_pods.port"),
-        ({"port": True}, "release_pods.port"),
-        ({"port": "a-name-of-16-chars"}, "release_pods.port"),
-        ({"path": "metrics"}, "release_pods.path"),
-        ({"path": "/metrics?a=b"}, "release_pods.path"),
-        ({"path": 5}, "release_pods.path"),
-        ({"path": "/../../secrets"}, "release_pods.path"),
-        ({"path": "/%2e%2e/secrets"}, "release_pods.path"),
-        ({"scheme": "ftp"}, "release_pods.scheme"),
-        ({"prt": 80}, "release_pods.prt"),
-        ("metrics", "release_pods"),
-    ],
-    ids=str,
-)
-def test_pods_that_cannot_be_read_so_are_refused(value, field):
-    assert list(problems(release_metrics_source="pods", release_pods=value)) == [field]
-
-
-def test_where_pods_are_read_is_refused_while_they_are_not_the_source():
-    assert problems(release_pods={"port": 80}) == {"release_pods": "nothing, unless release_metrics_source is pods"}
-
-
 LIMITS = [
     ("release_minimum_step_seconds", 0, 604800), ("release_verify_seconds", 0, 604800), ("release_no_data_seconds", 5, 86400),
     ("release_max_hold_seconds", 10, 604800), ("release_ready_timeout_seconds", 5, 7200), ("release_drain_seconds", 0, 3600),
