@@ -68,3 +68,9 @@ def test_pods_that_cannot_be_read_so_are_refused(value, field):
 
 def test_where_pods_are_read_is_refused_while_they_are_not_the_source():
     assert problems(release_pods={"port": 80}, release_gates=[]) == {"release_pods": "nothing, unless release_metrics_source is pods"}
+
+
+def test_only_gates_that_ask_a_prometheus_need_one():
+    assert parse({**LEAST, "release_gates": []}).prometheus_url is None
+    assert problems()["release_prometheus"].startswith("is required by the gates")
+    assert problems(release_metrics_source="http")["release_prometheus"].startswith("is required by the gates")
