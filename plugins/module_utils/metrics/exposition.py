@@ -68,6 +68,8 @@ class Family:
 
     def _series(self, text: str, bounds: tuple[str, ...] | None) -> Iterator[tuple[str, dict[str, str], float]]:
         """The family's own series; of the buckets only those at the bounds, all of them without. Only their lines are parsed."""
+        if IMPORT_ERROR is not None:  # preflight was on another control node
+            raise ValueError(f"the Python package prometheus-client is needed to read it: {INSTALL}")
         if text and not text.endswith("\n"):
             raise ValueError("the answer was cut off")
         needle = f'="{self.own_prefix}' if self.own_prefix else ""

@@ -6,6 +6,7 @@
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.session import Text
 from ansible_collections.progressive.delivery.plugins.module_utils.engine import native
+from ansible_collections.progressive.delivery.plugins.module_utils.metrics import exposition
 from ansible_collections.progressive.delivery.plugins.module_utils.release import record
 from ansible_collections.progressive.delivery.plugins.module_utils.release.preflight import Refused
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse
@@ -110,6 +111,16 @@ def test_a_release_from_pods_is_resumed_from_its_record_alone():
     assert world.start(**FROM_PODS, release_stop_after="weight-10")["outcome"] == "running"
     assert native.spec_from(record.load(world, "eu", "shop").spec) == spec
     assert world.start(**FROM_PODS)["outcome"] == "promoted"
+
+
+def test_a_runner_without_the_parser_takes_over_holds_and_brings_traffic_back(monkeypatch):
+    world = Counting()
+    world.start(**FROM_PODS, release_no_data_seconds=20, release_stop_after="weight-10")
+    monkeypatch.setattr(exposition, "IMPORT_ERROR", ImportError("No module named 'prometheus_client'"))
+    result = world.start(**FROM_PODS, release_no_data_seconds=20)
+    assert result["outcome"] == "rolled_back"
+    assert "pip install prometheus-client" in result["reason"]
+    world.assert_home("shop:1")
 
 
 def test_the_right_to_read_through_the_pod_proxy_is_asked_for_first():
