@@ -203,7 +203,9 @@ options:
     choices: [return, keep]
     default: return
   release_prometheus:
-    description: Where Prometheus is. Exactly one of the two. Required when there are gates.
+    description:
+      - Where Prometheus is. Exactly one of the two. Required when there are gates, unless O(release_metrics_source=pods).
+      - With O(release_metrics_source=pods) it only tells the history, from which the gates learn how errors cluster.
     type: dict
     suboptions:
       url:
@@ -216,9 +218,36 @@ options:
     description:
       - Where requests are counted. V(auto) takes the first of V(istio_destination) and V(istio_source) that has data; for
         V(release_strategy=rolling), which needs counters by pod, of V(istio_destination) and V(http).
+      - V(pods) reads the counters straight from the pods of both versions once a second, through the API server, as O(release_pods) says.
+        It waits for no scrape and needs no Prometheus, but the right to C(get) C(pods/proxy) and, on the control node, the Python package
+        C(prometheus-client).
     type: str
-    choices: [auto, istio_destination, istio_source, http]
+    choices: [auto, istio_destination, istio_source, http, pods]
     default: auto
+  release_pods:
+    description: Where pods are read, for O(release_metrics_source=pods).
+    type: dict
+    suboptions:
+      family:
+        description:
+          - Whose counters they are. V(istio) are those of Istio's sidecar (C(istio_requests_total)), V(envoy) those of an Envoy sidecar
+            without Istio's filters (C(envoy_cluster_upstream_rq) of its C(inbound) clusters), V(http) those of the application
+            (C(http_requests_total) by C(code), C(http_request_duration_seconds_bucket)).
+          - Envoy merges its histograms every five seconds, so latency gates hear of new requests that often with V(istio) and V(envoy).
+        type: str
+        choices: [istio, envoy, http]
+        default: istio
+      port:
+        description: The port, its number or its name in the pod. Default V(15090) for V(istio) and V(envoy), the container's first port for V(http).
+        type: raw
+      path:
+        description: The path. Default V(/stats/prometheus) for V(istio) and V(envoy), V(/metrics) for V(http).
+        type: str
+      scheme:
+        description: How the API server speaks to the port.
+        type: str
+        choices: [http, https]
+        default: http
   release_minimum_step_seconds:
     description: Least time at every weight, in seconds or with a unit.
     type: str
@@ -294,6 +323,15 @@ EXAMPLES = r"""
       - {name: migrate, job: {from_cronjob: shop-migrate, timeout_seconds: 15m}, point_of_no_return: true}
       - {name: calendar, webhook: {url: "https://changes.example/allow", headers: {Authorization: "Bearer {{ token }}"}}}
     release_prometheus: {service: "monitoring/prometheus:9090"}
+
+- name: Ship shop 2.4.0 where no Prometheus is, judged every second by what its pods count
+  progressive.delivery.release:
+    release_name: shop
+    release_namespace: shop
+    release_workload: Deployment/shop
+    release_image: registry.example/shop:2.4.0
+    release_metrics_source: pods
+    release_pods: {family: http, port: metrics}
 """
 
 RETURN = r"""

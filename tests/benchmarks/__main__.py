@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, tuple[Callable[[int], None], int]] = {
     "good_release": (good_release.measure, good_release.RUNS),
     "waiting_release": (waiting_release.measure, waiting_release.RUNS),
     "bad_answers": (bad_answers.measure, bad_answers.RUNS),
+    "bad_answers_pods": (bad_answers.measure_pods, bad_answers.RUNS),
     "failed_requests": (failed_requests.measure, failed_requests.RUNS),
     "bad_answers_15s": (bad_answers.measure_15s, bad_answers.RUNS),
 }

@@ -22,16 +22,23 @@ HISTORY_SCRAPES = 3
 def measure(runs: int) -> None:
     """At scrapes of 5 s; writes bad_answers."""
     with second_prometheus("5s") as service:
-        _measure(runs, "bad_answers", "bench-bad", service, 5.0)
+        _measure(runs, "bad_answers", "bench-bad", {"prometheus": {"service": service}}, 5.0)
 
 
 def measure_15s(runs: int) -> None:
     """At scrapes of 15 s; writes bad_answers_15s."""
     with second_prometheus("15s") as service:
-        _measure(runs, "bad_answers_15s", "bench-bad-15s", service, 15.0)
+        _measure(runs, "bad_answers_15s", "bench-bad-15s", {"prometheus": {"service": service}}, 15.0)
 
 
-def _measure(runs: int, key: str, namespace: str, prometheus: str, scrape_seconds: float) -> None:
+def measure_pods(runs: int) -> None:
+    """With counters straight from pods and no Prometheus; writes bad_answers_pods."""
+    source = {"prometheus": None, "metrics_source": "pods", "pods": {"family": "http"}}
+    _measure(runs, "bad_answers_pods", "bench-bad-pods", source, 1.0)
+
+
+def _measure(runs: int, key: str, namespace: str, source: JSON, scrape_seconds: float) -> None:
+    """source: the variables that say where requests are counted; scrape_seconds: how far apart two samples are."""
     done: list[tuple[Seen, float]] = []
     left_out = batch = 0
     with target(namespace) as playbooks:
@@ -43,7 +50,7 @@ def _measure(runs: int, key: str, namespace: str, prometheus: str, scrape_second
                 for number in range(min(RUNS_UNDER_ONE_LOAD, runs - len(done))):
                     time.sleep(random.uniform(0, scrape_seconds))  # the shift meets the scrapes at any phase
                     try:
-                        done.append(_one(playbooks, load, namespace, prometheus, folder / f"run-{number}"))
+                        done.append(_one(playbooks, load, namespace, source, folder / f"run-{number}"))
                     except RunFailed as error:
                         left_out += 1
                         say(f"{key}: a run is left out: {error}")
@@ -54,12 +61,12 @@ def _measure(runs: int, key: str, namespace: str, prometheus: str, scrape_second
                     say(f"{key} {len(done)} of {runs}: {done[-1][0].bad_answers} bad answers in {done[-1][0].bad_seconds:.1f} s")
 
 
-def _one(playbooks: Playbooks, load: Load, namespace: str, prometheus: str, folder: Path) -> tuple[Seen, float]:
+def _one(playbooks: Playbooks, load: Load, namespace: str, source: JSON, folder: Path) -> tuple[Seen, float]:
     """One release of the broken version, and how long after the shift the rule decided."""
     folder.mkdir()
     load.new_records(0)
-    variables = settings(namespace, name="bad", image=image(BAD_VERSION), steps=[10, 100], drain_seconds=1)
-    variables.update(release_prometheus={"service": prometheus}, release_log_dir=str(folder))
+    variables = settings(namespace, name="bad", image=image(BAD_VERSION), steps=[10, 100], drain_seconds=1, **source)
+    variables.update(release_log_dir=str(folder))
     playbooks.play("release", namespace, variables, log=folder / "playbook.txt")
     log = events(folder)
     shifted, decided = moment(log, "weight", weight_percent=10), moment(log, "ROLL BACK")

@@ -47,7 +47,7 @@ def host(namespace: str) -> str:
 
 
 def settings(namespace: str, **more: Any) -> JSON:
-    """Variables of a release in a target; more replaces and adds, without the prefix release_."""
+    """Variables of a release in a target; more replaces and adds, without the prefix release_; None removes."""
     common = {
         "namespace": namespace,
         "workload": "Deployment/shop",
@@ -56,7 +56,7 @@ def settings(namespace: str, **more: Any) -> JSON:
         "gates": GATES,
         "drain_seconds": 5,
     }
-    return {f"release_{key}": value for key, value in {**common, **more}.items()}
+    return {f"release_{key}": value for key, value in {**common, **more}.items() if value is not None}
 
 
 @contextlib.contextmanager

@@ -61,6 +61,7 @@ ROWS = (
     ),
     Row("bad_answers", "first bad answer a client sees → the last, scrapes of 5 s", "median ≤ 6 s, maximum ≤ 9 s", _bad),
     Row("bad_answers_15s", "the same, scrapes of 15 s", "median ≤ 13 s", _bad),
+    Row("bad_answers_pods", "the same, counters straight from pods, no Prometheus", "maximum ≤ 3 s", _bad),
     Row(
         "good_release",
         "good version: start of the playbook → weight 100 %, steps 10–50 %",
@@ -98,7 +99,7 @@ How each is measured:
   same VirtualService, which has to carry all of its rules), each to another weight; the time of a task as the `ansible.posix.json` callback has it.
 - **Bad answers**: half of the answers of version 1.6.0-broken are errors; it gets 10 % of 150 requests a second. The shift meets the scrapes at a random
   phase. Time runs from the first error a client received from that version to the last one. Each case has its own Prometheus, installed by the
-  collection's role.
+  collection's role, or none: counters straight from pods are read once a second from the application's own `/metrics`.
 - **Good release**: 150 requests a second, gates errors ≤ 1 % and slower than 500 ms ≤ 1 %; from the start of `ansible-playbook`, its own start-up included. The
   watch at 100 % is not counted.
 - **Failed requests**: answers that are not 2xx, or none, over whole releases without gates; a rollback is an abort at 5, 25, 50, 75 or 100 %.

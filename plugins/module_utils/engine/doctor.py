@@ -12,7 +12,7 @@ from typing import Any
 from ..cluster.errors import ClusterError
 from ..cluster.kinds import KINDS
 from ..cluster.session import Session
-from ..metrics.source import inspect
+from ..metrics.pod_inspect import inspect
 from ..release import doctor as rules
 from ..release.preflight import CAUGHT, MISSED, Refused, able, examine, missing_rights
 from ..release.spec import Spec, SpecError, parse
@@ -144,10 +144,12 @@ def _gates(session: Session, spec: Spec, objects: Mapping[str, list[JSON]]) -> l
     """Whether the gates' queries parse and have data."""
     deployment = next((one for one in objects["Deployment"] if one["metadata"]["name"] == spec.workload), None)
     service = _service(spec, deployment, objects["Service"]) if deployment else None
-    if not spec.gates or service is None:
+    if not spec.gates or service is None or deployment is None:
         return []
     problems: list[Problem] = []
-    found = inspect(spec, service["metadata"]["name"], transport(session, spec), problems)
+    found = inspect(
+        session, spec, deployment, service["metadata"]["name"], transport(session, spec), problems=problems, container=spec.container
+    )
     silent = rules.silent_gates(found.gates) if not problems else []
     return [*(replace(_of(spec, one), check="gate_without_data") for one in problems), *silent]
 

@@ -17,14 +17,15 @@ from ..cluster.errors import ClusterError, Conflict, NotFound, Superseded, Unrea
 from ..cluster.lease import LeaseHeld
 from ..cluster.session import Session
 from ..metrics.catalogue import SOURCES, Arms
+from ..metrics.pod_source import PodSource, arms_of
 from ..metrics.prometheus import ByService, ByUrl, Prometheus
-from ..metrics.source import Source
+from ..metrics.source import Looks, Source
 from ..release import preview, record, runner
 from ..release.checks_spec import checks_from
 from ..release.config_spec import config_from
 from ..release.context import Context, Process
 from ..release.ending import ABORTED, PROMOTED, REFUSED, TurnBack
-from ..release.parts import GateSpec, StepSpec
+from ..release.parts import GateSpec, PodsSpec, StepSpec
 from ..release.plan import TRAFFIC, difference, plan
 from ..release.preflight import Findings, Refused, Target, already_running, preflight
 from ..release.record import Journal, Record, State
@@ -144,6 +145,8 @@ def spec_from(saved: Mapping[str, Any]) -> Spec:
     fields["config"] = config_from(fields.get("config"))
     fields["matches"] = matches_from(fields["matches"])
     fields["gates"] = tuple(GateSpec(**one) for one in fields["gates"])
+    if fields["pods"] is not None:
+        fields["pods"] = PodsSpec(**fields["pods"])
     if fields["prometheus_service"] is not None:
         fields["prometheus_service"] = tuple(fields["prometheus_service"])
     return Spec(**fields, stop_after=None)
@@ -333,7 +336,7 @@ def _context(session: Session, spec: Spec, target: Target, caller: Caller, *, st
         token=token,
         journal=Journal(session, spec.namespace, spec.name, token),
         router=_router(session, spec, target, caller.process),
-        source=_source(session, spec, target),
+        source=_source(session, spec, target, caller.process),
         live=Live(caller.live_emit, caller.target_name, clock=caller.process.clock, log_path=log_path),
         process=caller.process,
         deadline_at=caller.process.clock() + spec.deadline_seconds,
@@ -351,7 +354,9 @@ def transport(session: Session, spec: Spec) -> ByUrl | ByService | None:
     return ByService(session, *spec.prometheus_service) if spec.prometheus_service else None
 
 
-def _source(session: Session, spec: Spec, target: Target) -> Source | None:
+def _source(session: Session, spec: Spec, target: Target, process: Process) -> Looks | None:
+    if spec.gates and spec.pods is not None:
+        return PodSource(session, arms_of(target), spec.pods, spec.gates, clock=process.clock)
     way = transport(session, spec)
     if not spec.gates or target.metrics_source is None or way is None:
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from ..analysis.dispersion import dispersion
 from ..analysis.look import Counts
@@ -47,14 +47,20 @@ class MetricsPreflight:
     history_known: bool
 
 
-def inspect(spec: Spec, service: str, transport: Any, problems: list[Problem], *, revision: str | None = None) -> MetricsPreflight:
-    """Check that every gate parses and has data, and that latency limits are bucket bounds. Adds to problems."""
+def inspect(
+    spec: Spec, service: str, transport: Any, problems: list[Problem], *, revision: str | None = None, among: tuple[str, ...] = ()
+) -> MetricsPreflight:
+    """Check that every gate parses and has data, and that latency limits are bucket bounds. Adds to problems.
+
+    among: the sources to look for, instead of those that release_metrics_source stands for.
+    """
     client = Prometheus(transport)
     nothing = MetricsPreflight({}, None, {}, False)
     try:
-        arms = _choose(client, spec, service, revision)
+        names = among or _sources(spec, revision)
+        arms = _choose(client, spec, service, revision, names)
         if arms is None:
-            looked = ", ".join(_sources(spec, revision))
+            looked = ", ".join(names)
             problems.append(
                 Problem(
                     "release_prometheus",
@@ -84,8 +90,8 @@ def _sources(spec: Spec, revision: str | None) -> tuple[str, ...]:
     return AUTOMATIC if revision is None else PER_POD
 
 
-def _choose(client: Prometheus, spec: Spec, service: str, revision: str | None) -> Arms | None:
-    for name in _sources(spec, revision):
+def _choose(client: Prometheus, spec: Spec, service: str, revision: str | None, names: tuple[str, ...]) -> Arms | None:
+    for name in names:
         arms = Arms(SOURCES[name], spec.namespace, spec.workload, service, revision)
         if any(arms.arm_of(labels) == STABLE for labels, _value in client.instant(arms.look_query([]))):
             return arms
@@ -145,8 +151,28 @@ class Answer:
     new: bool = True
 
 
+class Looks(Protocol):
+    """Where a release gets its looks from: Prometheus (Source) or the pods themselves (pod_source.PodSource)."""
+
+    quiet_seconds: float  # how long a pod's counters must stand still before it counts as silent
+
+    def prepare(self) -> None:
+        """Get ready for the traffic that is about to move."""
+
+    def poll(self, *, canary_expected: bool, stable_expected: bool) -> Answer:
+        """Read once. An arm that should have traffic and is silent makes it no_data."""
+
+    def read(self) -> Reading:
+        """The counters of both arms as they stand. Raises MetricsError."""
+
+    def begin_block(self) -> None:
+        """End the open block: what comes next belongs to another weight."""
+
+
 class Source:
     """Reads the look query again and again and keeps the counters."""
+
+    quiet_seconds = 0.0
 
     def __init__(self, client: Prometheus, arms: Arms, gates: tuple[GateSpec, ...]) -> None:
         self._client = client
@@ -155,6 +181,9 @@ class Source:
         self._query = arms.look_query(gate.slower_than_ms for gate in gates if gate.slower_than_ms is not None)
         self._counters = Counters()
         self._started = False
+
+    def prepare(self) -> None:
+        """Nothing to do: the samples of before the shift stay readable after it."""
 
     def poll(self, *, canary_expected: bool, stable_expected: bool) -> Answer:
         """Read once. An arm that should have traffic and is silent makes it no_data."""
@@ -171,7 +200,7 @@ class Source:
         if silent:
             return Answer({}, False, "no_data", silent)
         increases = self._counters.block.increases
-        counts = {gate.name: (_counts(increases[CANARY], gate), _counts(increases[STABLE], gate)) for gate in self._gates}
+        counts = {gate.name: gate_counts(increases, gate) for gate in self._gates}
         if closes:
             self._counters.next_block()
         return Answer(counts, closes, new=bool(self._counters.added))
@@ -200,25 +229,33 @@ class Source:
 class Silence:
     """Tells when an arm gets no more requests, as its own counters say: what the API server stores, proxies learn later."""
 
-    def __init__(self, source: Source, arm: str) -> None:
+    def __init__(self, source: Looks, arm: str) -> None:
         self._source = source
         self._arm = arm
         self._last: dict[str, tuple[float, float]] = {}  # pod -> when its newest sample was taken, requests so far
+        self._grown_at: dict[str, float] = {}  # pod -> when the newest sample was taken that had more requests
         self._silent: set[str] = set()
 
     def reached(self) -> bool:
-        """Whether every series of the arm has a newer sample with no more requests than the one before; raises MetricsError."""
+        """Whether every series of the arm has newer samples with no more requests than before; raises MetricsError."""
         pods = {pod: counters for (arm, pod), counters in self._source.read().pods.items() if arm == self._arm}
         for pod, counters in pods.items():
             total = sum(value for name, value in counters.values.items() if name.startswith("code:"))
             before = self._last.get(pod)
-            if before is None or counters.at_seconds > before[0]:
-                self._last[pod] = (counters.at_seconds, total)
-                if before is not None and total <= before[1]:
-                    self._silent.add(pod)
-                else:
-                    self._silent.discard(pod)
+            if before is not None and counters.at_seconds <= before[0]:
+                continue
+            self._last[pod] = (counters.at_seconds, total)
+            if before is None or total > before[1]:
+                self._grown_at[pod] = counters.at_seconds
+                self._silent.discard(pod)
+            elif counters.at_seconds - self._grown_at[pod] >= self._source.quiet_seconds:
+                self._silent.add(pod)
         return set(pods) <= self._silent
+
+
+def gate_counts(increases: Mapping[str, Mapping[str, float]], gate: GateSpec) -> tuple[Counts | None, Counts | None]:
+    """What a gate counts of the canary's and of stable's increases."""
+    return _counts(increases[CANARY], gate), _counts(increases[STABLE], gate)
 
 
 def _counts(increases: Mapping[str, float], gate: GateSpec) -> Counts | None:

@@ -15,7 +15,7 @@ from ..cluster.errors import ClusterError, Conflict, NotFound, Superseded, Unrea
 from ..cluster.lease import RENEW_SECONDS, Lease
 from ..cluster.patch import Operation, add, expect, pointer, remove, set_annotation
 from ..cluster.session import Session
-from ..metrics.source import Source
+from ..metrics.source import Looks
 from ..report.live import Live
 from ..traffic.route import EPOCH, HOME, Route
 from ..traffic.router import Router
@@ -49,7 +49,7 @@ class Context:
     token: str
     journal: Journal
     router: Router
-    source: Source | None
+    source: Looks | None
     live: Live
     process: Process
     deadline_at: float  # Unix time

@@ -210,7 +210,7 @@ def silent_gates(gates: Mapping[str, GateReading]) -> list[Finding]:
             "gate_without_data",
             WARNING,
             f"gate {name}",
-            "no request was counted in the last minutes: it would wait for evidence until release_max_hold_seconds are over",
+            "no request was counted lately: it would wait for evidence until release_max_hold_seconds are over",
             f"release_skip_gates: [{name}]   # or release while there is traffic",
         )
         for name, reading in gates.items()

@@ -34,6 +34,17 @@ class GateSpec:
     slower_than_ms: float | None
 
 
+@dataclass(frozen=True)
+class PodsSpec:
+    """Where pods are read: the family of their counters, the port (a number or a name; None: the application's first), path and scheme."""
+
+    family: str
+    port: str | None
+    path: str
+    scheme: str
+
+
+POD_DEFAULTS = {"istio": ("15090", "/stats/prometheus"), "envoy": ("15090", "/stats/prometheus"), "http": (None, "/metrics")}
 # provider -> what names the object that holds the route: option -> kind
 ROUTE_OPTIONS: dict[str, dict[str, str]] = {
     "istio": {"virtual_service": "VirtualService"},
@@ -244,6 +255,37 @@ def _required_mapping(read: Reader, field: str, value: Any, keys: tuple[str, ...
     if value is None:
         read.refuse(field, None, "is required")
     return read.mapping(field, value, keys)
+
+
+def pods(read: Reader, value: Any, *, source: str) -> PodsSpec | None:
+    """release_pods, where the metrics source is pods."""
+    found = read.mapping("release_pods", value, ("family", "port", "path", "scheme"))
+    if source != "pods":
+        if value:
+            read.refuse("release_pods", value, "nothing, unless release_metrics_source is pods")
+        return None
+    found = found or {}
+    family = read.choice("release_pods.family", found.get("family"), tuple(POD_DEFAULTS), "istio")
+    port, path = POD_DEFAULTS[family]
+    if found.get("port") is not None:
+        port = _port(read, found["port"])
+    if found.get("path") is not None:
+        path = found["path"]
+        if not isinstance(path, str) or not re.fullmatch(r"/[A-Za-z0-9._~/-]*", path) or ".." in path:
+            read.refuse("release_pods.path", path, "a path of letters, digits and ._~-/ that begins with / and has no .., such as /metrics")
+    scheme = read.choice("release_pods.scheme", found.get("scheme"), ("http", "https"), "http")
+    return PodsSpec(family, port, path, scheme)
+
+
+def _port(read: Reader, value: Any) -> str | None:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 65536:
+        return str(value)
+    text = value if isinstance(value, str) else ""
+    is_name = len(text) <= 15 and re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", text) and re.search("[a-z]", text)
+    if is_name or (re.fullmatch(r"\d{1,5}", text) and 0 < int(text) < 65536):
+        return text
+    read.refuse("release_pods.port", value, "a port's number, 1 to 65535, or its name in the pod")
+    return None
 
 
 def prometheus(read: Reader, value: Any, *, needed: bool) -> dict[str, Any]:

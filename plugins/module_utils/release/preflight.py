@@ -12,7 +12,8 @@ from typing import Any
 from ..cluster.errors import ClusterError, Conflict, Rejected
 from ..cluster.kinds import plural
 from ..cluster.session import Session
-from ..metrics.source import GateReading, MetricsPreflight, inspect
+from ..metrics.pod_inspect import inspect
+from ..metrics.source import GateReading, MetricsPreflight
 from ..traffic import istio
 from ..traffic.place import GITOPS_MARKS, Asked, Unusable
 from ..traffic.providers import PROVIDERS, router, who_can
@@ -126,7 +127,8 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
         capacity.room(session, spec, deployment, new_template, problems=problems, notes=notes)
     metrics = MetricsPreflight({}, None, {}, False)
     if spec.gates:
-        metrics = inspect(spec, service["metadata"]["name"], transport, problems, revision=revision)
+        name = service["metadata"]["name"]
+        metrics = inspect(session, spec, deployment, name, transport, problems=problems, container=container["name"], revision=revision)
     if problems:
         raise Refused(problems)
     own_labels = deployment["spec"]["selector"].get("matchLabels") or {}
@@ -170,7 +172,8 @@ def missing_rights(session: Session, spec: Spec) -> list[tuple[str, str, str]]:
     """(verb, kind, subresource) that a release needs and that we do not have."""
     own = (("list", "ReplicaSet"),) if spec.strategy == "rolling" else ()
     plain = [(verb, kind, "") for verb, kind in (*NEEDED_RIGHTS, *PROVIDERS[spec.provider].rights, *own)]
-    needed = dict.fromkeys([*plain, *checks_preflight.rights(spec.checks), *config_preflight.rights(spec.config)])
+    read = [("get", "Pod", "proxy")] if spec.pods is not None and spec.gates else []
+    needed = dict.fromkeys([*plain, *checks_preflight.rights(spec.checks), *config_preflight.rights(spec.config), *read])
     return [one for one in needed if not session.allowed(one[0], one[1], spec.namespace, subresource=one[2])]
 
 

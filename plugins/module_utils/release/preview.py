@@ -129,7 +129,7 @@ def _check_lines(check: CheckSpec) -> list[str]:
 
 
 def _gate_line(spec: Spec, gate: GateSpec, reading: GateReading, phi: float) -> str:
-    now = "no requests in the last minutes" if reading.share is None else f"{100 * reading.share:.3g} % of {100 * gate.max_share:g} % now"
+    now = "no requests lately" if reading.share is None else f"{100 * reading.share:.3g} % of {100 * gate.max_share:g} % now"
     what = "errors" if gate.kind == "error_rate" else f"slower than {gate.slower_than_ms:g}ms"
     first = 100 if spec.strategy == "blue_green" else spec.steps[0].weight_percent
     needed = sample_size.requests_to_detect(max(reading.share or 0.0, LEAST_SHARE), NOTICEABLE_RATIO, dispersion=phi)

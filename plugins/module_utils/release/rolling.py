@@ -37,6 +37,7 @@ def roll(context: Context, step: Step, watch: Watch) -> None:
     if not context.state.stable_changed:
         context.state.stable_changed = True
         context.write("roll: the Deployment takes the new template")
+    watch.prepare()
     begin(context)
     entered = context.state.weight_percent > 0
     deadline = context.process.clock() + context.spec.ready_timeout_seconds

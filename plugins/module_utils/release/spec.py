@@ -15,7 +15,7 @@ from ..traffic.route import Match
 from . import checks_spec, config_spec, parts
 from .checks_spec import CheckSpec
 from .config_spec import ConfigSpec
-from .parts import LONGEST_WORKLOAD, GateSpec, StepSpec
+from .parts import LONGEST_WORKLOAD, GateSpec, PodsSpec, StepSpec
 from .values import Problem, Reader
 
 # every variable of a release: name -> what it is when it is left out
@@ -42,6 +42,7 @@ DEFAULTS: dict[str, Any] = {
     "release_on_no_stable": "return",
     "release_prometheus": None,
     "release_metrics_source": "auto",
+    "release_pods": None,
     "release_minimum_step_seconds": 0,
     "release_verify_seconds": 60,
     "release_no_data_seconds": 120,
@@ -67,7 +68,7 @@ RESERVED = frozenset(
 )
 SHAPES = ("instant", "capacity_first", "stepped")  # how traffic comes back
 STRATEGIES = ("canary", "blue_green", "shadow", "rolling")
-SOURCES = ("auto", "istio_destination", "istio_source", "http")
+SOURCES = ("auto", "istio_destination", "istio_source", "http", "pods")
 IMAGE_PART = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
 IMAGE = re.compile(rf"({IMAGE_PART}(:\d+)?/)?{IMAGE_PART}(/{IMAGE_PART})*(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?")
 
@@ -110,6 +111,7 @@ class Spec:
     prometheus_url: str | None
     prometheus_service: tuple[str, str, str] | None  # namespace, name, port
     metrics_source: str
+    pods: PodsSpec | None  # where metrics_source is pods
     minimum_step_seconds: float
     verify_seconds: float
     no_data_seconds: float
@@ -159,8 +161,9 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields["checks"] = checks_spec.checks(read, values["release_checks"], fields["name"])
     fields["gates"] = parts.gates(read, values["release_gates"], values["release_skip_gates"])
     judged = bool(fields["gates"]) or any(problem.field.startswith("release_gates") for problem in read.problems)
-    fields.update(parts.prometheus(read, values["release_prometheus"], needed=judged))
     fields.update(_limits(read, values))
+    fields["pods"] = parts.pods(read, values["release_pods"], source=fields["metrics_source"])
+    fields.update(parts.prometheus(read, values["release_prometheus"], needed=judged and fields["pods"] is None))
     _fits_strategy(read, given, fields)
     if fields["strategy"] == "rolling":  # it steers no route: whatever the route is, the Service selects old and new pods alike
         fields.update(provider="service", route_kind=None, route_object=None, route=None)

@@ -81,6 +81,7 @@ def _steer(context: Context, step: Step, watch: Watch, what: str) -> None:
         _await_twin(context, watch)
         watch.linger(SETTLE_SECONDS)
     watch.check()
+    watch.prepare()
     context.write(step.name)
     took = _shift(context, context.route_of(step))
     context.live.steered(step.kind, step.weight_percent, what, put_ms=took)

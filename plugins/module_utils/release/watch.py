@@ -21,6 +21,7 @@ from .share import ArrivedShare
 from .spec import Spec
 
 POLL_SECONDS = 1.0
+LEAST_PAUSE_SECONDS = 0.2
 QUIET_SECONDS = 15.0
 EVENT_WORDS = {"error_rate": "errors", "latency": "slow requests"}
 
@@ -55,16 +56,23 @@ class Watch:
         self._number = context.state.looks[-1]["number"] if context.state.looks else 0
         self._silent_since: float | None = None
         self._said: tuple[str, float] = ("", 0.0)
+        self._checked_at = 0.0
         self._serving = False  # the canary gets requests of any sort
         self._canary_expected = self._stable_expected = True
         self._share = 0
         self.verdict: Verdict | None = None
         self.stable_requests: int | None = None  # in the last closed look of this step
 
+    def prepare(self) -> None:
+        """The traffic is about to move: a source that reads for itself takes its zero before, or the first second would be lost."""
+        if self._context.source is not None:
+            self._context.source.prepare()
+
     def enter(self, step: Step) -> None:
         """Judge what follows as part of this step: the weight has just become its weight."""
         matched_only = step.kind == "match"  # who they are and how many is not ours to say: judged by the limits alone
         self._serving = True
+        self._checked_at = self._context.process.clock()
         self._share = step.weight_percent or step.mirror_percent
         self._canary_expected = not matched_only
         self._stable_expected = step.weight_percent < 100
@@ -102,13 +110,19 @@ class Watch:
             self.poll(pause=min(POLL_SECONDS, left))
 
     def poll(self, pause: float = POLL_SECONDS) -> None:
-        """Sleep, then check everything once. Raises TurnBack or Superseded."""
-        self._context.process.sleep(pause)
+        """Check everything once, pause seconds after the last check began: what that took is no delay of its own.
+
+        Raises TurnBack or Superseded.
+        """
+        process = self._context.process
+        spent = min(max(0.0, process.clock() - self._checked_at), pause)
+        process.sleep(max(pause - spent, min(LEAST_PAUSE_SECONDS, pause)))
         self.check()
 
     def check(self) -> None:
         """Check everything once."""
         context = self._context
+        self._checked_at = context.process.clock()
         stop = context.process.why_stop()
         if stop:
             raise TurnBack("runner_stopped", stop, gentle=True)

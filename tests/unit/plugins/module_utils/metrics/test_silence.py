@@ -11,8 +11,9 @@ from ansible_collections.progressive.delivery.plugins.module_utils.metrics.sourc
 class Scripted:
     """A source whose readings are told: pod -> (time of the newest sample, requests so far)."""
 
-    def __init__(self, *readings):
+    def __init__(self, *readings, quiet_seconds=0.0):
         self.readings = list(readings)
+        self.quiet_seconds = quiet_seconds
 
     def read(self):
         told = self.readings.pop(0)
@@ -36,6 +37,12 @@ class Scripted:
 def test_an_arm_is_silent_when_newer_samples_of_all_its_pods_bring_nothing(readings, silent):
     silence = Silence(Scripted(*readings), CANARY)
     assert [silence.reached() for _reading in readings] == silent
+
+
+def test_a_source_that_is_read_every_second_wants_a_longer_silence():
+    readings = [{"a": (at, 5 if at < 3 else 6)} for at in range(1, 8)]
+    silence = Silence(Scripted(*readings, quiet_seconds=3.0), CANARY)
+    assert [silence.reached() for _reading in readings] == [False] * 5 + [True] * 2
 
 
 def test_no_answer_is_no_silence():

@@ -281,6 +281,11 @@ def test_a_runner_that_was_only_asleep_cannot_raise_the_floor_of_a_release_that_
 class Quiet:
     """A source that sees a hundred good requests of each arm every second."""
 
+    quiet_seconds = 0.0
+
+    def prepare(self):
+        pass
+
     def poll(self, **_):
         return Answer({"errors": (Counts(100, 0), Counts(100, 0))}, True)
 

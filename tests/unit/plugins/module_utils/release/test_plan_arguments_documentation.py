@@ -109,8 +109,8 @@ def test_documented_choices_are_exactly_those_the_code_accepts(name):
 
 
 def test_documented_suboptions_are_the_keys_the_code_knows():
-    for name in ("release_traffic", "release_prometheus"):
+    for name in ("release_traffic", "release_prometheus", "release_pods"):
         with pytest.raises(specs.SpecError) as caught:
-            specs.parse({**LEAST, name: {"zzz": 1}})
+            specs.parse({**LEAST, "release_metrics_source": "pods", name: {"zzz": 1}})
         (unknown,) = [one for one in caught.value.problems if one.field == f"{name}.zzz"]
         assert sorted(unknown.allowed.removeprefix("unknown; known: ").split(", ")) == sorted(OPTIONS[name]["suboptions"])

@@ -51,6 +51,11 @@ class Scraped:
         self._sample = self._zero = dict(world.asked)
         self._at = world.clock()
 
+    quiet_seconds = 0.0
+
+    def prepare(self):
+        pass
+
     def poll(self, *, canary_expected, stable_expected):
         if self._world.clock() - self._at < SCRAPE_SECONDS:
             return Answer({}, False, new=False)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from ansible_collections.progressive.delivery.plugins.module_utils.release.checks_spec import CheckSpec, HttpCheck
 from ansible_collections.progressive.delivery.plugins.module_utils.release.config_spec import ConfigSpec
-from ansible_collections.progressive.delivery.plugins.module_utils.release.parts import MOST_STEPS, GateSpec, StepSpec
+from ansible_collections.progressive.delivery.plugins.module_utils.release.parts import MOST_STEPS, GateSpec, PodsSpec, StepSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import (
     DEFAULTS,
     RESERVED,
@@ -68,6 +68,7 @@ def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
         prometheus_url="http://prometheus.example",
         prometheus_service=None,
         metrics_source="auto",
+        pods=None,
         minimum_step_seconds=0,
         verify_seconds=60,
         no_data_seconds=120,
@@ -122,6 +123,7 @@ FIELDS = {
     "prometheus_url": ({"release_prometheus": {"url": "https://p.example/prometheus"}}, "https://p.example/prometheus"),
     "prometheus_service": ({"release_prometheus": "service: monitoring/prometheus:9090"}, ("monitoring", "prometheus", "9090")),
     "metrics_source": ({"release_metrics_source": "http"}, "http"),
+    "pods": ({"release_metrics_source": "pods", "release_pods": "{family: http, port: 90}"}, PodsSpec("http", "90", "/metrics", "http")),
     "minimum_step_seconds": ({"release_minimum_step_seconds": "2m"}, 120.0),
     "verify_seconds": ({"release_verify_seconds": "0"}, 0.0),
     "no_data_seconds": ({"release_no_data_seconds": 30}, 30.0),
@@ -335,12 +337,6 @@ def test_gates_may_be_written_as_yaml_the_list_and_each_item():
 def test_latency_bounds_become_milliseconds(slower_than, milliseconds):
     spec = parse({**LEAST, "release_gates": [{"name": "slow", "latency": {"slower_than": slower_than, "max": "1%"}}]})
     assert spec.gates[0].slower_than_ms == milliseconds
-
-
-def test_without_gates_no_prometheus_is_needed():
-    without = {name: value for name, value in LEAST.items() if name != "release_prometheus"}
-    assert parse({**without, "release_gates": []}).prometheus_url is None
-    assert "release_prometheus" in problems(release_prometheus=None)
 
 
 @pytest.mark.parametrize(

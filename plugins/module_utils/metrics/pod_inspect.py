@@ -1,0 +1,136 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether pods can be the source of a release's looks: asked before anything changes. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..cluster.session import Session
+from ..release.parts import GateSpec, PodsSpec
+from ..release.spec import Spec
+from ..release.values import Problem
+from . import exposition
+from .counters import STABLE, Counters, PodCounters, Reading
+from .exposition import names_like_requests
+from .pod_source import PodReader, running, shown
+from .prometheus import Unavailable
+from .source import GateReading, MetricsPreflight, gate_counts
+from .source import inspect as inspect_prometheus
+
+JSON = dict[str, Any]
+SAMPLE_SECONDS = 3.0  # between the two reads that tell today's traffic
+# where Prometheus has the history of what a family counts
+HISTORY = {"istio": ("istio_destination",), "envoy": ("istio_destination", "istio_source"), "http": ("http",)}
+NOTHING = MetricsPreflight({}, None, {}, False)
+
+
+def inspect(
+    session: Session,
+    spec: Spec,
+    deployment: JSON,
+    service: str,
+    transport: Any,
+    *,
+    problems: list[Problem],
+    container: str | None = None,
+    revision: str | None = None,
+) -> MetricsPreflight:
+    """How the gates stand before the release, of whatever source the spec names. transport: Prometheus, where there is one. Raises ClusterError."""
+    if spec.pods is None:
+        return inspect_prometheus(spec, service, transport, problems, revision=revision)
+    found = inspect_pods(session, spec, deployment, container, problems=problems)
+    if problems or transport is None:
+        return found
+    history = inspect_prometheus(spec, service, transport, problems, revision=revision, among=HISTORY[spec.pods.family])
+    return replace(history, source=found.source)
+
+
+def inspect_pods(session: Session, spec: Spec, deployment: JSON, container: str | None, *, problems: list[Problem]) -> MetricsPreflight:
+    """Check that stable's pods answer, count requests, and have the gates' bounds; read today's traffic. Adds to problems."""
+    where = spec.pods
+    if where is None:
+        return NOTHING
+    if exposition.IMPORT_ERROR is not None:
+        allowed = f"a control node with the Python package prometheus-client: {exposition.INSTALL} ({exposition.IMPORT_ERROR})"
+        problems.append(Problem("release_metrics_source", "pods", allowed))
+        return NOTHING
+    labels = deployment["spec"]["selector"].get("matchLabels") or {}
+    pods = running(session, spec.namespace, labels)
+    reader = PodReader(session, where, container)
+    try:
+        texts = _texts(session, reader, pods)
+        first = _reading(reader, texts, spec.gates, at_seconds=1.0)
+        if not any(counter.startswith("code:") for pod in first.pods.values() for counter in pod.values):
+            raise _NoCounters(where, reader, pods)
+        _check_bounds(reader, texts, spec.gates, problems)
+        session.sleep(SAMPLE_SECONDS)
+        second = _reading(reader, _texts(session, reader, pods), spec.gates, at_seconds=1.0 + SAMPLE_SECONDS)
+    except (Unavailable, ValueError) as error:
+        problems.append(Problem("release_pods", shown(where), f"pods of {spec.workload} that answer there: {error}"))
+        return NOTHING
+    except _NoCounters as error:
+        problems.append(Problem("release_pods.family", where.family, str(error)))
+        return NOTHING
+    counters = Counters()
+    counters.start(first)
+    counters.add(second)
+    readings = {gate.name: _traffic(counters, gate) for gate in spec.gates}
+    return MetricsPreflight(readings, "pods", dict.fromkeys(readings, 1.0), False)
+
+
+def _traffic(counters: Counters, gate: GateSpec) -> GateReading:
+    """How a gate stands now, by the few seconds between the two reads."""
+    _canary, stable = gate_counts(counters.block.increases, gate)
+    if stable is None:
+        return GateReading(0, 0, 0.0)
+    return GateReading(stable.requests, stable.events, stable.requests / SAMPLE_SECONDS)
+
+
+class _NoCounters(Exception):
+    def __init__(self, where: PodsSpec, reader: PodReader, pods: list[JSON]) -> None:
+        whole = reader.texts(pods[:1], whole=True)
+        names = (
+            ", ".join(name for text in whole.values() if isinstance(text, str) for name in names_like_requests(text)) or "nothing like it"
+        )
+        others = ", ".join(name for name in exposition.FAMILIES if name != where.family)
+        wanted = (
+            f"a family whose counters stable's pods have at {shown(where)} ({reader.family.requests} by {reader.family.code_labels[0]})"
+        )
+        super().__init__(f"{wanted}; there is: {names}. Other families: {others}; a pod without requests has no counters yet")
+
+
+def _texts(session: Session, reader: PodReader, pods: list[JSON]) -> dict[str, str]:
+    """All pods' answers; those that do not answer are asked once more. Raises Unavailable."""
+    if not pods:
+        raise Unavailable("there is no running pod")
+    answers = reader.texts(pods)
+    failed = [pod for pod in pods if not isinstance(answers[pod["metadata"]["name"]], str)]
+    if failed:
+        session.sleep(1.0)
+        answers.update(reader.texts(failed))
+    for name, answer in answers.items():
+        if isinstance(answer, Exception):
+            raise Unavailable(f"{name}: {answer}")
+    return {name: answer for name, answer in answers.items() if isinstance(answer, str)}
+
+
+def _reading(reader: PodReader, texts: Mapping[str, str], gates: tuple[GateSpec, ...], *, at_seconds: float) -> Reading:
+    """Raises ValueError for what is no count."""
+    bounds = [gate.slower_than_ms for gate in gates if gate.slower_than_ms is not None]
+    pods = {(STABLE, name): PodCounters(at_seconds, reader.family.counters(text, bounds)) for name, text in texts.items()}
+    return Reading(at_seconds, pods)
+
+
+def _check_bounds(reader: PodReader, texts: Mapping[str, str], gates: tuple[GateSpec, ...], problems: list[Problem]) -> None:
+    bounds = sorted({bound for text in texts.values() for bound in reader.family.bounds_ms(text)})
+    for index, gate in enumerate(gates):
+        if gate.slower_than_ms is None or gate.slower_than_ms in bounds:
+            continue
+        near = [b for b in bounds if b < gate.slower_than_ms][-1:] + [b for b in bounds if b > gate.slower_than_ms][:1]
+        words = ", ".join(f"{bound:g}ms" for bound in near) or "none"
+        allowed = f"a bucket bound of {reader.family.buckets.removesuffix('_bucket')} in stable's pods (nearest: {words})"
+        problems.append(Problem(f"release_gates[{index}].latency.slower_than", f"{gate.slower_than_ms:g}ms", allowed))
