@@ -17,9 +17,11 @@ from ..cluster.errors import ClusterError, Conflict, NotFound, Superseded, Unrea
 from ..cluster.lease import LeaseHeld
 from ..cluster.session import Session
 from ..metrics.catalogue import SOURCES, Arms
+from ..metrics.conversions import Measure, arms_of
 from ..metrics.prometheus import ByService, ByUrl, Prometheus
 from ..metrics.source import Source
 from ..release import preview, record, runner
+from ..release.ab_spec import ab_from
 from ..release.checks_spec import checks_from
 from ..release.context import Context, Process
 from ..release.ending import ABORTED, PROMOTED, REFUSED, TurnBack
@@ -140,6 +142,7 @@ def spec_from(saved: Mapping[str, Any]) -> Spec:
     fields = dict(saved)
     fields["steps"] = tuple(StepSpec(**one) for one in fields["steps"])
     fields["checks"] = checks_from(fields["checks"])
+    fields["ab"] = ab_from(fields.get("ab"))
     fields["matches"] = matches_from(fields["matches"])
     fields["gates"] = tuple(GateSpec(**one) for one in fields["gates"])
     if fields["prometheus_service"] is not None:
@@ -332,6 +335,7 @@ def _context(session: Session, spec: Spec, target: Target, caller: Caller, *, st
         journal=Journal(session, spec.namespace, spec.name, token),
         router=_router(session, spec, target, caller.process),
         source=_source(session, spec, target),
+        measure=_measure(session, spec, target),
         live=Live(caller.live_emit, caller.target_name, clock=caller.process.clock, log_path=log_path),
         process=caller.process,
         deadline_at=caller.process.clock() + spec.deadline_seconds,
@@ -339,7 +343,7 @@ def _context(session: Session, spec: Spec, target: Target, caller: Caller, *, st
 
 
 def _router(session: Session, spec: Spec, target: Target, process: Process) -> Router:
-    return router(session, spec.namespace, Place(**target.place), matches=spec.matches, sleep=process.sleep)
+    return router(session, spec.namespace, Place(**target.place), matches=spec.matches, sleep=process.sleep, sticky=spec.sticky)
 
 
 def transport(session: Session, spec: Spec) -> ByUrl | ByService | None:
@@ -355,6 +359,13 @@ def _source(session: Session, spec: Spec, target: Target) -> Source | None:
         return None
     arms = Arms(SOURCES[target.metrics_source], spec.namespace, target.workload, target.service, target.revision)
     return Source(Prometheus(way), arms, spec.gates)
+
+
+def _measure(session: Session, spec: Spec, target: Target) -> Measure | None:
+    """What counts an experiment's conversions, or at least its requests; None where nothing does."""
+    way = transport(session, spec)
+    requests, conversions = arms_of(spec, target.service, target.metrics_source)
+    return Measure(Prometheus(way), requests, conversions) if requests and way else None
 
 
 __all__ = ["REFUSED", "Caller", "Sequential", "abort", "start", "status", "summary"]

@@ -19,7 +19,7 @@ from ..workload.deployment import rollout
 from ..workload.twin import SUFFIX
 from . import check_job
 from .context import Context
-from .ending import PARKED, TurnBack
+from .ending import PARKED, PASSED, TurnBack
 from .floors import stable_size
 from .rolling import undo_operations
 
@@ -32,7 +32,7 @@ SILENCE_SECONDS = 120.0  # longest wait for counters that stand still, beyond th
 def turn_back(context: Context, why: TurnBack) -> None:
     """Return traffic to stable, then remove the canary. Journals the ending; raises Superseded when another runner holds the release."""
     context.live.say(
-        "ROLL BACK" if why.outcome != PARKED else "PARK",
+        {PARKED: "PARK", PASSED: "END"}.get(why.outcome, "ROLL BACK"),
         f"at {context.route}: {why.reason}",
         cause=why.cause,
         evidence=why.evidence,
