@@ -159,7 +159,8 @@ class Trial:
         found, counts, image = self._compared(), self._counts, self._context.spec.image
         after = f"after {counts.a.requests:,} requests of A and {counts.b.requests:,} of B in {spoken_seconds(self.seconds)}"
         if found is None:
-            return self._problem or f"B ({image}) broke no gate {after}"
+            seen = after if self._context.measure else f"in {spoken_seconds(self.seconds)}"
+            return self._problem or f"B ({image}) broke no gate {seen}"
         rates = f"B ({image}) converts {100 * counts.b.rate:.3g} % of the requests, A {100 * counts.a.rate:.3g} %"
         if self._ratio.alarm:
             return f"{rates}; nobody wins: {self._ratio_words()}"
