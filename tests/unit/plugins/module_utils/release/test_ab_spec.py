@@ -7,7 +7,7 @@ import json
 
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.engine.native import spec_from
-from ansible_collections.progressive.delivery.plugins.module_utils.release.ab_spec import AbSpec
+from ansible_collections.progressive.delivery.plugins.module_utils.release.ab_spec import AbSpec, Counter
 from ansible_collections.progressive.delivery.plugins.module_utils.release.plan import plan
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import SpecError, parse
 
@@ -18,6 +18,11 @@ LEAST = {
 SALES = {"metric": "sales_total"}
 DRAWN = {"cookie": "ab", "conversions": SALES}
 FIXED = {"cookie": "ab", "iterations": 3, "iteration_seconds": "20s"}
+GIVEN_AB = {"cookie": "shop-ab", "share": "30", "conversions": {"metric": "sales", "labels": {"kind": "book"}}}
+READ_AB = AbSpec(
+    cookie="shop-ab", share_percent=30, max_age_seconds=2592000, seconds=None, at_least_seconds=86400.0, at_most_seconds=1209600.0,
+    conversions=Counter("sales", (("kind", "book"),)), of=None, promotes=False, not_worse_than=None, confidence=0.99, effect=0.1,
+)  # fmt: skip
 STAFF = [{"headers": {"x-cell": "staff"}}]
 
 

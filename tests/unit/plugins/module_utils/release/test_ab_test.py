@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An experiment from its first request to its result, against a world in memory whose clients keep their cookies."""
 
+from typing import Any
+
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.analysis.experiment import Tally
 from ansible_collections.progressive.delivery.plugins.module_utils.analysis.look import Counts
@@ -20,7 +22,12 @@ from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fa
 PER_SECOND = 200.0
 FIXED = {"cookie": "shop-ab", "share": 25, "iterations": 3, "iteration_seconds": 20}
 COUNTED = {"cookie": "shop-ab", "share": 25, "conversions": {"metric": "sales"}, "at_least": 30, "at_most": 600}
-ALONE = {"release_strategy": "ab_test", "release_steps": None, "release_gates": [], "release_prometheus": {"url": "http://p"}}
+ALONE: dict[str, Any] = {
+    "release_strategy": "ab_test",
+    "release_steps": None,
+    "release_gates": [],
+    "release_prometheus": {"url": "http://p"},
+}
 STAFF = [{"headers": {"x-cell": "staff"}}]
 
 
@@ -137,7 +144,7 @@ def test_the_experiment_ends_when_b_is_certain_to_convert_more_and_not_before_th
     assert 1.0 < found["interval"][0] < 1.5 < found["interval"][1]
     assert found["evidence"] >= 100
     assert found["p_value"] <= 0.01
-    assert "B (shop:2) converts 15 % of the requests, A 10 %: B wins, +50 %" in result["reason"]
+    assert "B (shop:2) converts 15.2 % of the requests, A 10 %: B wins, +52 %" in result["reason"]
     world.assert_home("shop:1")
 
 

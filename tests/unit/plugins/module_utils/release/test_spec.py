@@ -8,7 +8,6 @@ from dataclasses import fields
 
 import pytest
 import yaml
-from ansible_collections.progressive.delivery.plugins.module_utils.release.ab_spec import AbSpec, Counter
 from ansible_collections.progressive.delivery.plugins.module_utils.release.checks_spec import CheckSpec, HttpCheck
 from ansible_collections.progressive.delivery.plugins.module_utils.release.command import parse_command, parse_reference
 from ansible_collections.progressive.delivery.plugins.module_utils.release.parts import MOST_STEPS, GateSpec, StepSpec
@@ -21,6 +20,7 @@ from ansible_collections.progressive.delivery.plugins.module_utils.release.spec 
     unknown_variables,
 )
 from ansible_collections.progressive.delivery.plugins.module_utils.traffic.route import Condition, Match
+from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.release.test_ab_spec import GIVEN_AB, READ_AB
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,39 +43,13 @@ def problems(**given_values):
 
 def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
     assert parse(LEAST) == Spec(
-        name="shop",
-        namespace="shop",
-        workload="shop",
-        image="registry.example/shop:2.4.0",
-        container=None,
-        template_patch=None,
-        strategy="canary",
-        provider="istio",
-        service=None,
-        route_kind=None,
-        route_object=None,
-        route=None,
-        rolling={},
-        ab=None,
-        matches=(),
-        match_seconds=0,
-        steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)),
-        checks=(),
-        gates=(GateSpec("errors", "error_rate", 0.01, None),),
-        on_inconclusive="roll_back",
-        prometheus_url="http://prometheus.example",
-        prometheus_service=None,
-        metrics_source="auto",
-        minimum_step_seconds=0,
-        verify_seconds=60,
-        no_data_seconds=120,
-        max_hold_seconds=1800,
-        ready_timeout_seconds=300,
-        drain_seconds=10,
-        deadline_seconds=14400,
-        fix_forward=False,
-        stop_after=None,
-    )
+        name="shop", namespace="shop", workload="shop", image="registry.example/shop:2.4.0", container=None, template_patch=None,
+        strategy="canary", provider="istio", service=None, route_kind=None, route_object=None, route=None, rolling={}, ab=None,
+        matches=(), match_seconds=0, steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)), checks=(),
+        gates=(GateSpec("errors", "error_rate", 0.01, None),), on_inconclusive="roll_back", prometheus_url="http://prometheus.example",
+        prometheus_service=None, metrics_source="auto", minimum_step_seconds=0, verify_seconds=60, no_data_seconds=120,
+        max_hold_seconds=1800, ready_timeout_seconds=300, drain_seconds=10, deadline_seconds=14400, fix_forward=False, stop_after=None,
+    )  # fmt: skip
 
 
 FIELDS = {
@@ -94,17 +68,7 @@ FIELDS = {
         {"release_strategy": "rolling", "release_rolling": "{max_surge: 25%, max_unavailable: '0', min_ready_seconds: 5}"},
         {"maxSurge": "25%", "maxUnavailable": 0, "minReadySeconds": 5},
     ),
-    "ab": (
-        {
-            "release_strategy": "ab_test",
-            "release_ab": {"cookie": "shop-ab", "share": "30", "conversions": {"metric": "sales", "labels": {"kind": "book"}}},
-        },
-        AbSpec(
-            cookie="shop-ab", share_percent=30, max_age_seconds=2592000, seconds=None, at_least_seconds=86400.0,
-            at_most_seconds=1209600.0, conversions=Counter("sales", (("kind", "book"),)), of=None, promotes=False,
-            not_worse_than=None, confidence=0.99, effect=0.1,
-        ),
-    ),
+    "ab": ({"release_strategy": "ab_test", "release_ab": GIVEN_AB}, READ_AB),
     "matches": (
         {"release_match": [{"headers": {"x-cell": "staff"}, "query": {"v": {"prefix": "2"}}}, {"cookies": {"beta": "1"}}]},
         (
@@ -133,7 +97,7 @@ FIELDS = {
     "deadline_seconds": ({"release_deadline_seconds": "30d"}, 2592000.0),
     "fix_forward": ({"release_fix_forward": "yes"}, True),
     "stop_after": ({"release_stop_after": "analyze-25"}, "analyze-25"),
-}  # fmt: skip
+}
 
 
 def test_the_table_of_fields_below_is_complete():
