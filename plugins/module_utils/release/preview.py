@@ -156,7 +156,7 @@ def _check_lines(check: CheckSpec) -> list[str]:
 def _gate_line(spec: Spec, gate: GateSpec, reading: GateReading, phi: float) -> str:
     now = "no requests in the last minutes" if reading.share is None else f"{100 * reading.share:.3g} % of {100 * gate.max_share:g} % now"
     what = "errors" if gate.kind == "error_rate" else f"slower than {gate.slower_than_ms:g}ms"
-    first = next(step.weight_percent or step.size_percent for step in plan(spec) if step.kind in TRAFFIC)
+    first = next(share for step in plan(spec) if step.kind in TRAFFIC and (share := step.weight_percent or step.size_percent))
     needed = sample_size.requests_to_detect(max(reading.share or 0.0, LEAST_SHARE), NOTICEABLE_RATIO, dispersion=phi)
     seconds = sample_size.seconds_for(needed, requests_per_second=reading.per_second, weight_percent=first)
     shows = f"{NOTICEABLE_RATIO:g} times stable's shows after {needed:,.0f} canary requests, {spoken_seconds(seconds)} at {first} %"

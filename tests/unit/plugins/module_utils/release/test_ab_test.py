@@ -165,6 +165,18 @@ def test_without_a_difference_it_lasts_as_long_as_it_may_and_says_what_is_ruled_
     assert "no difference is shown, none is larger than" in result["reason"]
 
 
+def test_a_winner_is_watched_by_the_gates_until_it_is_everywhere(world):
+    world.rates["b"] = 0.15
+    gates = {"release_gates": [{"name": "errors", "error_rate": {"max": "1%"}}]}
+    world.at["  verify  "] = lambda: setattr(world, "failing", 0.2)
+    result = run(world, {**COUNTED, "winner": "promote"}, **gates)
+    assert (result["outcome"], result["evidence"]["experiment"]["winner"]) == ("rolled_back", "b")
+    world.assert_home("shop:1")
+    world.failing = 0.0
+    assert run(world, {**COUNTED, "winner": "promote"}, **gates)["outcome"] == "promoted"
+    world.assert_home("shop:2")
+
+
 def test_a_winner_that_may_is_promoted_like_a_canary(world):
     world.rates["b"] = 0.15
     states = []
@@ -288,6 +300,26 @@ def test_an_edit_of_a_groups_rule_ends_the_experiment(world):
 def test_a_router_that_cannot_keep_groups_is_refused_with_those_that_can(world, provider):
     with pytest.raises(Refused, match=r"that can sticky: provider istio, gateway_api;"):
         run(world, FIXED, release_traffic={"provider": provider, "service": "shop"})
+
+
+@pytest.mark.parametrize(
+    ("given", "at"),
+    [
+        ({"release_strategy": "ab_test", "release_steps": None, "release_ab": {**FIXED, "share": 30}}, "at 30 %"),
+        (
+            {"release_strategy": "ab_test", "release_steps": None, "release_ab": {"share": 15, "iterations": 1}, "release_match": STAFF},
+            "at 15 %",
+        ),
+        ({"release_match": STAFF}, "at 10 %"),
+        ({"release_strategy": "blue_green", "release_steps": None}, "at 100 %"),
+    ],
+    ids=["drawn", "chosen", "canary", "blue_green"],
+)
+def test_the_plan_counts_with_the_first_share_that_the_version_gets(world, given, at):
+    gates = {"release_gates": [{"name": "errors", "error_rate": {"max": "1%"}}], "release_prometheus": {"url": "http://p"}}
+    native.start(world, parse({**GIVEN, **gates, **given}), world.caller, check_mode=True)
+    (line,) = world.said("gate errors")
+    assert line.endswith(at)
 
 
 def test_the_plan_says_who_gets_b_and_how_many_days_a_difference_needs(world):
