@@ -69,12 +69,15 @@ options:
       - How the version is brought to all users.
       - V(canary) gives it growing shares of the traffic. V(blue_green) builds it up at full size and moves all traffic at once, while the
         old one stays whole for O(release_verify_seconds).
+      - V(ab_test) gives it to chosen requests (O(release_match)) or to random clients who keep to it (O(release_ab)), compares both groups,
+        and takes it away again. The outcome is V(passed), and C(experiment) in RV(evidence) tells what came of it. Only where
+        O(release_ab) says so it is promoted.
       - V(rolling) lets the Deployment replace its own pods and stops at each share of them until the gates let it go on. It needs no
         mesh, steers no route and makes no twin; the way back is the old template.
       - V(shadow) copies growing shares of the requests to it, judges its answers, which nobody sees, and takes it away again; the outcome
         is V(passed). Copies are real requests. What the version writes, sends or charges for, it does twice.
     type: str
-    choices: [canary, blue_green, shadow, rolling]
+    choices: [canary, blue_green, ab_test, shadow, rolling]
     default: canary
   release_traffic:
     description: The route that is steered.
@@ -121,9 +124,72 @@ options:
       progress_deadline_seconds:
         description: After how long without progress the rollout has failed.
         type: int
+  release_ab:
+    description:
+      - The experiment of V(release_strategy=ab_test). Variant A is stable, variant B the new version.
+      - Gates run all the time as in a canary. Harm ends the experiment and the release, which is V(rolled_back).
+    type: dict
+    suboptions:
+      cookie:
+        description:
+          - The name of a cookie, for random groups that last. The gateway draws newcomers by O(release_ab.share) and sets the cookie;
+            who has it keeps to the group. Its value is of this version of this release, the same in every target.
+          - Either this or O(release_match). Routers V(istio) and V(gateway_api) (HTTPRoute) only.
+        type: str
+      share:
+        description: Percent of the newcomers that are drawn into B. With O(release_match) the percent of the requests that B is sized for.
+        type: int
+        default: 20
+      max_age:
+        description: How long clients keep the cookie, at least as long as the experiment may take.
+        type: str
+        default: 30d
+      iterations:
+        description: A fixed length, as so many times O(release_ab.iteration_seconds).
+        type: int
+      iteration_seconds:
+        description: One of O(release_ab.iterations), in seconds or with a unit.
+        type: str
+        default: "60"
+      until:
+        description: Without O(release_ab.iterations) the experiment ends when the difference of the conversions is significant.
+        type: str
+        choices: [significant]
+        default: significant
+      at_least:
+        description: Least time of an experiment that the evidence ends. People differ by the hour of the day.
+        type: str
+        default: 1d
+      at_most:
+        description: Longest time of an experiment that the evidence ends. At most V(28d).
+        type: str
+        default: 14d
+      conversions:
+        description: The counter of what B is to raise, a C(metric) of the pods with C(labels) (a dictionary of names and values) that select its series.
+        type: dict
+      of:
+        description: The counter that conversions are compared with, written in the same way. The requests when it is left out.
+        type: dict
+      winner:
+        description: What follows. V(report) tells the result and promotes nothing, V(promote) promotes B where it has won. Random groups only.
+        type: str
+        choices: [report, promote]
+        default: report
+      not_worse_than:
+        description: With V(release_ab.winner=promote), promote B also where it is certain to convert at most so many percent (such as V(2%)) less than A.
+        type: str
+      confidence:
+        description: Of the test, which may be looked at any number of times, and of the interval of B's conversion rate by A's.
+        type: str
+        default: 99%
+      effect:
+        description: The relative difference for which the plan says how many requests and days it needs.
+        type: str
+        default: 10%
   release_match:
     description:
-      - Requests that get the canary first, whatever the weight is, and keep it until the version is everywhere. Strategy V(canary) only.
+      - Requests that get the canary first, whatever the weight is, and keep it until the version is everywhere. For V(release_strategy=ab_test) the requests of variant B.
+        Strategies V(canary) and V(ab_test) only.
       - A list of alternatives. All conditions of an item must hold. C(headers), C(cookies) and C(query) are dictionaries of a name and
         what its value must be, a string, or one of C(exact), C(prefix) and C(regex) (RE2, the whole value). C(user_agent) is a regular expression.
     type: list
@@ -137,7 +203,7 @@ options:
     description:
       - The canary's shares of the traffic in percent, growing, the last one V(100). For V(release_strategy=shadow)
         the shares that are copied, for V(release_strategy=rolling) the shares of the pods.
-        V(release_strategy=blue_green) has none.
+        V(release_strategy=blue_green) and V(release_strategy=ab_test) have none.
       - An item is a number, or a dictionary of C(weight) and C(bake_seconds), the least time at that weight.
     type: list
     elements: raw
@@ -311,6 +377,22 @@ EXAMPLES = r"""
     release_config: {data: {shop-env: {CHECKOUT_LIMIT: "50"}}}
     release_prometheus: {service: "monitoring/prometheus:9090"}
 
+- name: Let a fifth of the visitors use shop 2.4.0 until it is certain whether more of them buy
+  progressive.delivery.release:
+    release_name: shop
+    release_namespace: shop
+    release_workload: Deployment/shop
+    release_image: registry.example/shop:2.4.0
+    release_strategy: ab_test
+    release_ab:
+      cookie: shop-ab
+      share: 20
+      conversions: {metric: shop_orders_total, labels: {state: paid}}
+      at_least: 2d
+      at_most: 14d
+    release_traffic: {provider: istio, service: shop}
+    release_prometheus: {service: "monitoring/prometheus:9090"}
+
 - name: Ship shop 2.4.0 at once, after the new version was asked, its tables were migrated and the change calendar agreed
   progressive.delivery.release:
     release_name: shop
@@ -337,7 +419,7 @@ EXAMPLES = r"""
 RETURN = r"""
 outcome:
   description:
-    - How the release ended, one of V(promoted), V(passed) (a shadow), V(rolled_back), V(aborted), V(parked), V(refused).
+    - How the release ended, one of V(promoted), V(passed) (a shadow or an experiment), V(rolled_back), V(aborted), V(parked), V(refused).
     - V(running) after O(release_stop_after), null in check mode.
   returned: always
   type: str
@@ -360,7 +442,11 @@ steps:
   type: list
   elements: dict
 evidence:
-  description: The numbers behind the last verdict.
+  description:
+    - The numbers behind the last verdict.
+    - After V(release_strategy=ab_test) C(experiment) holds C(winner) (V(a), V(b) or V(none)), C(ratio) and C(difference) of B's conversion rate
+      and A's, C(interval) of the ratio at C(confidence), C(no_difference_larger_than), C(evidence) and C(p_value), which hold however often
+      they are read, C(requests) and C(conversions) by group, C(sample_ratio), C(seconds) and a C(sentence) that says it all.
   returned: success
   type: dict
 problems:

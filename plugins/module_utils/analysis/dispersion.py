@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .look import Counts
+from .evidence import Counted
 
 BLOCKS_OF_AN_HOUR = 60
 BUSIEST_SHARE_DROPPED = 0.1
@@ -23,7 +23,7 @@ class Dispersion:
     pairs: int
 
 
-def dispersion(blocks: Sequence[Counts]) -> Dispersion:
+def dispersion(blocks: Sequence[Counted]) -> Dispersion:
     """phi from the baseline's one-minute blocks of the hour before, oldest first.
 
     For neighbouring blocks with events x, x' and requests n, n': s = x + x', q = n/(n + n'), and phi is the mean of

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Protocol
 
 from .look import Counts
 
@@ -27,7 +28,17 @@ LARGEST = 1e300
 WHOLE_RELEASE_SHARE = 0.99
 
 
-def relative_log_ratios(canary: Counts, baseline: Counts, null_ratio: float, factors: Sequence[float]) -> tuple[float, ...]:
+class Counted(Protocol):
+    """Requests of an arm and how many events there were."""
+
+    @property
+    def requests(self) -> int: ...
+
+    @property
+    def events(self) -> int: ...
+
+
+def relative_log_ratios(canary: Counted, baseline: Counted, null_ratio: float, factors: Sequence[float]) -> tuple[float, ...]:
     """Log-likelihood ratios of one look of "ratio = null_ratio * factor" against "ratio = null_ratio".
 
     Given an event, it is the canary's with probability q = ratio*n_c/(ratio*n_c + n_b): any rate common to both arms, however

@@ -16,11 +16,14 @@ from ..cluster import lease as leases
 from ..cluster.errors import ClusterError, Conflict, NotFound, Superseded, Unreachable
 from ..cluster.lease import LeaseHeld
 from ..cluster.session import Session
+from ..metrics import conversions
 from ..metrics.catalogue import SOURCES, Arms
+from ..metrics.conversions import Measure
 from ..metrics.pod_source import PodSource, arms_of
 from ..metrics.prometheus import ByService, ByUrl, Prometheus
 from ..metrics.source import Looks, Source
 from ..release import preview, record, runner
+from ..release.ab_spec import ab_from
 from ..release.checks_spec import checks_from
 from ..release.config_spec import config_from
 from ..release.context import Context, Process
@@ -143,6 +146,7 @@ def spec_from(saved: Mapping[str, Any]) -> Spec:
     fields["steps"] = tuple(StepSpec(**one) for one in fields["steps"])
     fields["checks"] = checks_from(fields["checks"])
     fields["config"] = config_from(fields.get("config"))
+    fields["ab"] = ab_from(fields.get("ab"))
     fields["matches"] = matches_from(fields["matches"])
     fields["gates"] = tuple(GateSpec(**one) for one in fields["gates"])
     if fields["pods"] is not None:
@@ -337,6 +341,7 @@ def _context(session: Session, spec: Spec, target: Target, caller: Caller, *, st
         journal=Journal(session, spec.namespace, spec.name, token),
         router=_router(session, spec, target, caller.process),
         source=_source(session, spec, target, caller.process),
+        measure=_measure(session, spec, target),
         live=Live(caller.live_emit, caller.target_name, clock=caller.process.clock, log_path=log_path),
         process=caller.process,
         deadline_at=caller.process.clock() + spec.deadline_seconds,
@@ -344,7 +349,7 @@ def _context(session: Session, spec: Spec, target: Target, caller: Caller, *, st
 
 
 def _router(session: Session, spec: Spec, target: Target, process: Process) -> Router:
-    return router(session, spec.namespace, Place(**target.place), matches=spec.matches, sleep=process.sleep)
+    return router(session, spec.namespace, Place(**target.place), matches=spec.matches, sleep=process.sleep, sticky=spec.sticky)
 
 
 def transport(session: Session, spec: Spec) -> ByUrl | ByService | None:
@@ -362,6 +367,13 @@ def _source(session: Session, spec: Spec, target: Target, process: Process) -> L
         return None
     arms = Arms(SOURCES[target.metrics_source], spec.namespace, target.workload, target.service, target.revision)
     return Source(Prometheus(way), arms, spec.gates)
+
+
+def _measure(session: Session, spec: Spec, target: Target) -> Measure | None:
+    """What counts an experiment's conversions, or at least its requests; None where nothing does."""
+    way = transport(session, spec)
+    requests, converted = conversions.arms_of(spec, target.service, target.metrics_source)
+    return Measure(Prometheus(way), requests, converted) if requests and way else None
 
 
 __all__ = ["REFUSED", "Caller", "Sequential", "abort", "start", "status", "summary"]

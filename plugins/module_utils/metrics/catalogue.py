@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..workload.twin import SUFFIX
 
@@ -72,6 +72,14 @@ SOURCES = {
 }
 AUTOMATIC = ("istio_destination", "istio_source")
 PER_POD = ("istio_destination", "http")  # sources that tell one pod from another
+
+
+def counter_source(metric: str, labels: Iterable[tuple[str, str]]) -> Source:
+    """Any counter that pods export, told apart by its label pod; labels select its series."""
+    quoted = (f'{name}="' + re.sub(r'(["\\\\])', r"\\\1", value).replace("\n", "\\n") + '"' for name, value in labels)
+    wanted = "".join("," + one.replace("{", "{{").replace("}", "}}") for one in quoted)
+    http = SOURCES["http"]
+    return replace(http, name=metric, requests=metric, matchers=http.matchers + wanted)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from ..cluster.errors import ClusterError, Unreachable
 from ..cluster.session import Session
 from ..traffic.place import GITOPS_MARKS
 from ..workload import autoscaler, capacity, twin
-from .plan import plan
+from .plan import plan, promotes
 from .spec import Spec
 from .values import Problem
 
@@ -58,7 +58,7 @@ def room(session: Session, spec: Spec, deployment: JSON, template: JSON, *, prob
     """Whether quota takes the canary at its full size and the pods that stable's rolling update starts first; a note on the nodes."""
     replicas = deployment["spec"].get("replicas", 1)
     full = twin.replicas_for(max(step.size_percent for step in plan(spec)), replicas)
-    more = 0 if spec.strategy == "shadow" else capacity.surge(deployment)
+    more = capacity.surge(deployment) if promotes(spec) else 0
     pods = session.list("Pod", spec.namespace, labels=deployment["spec"]["selector"].get("matchLabels") or {})
     try:
         one = capacity.need_of_one(template, deployment["spec"]["template"], pods)

@@ -15,12 +15,13 @@ from ..cluster.errors import ClusterError, Conflict, NotFound, Superseded, Unrea
 from ..cluster.lease import RENEW_SECONDS, Lease
 from ..cluster.patch import Operation, add, expect, pointer, remove, set_annotation
 from ..cluster.session import Session
+from ..metrics.conversions import Measure
 from ..metrics.source import Looks
 from ..report.live import Live
 from ..traffic.route import EPOCH, HOME, Route
 from ..traffic.router import Router
 from ..workload.twin import SUFFIX
-from .plan import Step
+from .plan import Step, route_of
 from .preflight import Target
 from .record import Journal, State
 from .spec import Spec
@@ -50,6 +51,7 @@ class Context:
     journal: Journal
     router: Router
     source: Looks | None
+    measure: Measure | None  # of an experiment
     live: Live
     process: Process
     deadline_at: float  # Unix time
@@ -66,11 +68,12 @@ class Context:
         state = self.state
         if self.target.revision is not None:
             return HOME  # rolling: the Service selects old and new pods alike
-        return Route(state.weight_percent, self.spec.matches if state.matched else (), state.mirror_percent)
+        sticky = self.spec.sticky if state.sticky else None
+        return Route(state.weight_percent, self.spec.matches if state.matched else (), state.mirror_percent, sticky)
 
     def route_of(self, step: Step) -> Route:
         """The route that a step which gives the canary its share asks for."""
-        return HOME if self.target.revision is not None else Route(step.weight_percent, self.spec.matches, step.mirror_percent)
+        return route_of(self.spec, step)
 
     @property
     def namespace(self) -> str:

@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 PROMOTED, ROLLED_BACK, REFUSED, ABORTED, PARKED = "promoted", "rolled_back", "refused", "aborted", "parked"
-PASSED = "passed"  # a shadow has shown no harm; it changes nothing for users
+PASSED = "passed"  # a shadow or an experiment is over; it changes nothing for users
 
 
 class TurnBack(Exception):
-    """Stop going forward and return traffic. outcome is rolled_back, aborted or parked; cause is a word, reason a sentence.
+    """Stop going forward and return traffic.
+
+    outcome is rolled_back, aborted, parked or passed; cause is a word, reason a sentence.
 
     gentle: nobody is hurt by the canary, as far as is known, so that traffic may take its time (release_rollback). asked is the
     abort request that was followed.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..traffic.route import HOME, Route
 from .ending import PASSED, PROMOTED
 from .parts import StepSpec
 from .spec import Spec
@@ -17,7 +18,7 @@ from .spec import Spec
 class Step:
     """One step. weight_percent and mirror_percent are the canary's shares while it lasts; seconds its least time (bake, verify)."""
 
-    kind: str  # validate, deploy, check, match, mirror, weight, bake, analyze, switch, verify, promote, clean_up
+    kind: str  # validate, deploy, check, match, ab, mirror, weight, bake, analyze, experiment, switch, verify, promote, clean_up
     name: str
     weight_percent: int = 0
     seconds: float = 0.0
@@ -52,6 +53,23 @@ def blue_green_steps(spec: Spec) -> list[Step]:
         Step("verify", "verify", 100, spec.verify_seconds),
         *HOME_AGAIN,
     ]
+
+
+def ab_test_steps(spec: Spec) -> list[Step]:
+    """B gets its group of the requests and is compared; then it goes, or, where it may win, gets everybody."""
+    ab = spec.ab
+    if ab is None:
+        raise ValueError("an experiment without release_ab")
+    share = ab.share_percent if ab.cookie else 0  # how many requests match is not ours to say
+    steps = [
+        Step("validate", "validate"),
+        Step("deploy", "deploy", size_percent=ab.share_percent),
+        Step("ab", "ab", share, size_percent=ab.share_percent),
+        Step("experiment", "experiment", share, ab.seconds or ab.at_least_seconds),
+    ]
+    if not ab.promotes:
+        return [*steps, Step("clean_up", "clean_up")]
+    return [*steps, Step("switch", "switch", 100, size_percent=100), Step("verify", "verify", 100, spec.verify_seconds), *HOME_AGAIN]
 
 
 def shadow_steps(spec: Spec) -> list[Step]:
@@ -92,11 +110,17 @@ def _weight(one: StepSpec, following: int | None, *, judged: bool) -> list[Step]
 
 
 HOME_AGAIN = [Step("promote", "promote", 100), Step("clean_up", "clean_up")]
-ROUTED = ("match", "mirror", "weight", "switch")  # kinds of step that put a route
+ROUTED = ("match", "ab", "mirror", "weight", "switch")  # kinds of step that put a route
 TRAFFIC = (*ROUTED, "roll")  # kinds of step that give the canary its share
-STRATEGIES = {"canary": canary_steps, "blue_green": blue_green_steps, "shadow": shadow_steps, "rolling": rolling_steps}
+STRATEGIES = {
+    "canary": canary_steps,
+    "blue_green": blue_green_steps,
+    "ab_test": ab_test_steps,
+    "shadow": shadow_steps,
+    "rolling": rolling_steps,
+}
 # what a strategy asks of a router
-NEEDS = {"canary": "weight", "blue_green": "switch", "shadow": "mirror", "rolling": "switch"}
+NEEDS = {"canary": "weight", "blue_green": "switch", "ab_test": "match", "shadow": "mirror", "rolling": "switch"}
 
 
 def plan(spec: Spec) -> list[Step]:
@@ -106,8 +130,22 @@ def plan(spec: Spec) -> list[Step]:
     return [*steps[:there], *(Step("check", check.step_name) for check in spec.checks), *steps[there:]]
 
 
-def ending(spec: Spec) -> tuple[str, str]:
-    """How a release ends whose steps were all done: outcome and reason."""
+def promotes(spec: Spec) -> bool:
+    """Whether stable takes the version at the end, if all goes well."""
+    return any(step.kind in ("promote", "roll") for step in plan(spec))
+
+
+def route_of(spec: Spec, step: Step) -> Route:
+    """The route that a step which gives the canary its share asks for."""
+    if spec.strategy == "rolling":
+        return HOME  # the Service selects old and new pods alike
+    return Route(step.weight_percent, spec.matches, step.mirror_percent, spec.sticky if step.kind == "ab" else None)
+
+
+def ending(spec: Spec, sentence: str = "") -> tuple[str, str]:
+    """How a release ends whose steps were all done: outcome and reason. sentence: what an experiment has shown."""
+    if not promotes(spec) and spec.ab is not None:
+        return PASSED, f"{sentence}; stable serves all traffic"
     if spec.strategy == "shadow":
         return PASSED, f"{spec.image} stood {spec.steps[-1].weight_percent} % of the requests as copies; stable serves all traffic"
     return PROMOTED, f"{spec.image} serves all traffic"

@@ -12,16 +12,18 @@ from typing import Any
 from ..cluster.errors import ClusterError, Conflict, Rejected
 from ..cluster.kinds import plural
 from ..cluster.session import Session
+from ..metrics import conversions
+from ..metrics.conversions import CONVERSIONS, ConversionReading
 from ..metrics.pod_inspect import inspect
 from ..metrics.source import GateReading, MetricsPreflight
 from ..traffic import istio
 from ..traffic.place import GITOPS_MARKS, Asked, Unusable
 from ..traffic.providers import PROVIDERS, router, who_can
-from ..traffic.route import Place, Route, RouteError
+from ..traffic.route import Place, RouteError
 from ..workload import selectors, twin
 from ..workload.revision import knobs_for, knobs_of, revision_of
 from . import capacity, checks_preflight, config_preflight
-from .plan import NEEDS, ROUTED, Step, plan
+from .plan import NEEDS, ROUTED, Step, plan, route_of
 from .spec import Spec
 from .values import Problem
 
@@ -86,6 +88,7 @@ class Findings:
     target: Target
     gates: dict[str, GateReading]
     notes: list[str]
+    conversions: ConversionReading | None = None
 
 
 def preflight(session: Session, spec: Spec, transport: Any) -> Findings:
@@ -126,9 +129,10 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
     if not rolling:  # which makes no twin: at most its surge comes on top
         capacity.room(session, spec, deployment, new_template, problems=problems, notes=notes)
     metrics = MetricsPreflight({}, None, {}, False)
-    if spec.gates:
-        name = service["metadata"]["name"]
+    name = service["metadata"]["name"]
+    if spec.gates or (spec.ab and spec.ab.conversions and not spec.ab.of):
         metrics = inspect(session, spec, deployment, name, transport, problems=problems, container=container["name"], revision=revision)
+    counted = conversions.inspect(spec, name, transport, metrics.source, problems) if not problems else None
     if problems:
         raise Refused(problems)
     own_labels = deployment["spec"]["selector"].get("matchLabels") or {}
@@ -151,12 +155,12 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
         place=place.to_dict(),
         destination_rule=_destination_rule(session, spec, service["metadata"]["name"]),
         metrics_source=metrics.source,
-        dispersion=metrics.dispersion,
+        dispersion={**metrics.dispersion, CONVERSIONS: counted.dispersion} if counted else metrics.dispersion,
         history_known=metrics.history_known,
         autoscalers=scalers,
         copies=[one.to_dict() for one in copies],
     )
-    return Findings(target, metrics.gates, notes)
+    return Findings(target, metrics.gates, notes, counted)
 
 
 def _rights(session: Session, spec: Spec, problems: list[Problem]) -> None:
@@ -255,6 +259,8 @@ def able(spec: Spec, problems: list[Problem]) -> None:
     needs = [("release_strategy", spec.strategy, NEEDS[spec.strategy])]
     if spec.matches:
         needs.append(("release_match", " or ".join(map(str, spec.matches)), "match"))
+    if spec.sticky:
+        needs.append(("release_ab.cookie", spec.sticky.cookie, "sticky"))
     for field, value, ability in needs:
         if ability not in PROVIDERS[spec.provider].router.can:
             allowed = f"a router that can {ability}: provider {who_can(ability)}; {spec.provider} steers by {PROVIDERS[spec.provider].does}"
@@ -273,16 +279,16 @@ def _place(session: Session, spec: Spec, asked: Asked, problems: list[Problem]) 
 
 def _takes_routes(session: Session, spec: Spec, place: Place, problems: list[Problem]) -> None:
     """Whether the API server would store what the plan puts (dryRun=All): limits of lists, expressions, admission."""
-    steers = router(session, spec.namespace, place, matches=spec.matches, sleep=session.sleep)
+    steers = router(session, spec.namespace, place, matches=spec.matches, sleep=session.sleep, sticky=spec.sticky)
     first: dict[str, Step] = {}
     for step in plan(spec):
         if step.kind in ROUTED:
             first.setdefault(step.kind, step)
     for step in first.values():
         try:
-            steers.preview(Route(step.weight_percent, spec.matches, step.mirror_percent))
+            steers.preview(route_of(spec, step))
         except Rejected as error:
-            field = "release_match" if step.kind == "match" else "release_traffic"
+            field = "release_match" if step.kind == "match" or (step.kind == "ab" and spec.matches) else "release_traffic"
             problems.append(
                 Problem(field, steers.where, f"a {place.kind} that takes the step {step.name} as the API server sees it: {error}")
             )
@@ -300,6 +306,7 @@ def _asked(spec: Spec, service: str, key: str, notes: list[str]) -> Asked:
         rule=spec.route,
         matches=spec.matches,
         mirrors=NEEDS[spec.strategy] == "mirror",
+        sticky=spec.sticky,
         switch_label=key,
         notes=notes,
     )

@@ -6,25 +6,24 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from typing import Any
 
-from ..analysis import sample_size
+from ..analysis import experiment, sample_size
 from ..cluster.patch import Operation, add, replace
 from ..cluster.session import Session
 from ..metrics.source import GateReading
-from ..traffic.route import Route
 from ..traffic.router import Router
 from ..workload import autoscaler, config, twin
 from .checks_spec import CheckSpec, HttpCheck, JobCheck, WebhookCheck, expected
 from .config_preflight import Copy, body_of
 from .job import environment, job_body, job_name, template_of
 from .parts import GateSpec
-from .plan import TRAFFIC, Step, plan
+from .plan import TRAFFIC, Step, plan, promotes, route_of
 from .preflight import Findings, Target
 from .record import Record
 from .spec import Spec
+from .values import spoken_seconds
 
 JSON = dict[str, Any]
 NOTICEABLE_RATIO = 10.0
@@ -77,7 +76,9 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
         f"{spec.name}: {target.stable_image} → {spec.image}",
         f"  {spec.strategy}, {target.workload} in {target.namespace}: {_shares(steps)} · {route} · traffic {fastest:.0f}/s",
     ]
-    said += [f"  first to the canary, whatever the weight, and until it is everywhere: requests with {match}" for match in spec.matches]
+    first = "to B" if spec.ab else "first to the canary, whatever the weight, and until it is everywhere"
+    said += [f"  {first}: requests with {match}" for match in spec.matches]
+    said += _ab_lines(spec, found)
     if spec.strategy == "shadow":
         said.append("  copies are real requests to the canary: what it writes, sends or charges for, it does twice")
     said += [f"  travels with the version: {Copy(**one)}" for one in target.copies]
@@ -86,7 +87,7 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
         said.append("  gate " + _gate_line(spec, gate, found.gates[gate.name], target.dispersion[gate.name]))
     known = max((_certify_seconds(spec, gate, found, steps) for gate in spec.gates), default=0.0)
     rest = sum(step.seconds for step in steps)
-    said.append(f"  about {_duration(known + rest)} to {steps[-1].name} at today's traffic, readiness and drain not counted")
+    said.append(f"  about {spoken_seconds(known + rest)} to {steps[-1].name} at today's traffic, readiness and drain not counted")
     if target.revision is None:
         most = twin.replicas_for(100, target.stable_replicas)
         said.append(f"  capacity: up to {most} more pods of {target.workload}'s size while it runs")
@@ -109,7 +110,36 @@ def _shares(steps: list[Step]) -> str:
     mirrored = [str(step.mirror_percent) for step in steps if step.kind == "mirror"]
     if mirrored:
         return f"copies of {' → '.join(mirrored)} %, no traffic"
-    return f"{' → '.join(str(step.weight_percent) for step in steps if step.kind in ('weight', 'switch'))} %"
+    return f"{' → '.join(str(step.weight_percent) for step in steps if step.kind in ('ab', 'weight', 'switch'))} %"
+
+
+def _ab_lines(spec: Spec, found: Findings) -> list[str]:
+    """Who gets B, for how long, what is compared, and when a difference would show."""
+    ab = spec.ab
+    if ab is None:
+        return []
+    said = []
+    if ab.cookie:
+        keep = f"cookie {ab.cookie} for {spoken_seconds(ab.max_age_seconds)}"
+        said.append(f"  to B: {ab.share_percent} % of newcomers, drawn at random; each keeps to its group ({keep})")
+    length = f"{spoken_seconds(ab.at_least_seconds)} to {spoken_seconds(ab.at_most_seconds)}, until a difference is certain"
+    said.append(f"  experiment: {spoken_seconds(ab.seconds) if ab.seconds is not None else length}")
+    if ab.conversions and found.conversions:
+        reading, phi = found.conversions.reading, found.conversions.dispersion
+        rate = reading.share or 0.0
+        seconds = experiment.seconds_for(rate, ab.effect, reading.per_second, share=ab.share_percent / 100, alpha=ab.alpha, dispersion=phi)
+        needs = ""
+        if rate:
+            a, b = experiment.requests_for(rate, ab.effect, share=ab.share_percent / 100, alpha=ab.alpha)
+            times = experiment.SEQUENTIAL_FACTOR * phi
+            needs = f"needs {times * a:,.0f} requests of A and {times * b:,.0f} of B, "
+        said.append(f"  conversions: {ab.conversions} is {100 * rate:.3g} % of {ab.of or 'requests'} now")
+        said.append(f"  a difference of {100 * ab.effect:g} % {needs}{spoken_seconds(seconds)} at today's traffic")
+        if seconds > ab.longest_seconds:
+            said.append(f"  the experiment is too short for that: it ends after {spoken_seconds(ab.longest_seconds)}")
+    margin = "" if ab.not_worse_than is None else f", or is at most {100 * ab.not_worse_than:g} % worse"
+    ending = f"where B wins{margin}, it is promoted" if ab.promotes else "the result is reported, nothing is promoted"
+    return [*said, f"  at the end {ending}"]
 
 
 def _check_lines(check: CheckSpec) -> list[str]:
@@ -121,7 +151,7 @@ def _check_lines(check: CheckSpec) -> list[str]:
         what = f"POST to {detail.shown} answers 2xx"
     else:
         source = f"made from CronJob {detail.from_cronjob} " if detail.from_cronjob else ""
-        what = f"a Job {source}completes within {_duration(detail.timeout_seconds)}"
+        what = f"a Job {source}completes within {spoken_seconds(detail.timeout_seconds)}"
     said = [f"  check {check.name} before any traffic: {what}"]
     if isinstance(detail, JobCheck) and detail.point_of_no_return:
         said.append(f"  point of no return: check {check.name}; what its Job has done stays, also when the release goes back")
@@ -131,10 +161,10 @@ def _check_lines(check: CheckSpec) -> list[str]:
 def _gate_line(spec: Spec, gate: GateSpec, reading: GateReading, phi: float) -> str:
     now = "no requests lately" if reading.share is None else f"{100 * reading.share:.3g} % of {100 * gate.max_share:g} % now"
     what = "errors" if gate.kind == "error_rate" else f"slower than {gate.slower_than_ms:g}ms"
-    first = 100 if spec.strategy == "blue_green" else spec.steps[0].weight_percent
+    first = next(share for step in plan(spec) if step.kind in TRAFFIC and (share := step.weight_percent or step.size_percent))
     needed = sample_size.requests_to_detect(max(reading.share or 0.0, LEAST_SHARE), NOTICEABLE_RATIO, dispersion=phi)
     seconds = sample_size.seconds_for(needed, requests_per_second=reading.per_second, weight_percent=first)
-    shows = f"{NOTICEABLE_RATIO:g} times stable's shows after {needed:,.0f} canary requests, {_duration(seconds)} at {first} %"
+    shows = f"{NOTICEABLE_RATIO:g} times stable's shows after {needed:,.0f} canary requests, {spoken_seconds(seconds)} at {first} %"
     return f"{gate.name}: {what} {now}; {shows}"
 
 
@@ -183,13 +213,13 @@ def _differences(session: Session, spec: Spec, found: Findings, router: Router) 
     )
     shown = copies + [_shown(None, session.create(body, dry_run=True), f"{body['kind']}/{body['metadata']['name']}") for body in bodies]
     shown += [_shown(None, body, f"Job/{body['metadata']['name']}") for body in _jobs(session, spec, target)]
-    route = Route(steering.weight_percent, spec.matches, steering.mirror_percent)
+    route = route_of(spec, steering)
     before, after = router.preview(route)
     shown.append(_shown(before, after, f"{before['kind']}/{target.place['name']} at {route}"))
     if spec.strategy == "shadow":
         return shown
     shown += [_raised(session, target, **one) for one in target.autoscalers]
-    return [*shown, _promoted(session, found, deployment, [])]
+    return [*shown, _promoted(session, found, deployment, [])] if promotes(spec) else shown
 
 
 def _copied(session: Session, spec: Spec, one: Copy) -> JSON:
@@ -244,11 +274,3 @@ def _shown(before: JSON | None, after: JSON, header: str) -> JSON:
         return json.dumps({"kind": value["kind"], "metadata": meta, "spec": value["spec"]}, indent=2, sort_keys=True) + "\n"
 
     return {"before": text(before), "after": text(after), "before_header": header, "after_header": header}
-
-
-def _duration(seconds: float) -> str:
-    if math.isinf(seconds) or math.isnan(seconds):
-        return "no end in sight (no traffic)"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

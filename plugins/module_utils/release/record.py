@@ -55,6 +55,7 @@ class State:
     weight_percent: int = 0
     matched: bool = False  # the release's matches are in the route
     mirror_percent: int = 0
+    sticky: bool = False  # the groups of an experiment are in the route
     started_at: str = field(default_factory=now)
     updated_at: str = field(default_factory=now)
     floors: list[JSON] = field(default_factory=list)  # of autoscalers, raised or about to be (workload.autoscaler.Floor)
@@ -63,6 +64,7 @@ class State:
     digest: str = "unpinned"
     judge: JSON | None = None  # the judge's whole state
     sample_ratio: JSON | None = None  # the requests that arrived at this weight (analysis.sample_ratio.SampleRatio)
+    experiment: JSON | None = None  # since when, what was counted, what came of it (release.experiment)
     steps: list[JSON] = field(default_factory=list)  # name, started_at, ended_at, note
     looks: list[JSON] = field(default_factory=list)  # the last looks
     evidence: JSON = field(default_factory=dict)
@@ -71,6 +73,7 @@ class State:
     def hold(self, route: Route) -> None:
         """Note the route that stands."""
         self.weight_percent, self.matched, self.mirror_percent = route.canary_percent, bool(route.matches), route.mirror_percent
+        self.sticky = route.sticky is not None
 
     def ending(self) -> JSON:
         """The one-line memory of this release for the next record's history."""

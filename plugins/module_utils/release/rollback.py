@@ -19,7 +19,7 @@ from ..workload.deployment import rollout
 from ..workload.twin import SUFFIX
 from . import check_job, config, shape
 from .context import Context
-from .ending import PARKED, TurnBack
+from .ending import PARKED, PASSED, TurnBack
 from .floors import stable_size
 from .rolling import undo_operations
 
@@ -37,7 +37,7 @@ def turn_back(context: Context, why: TurnBack) -> str:
     Journals the ending; raises Superseded when another runner holds the release.
     """
     context.live.say(
-        "ROLL BACK" if why.outcome != PARKED else "PARK",
+        {PARKED: "PARK", PASSED: "END"}.get(why.outcome, "ROLL BACK"),
         f"at {context.route}: {why.reason}",
         cause=why.cause,
         evidence=why.evidence,

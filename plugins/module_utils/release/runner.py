@@ -11,6 +11,7 @@ from ..cluster.errors import ClusterError, NotFound, Superseded, Unreachable
 from ..traffic.route import HOME, RouteError
 from .context import Context
 from .ending import PARKED, StopHere, TurnBack
+from .experiment import result_of, sentence_of
 from .floors import restore_floors
 from .plan import TRAFFIC, Step, ending
 from .record import now
@@ -38,7 +39,7 @@ def run(context: Context, steps: list[Step]) -> str:
     except BaseException as error:
         _end_back(context, TurnBack("runner_failed", f"{type(error).__name__}: {error}"))
         raise
-    return _finish(context, *ending(context.spec))
+    return _finish(context, *ending(context.spec, sentence_of(context.state.experiment)))
 
 
 def go_back(context: Context, why: TurnBack) -> str:
@@ -119,6 +120,8 @@ def _finish(context: Context, outcome: str, reason: str) -> str:
     """Every ending but parking: traffic is home, stable is whole, the canary is gone."""
     patiently(context, lambda: restore_floors(context))
     context.state.phase, context.state.outcome, context.state.reason = "ended", outcome, reason
+    if result := result_of(context.state.experiment):
+        context.state.evidence = {**context.state.evidence, "experiment": result}
     try:
         _journaled(context, "")
     except TurnBack as why:

@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from ..traffic.route import Match
-from . import checks_spec, config_spec, parts
+from ..traffic.route import Match, Sticky
+from . import ab_spec, checks_spec, config_spec, parts
+from .ab_spec import AbSpec
 from .checks_spec import CheckSpec
 from .config_spec import ConfigSpec
 from .parts import LONGEST_WORKLOAD, GateSpec, PodsSpec, StepSpec
@@ -30,6 +31,7 @@ DEFAULTS: dict[str, Any] = {
     "release_strategy": "canary",
     "release_traffic": None,
     "release_rolling": None,
+    "release_ab": None,
     "release_match": [],
     "release_match_seconds": 0,
     "release_steps": [0, 10, 25, 50, 75, 100],
@@ -67,7 +69,9 @@ RESERVED = frozenset(
     }
 )
 SHAPES = ("instant", "capacity_first", "stepped")  # how traffic comes back
-STRATEGIES = ("canary", "blue_green", "shadow", "rolling")
+STRATEGIES = ("canary", "blue_green", "ab_test", "shadow", "rolling")
+# strategies that know no release_steps, and why
+NO_STEPS = {"blue_green": "moves all traffic at once", "ab_test": "has one share, release_ab.share"}
 SOURCES = ("auto", "istio_destination", "istio_source", "http", "pods")
 IMAGE_PART = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
 IMAGE = re.compile(rf"({IMAGE_PART}(:\d+)?/)?{IMAGE_PART}(/{IMAGE_PART})*(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?")
@@ -99,6 +103,7 @@ class Spec:
     route_object: str | None
     route: str | None
     rolling: dict[str, Any]  # Kubernetes' own names: maxSurge, maxUnavailable, minReadySeconds, progressDeadlineSeconds
+    ab: AbSpec | None  # ab_test alone
     matches: tuple[Match, ...]
     match_seconds: float
     steps: tuple[StepSpec, ...]
@@ -121,6 +126,11 @@ class Spec:
     deadline_seconds: float
     fix_forward: bool
     stop_after: str | None
+
+    @property
+    def sticky(self) -> Sticky | None:
+        """The random groups of an experiment."""
+        return self.ab.sticky(self.name, self.image) if self.ab else None
 
     def to_dict(self) -> dict[str, Any]:
         """What makes this release this release: compared when an unfinished one is met. stop_after may differ."""
@@ -157,14 +167,18 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields.update(parts.traffic(read, values["release_traffic"]))
     fields["rolling"] = parts.rolling(read, values["release_rolling"])
     fields["matches"] = parts.matches(read, values["release_match"])
+    fields["ab"] = ab_spec.experiment(read, values["release_ab"], chosen=bool(given.get("release_match"))) if _tests(fields) else None
     fields["steps"] = parts.steps(read, values["release_steps"])
     fields["checks"] = checks_spec.checks(read, values["release_checks"], fields["name"])
     fields["gates"] = parts.gates(read, values["release_gates"], values["release_skip_gates"])
-    judged = bool(fields["gates"]) or any(problem.field.startswith("release_gates") for problem in read.problems)
+    judged = bool(fields["gates"] or (fields["ab"] and fields["ab"].conversions)) or any(
+        problem.field.startswith("release_gates") for problem in read.problems
+    )
     fields.update(_limits(read, values))
     fields["pods"] = parts.pods(read, values["release_pods"], source=fields["metrics_source"])
     fields.update(parts.prometheus(read, values["release_prometheus"], needed=judged and fields["pods"] is None))
     _fits_strategy(read, given, fields)
+    _lasts(read, given, fields)
     if fields["strategy"] == "rolling":  # it steers no route: whatever the route is, the Service selects old and new pods alike
         fields.update(provider="service", route_kind=None, route_object=None, route=None)
     if read.problems:
@@ -175,18 +189,22 @@ def parse(given: Mapping[str, Any]) -> Spec:
 def _fits_strategy(read: Reader, given: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
     """Options that a strategy has no use for are refused: who gives them expects them to do something."""
     strategy = fields["strategy"]
-    if strategy == "blue_green" and given.get("release_steps") is not None:
-        read.refuse("release_steps", given["release_steps"], "nothing: blue_green moves all traffic at once")
-    if strategy != "canary":
-        for name in ("release_match", "release_match_seconds"):
-            if given.get(name):
-                read.refuse(name, given[name], f"nothing: {strategy} does not choose requests; use strategy canary")
-    elif given.get("release_match_seconds") and not given.get("release_match"):
+    if strategy in NO_STEPS and given.get("release_steps") is not None:
+        read.refuse("release_steps", given["release_steps"], f"nothing: {strategy} {NO_STEPS[strategy]}")
+    choosing = {"release_match": ("canary", "ab_test"), "release_match_seconds": ("canary",)}
+    for name, strategies in choosing.items():
+        if strategy not in strategies and given.get(name):
+            read.refuse(name, given[name], f"nothing: {strategy} does not choose requests so; use strategy {' or '.join(strategies)}")
+    if strategy == "canary" and given.get("release_match_seconds") and not given.get("release_match"):
         read.refuse("release_match_seconds", given["release_match_seconds"], "nothing, unless release_match says whose requests to match")
+    if not _tests(fields) and given.get("release_ab"):
+        read.refuse("release_ab", given["release_ab"], f"nothing: {strategy} makes no experiment; use strategy ab_test")
     if strategy != "rolling" and given.get("release_rolling"):
         read.refuse(
             "release_rolling", given["release_rolling"], f"nothing: {strategy} rolls with what the Deployment says; use strategy rolling"
         )
+    if strategy == "ab_test" and fields["metrics_source"] == "pods":
+        read.refuse("release_metrics_source", "pods", "a source in Prometheus: an experiment compares counts of its whole time")
     if strategy == "rolling" and fields["checks"]:
         read.refuse(
             "release_checks",
@@ -212,6 +230,22 @@ def _fits_rollback(read: Reader, given: Mapping[str, Any], fields: Mapping[str, 
         )
     if given.get("release_rollback_step_seconds") is not None and shape != "stepped":
         read.refuse("release_rollback_step_seconds", given["release_rollback_step_seconds"], "nothing, unless release_rollback is stepped")
+
+
+def _tests(fields: Mapping[str, Any]) -> bool:
+    return fields["strategy"] == "ab_test"
+
+
+def _lasts(read: Reader, given: Mapping[str, Any], fields: dict[str, Any]) -> None:
+    """An experiment lasts longer than other releases: its deadline follows it, unless one is given, which must be long enough."""
+    if fields["ab"] is None:
+        return
+    longest = fields["ab"].longest_seconds
+    if given.get("release_deadline_seconds") is None:
+        fields["deadline_seconds"] = max(fields["deadline_seconds"], longest + ab_spec.SLACK_SECONDS)
+    elif fields["deadline_seconds"] <= longest:
+        allowed = f"more than the experiment may take ({longest:.0f} s), or nothing: then it follows that"
+        read.refuse("release_deadline_seconds", given["release_deadline_seconds"], allowed)
 
 
 def _identity(read: Reader, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from . import config
 from .checks import check
 from .context import Context
 from .ending import TurnBack
+from .experiment import Trial
 from .floors import present_size, raise_floors, stable_size
 from .plan import Step
 from .rollback import remove_canary
@@ -59,6 +60,23 @@ def deploy(context: Context, step: Step, watch: Watch) -> None:
 def match(context: Context, step: Step, watch: Watch) -> None:
     """Give the canary the requests that release_match selects; nobody else sees it."""
     _steer(context, step, watch, "requests with " + " or ".join(map(str, context.spec.matches)))
+
+
+def ab(context: Context, step: Step, watch: Watch) -> None:
+    """Give variant B its group: the requests that release_match selects, or a share of newcomers, who keep to it."""
+    spec = context.spec
+    groups = str(context.route_of(step)) if spec.sticky else "requests with " + " or ".join(map(str, spec.matches))
+    _steer(context, step, watch, groups)
+
+
+def experiment(context: Context, step: Step, watch: Watch) -> None:
+    """Watch and count until the experiment is over. Where B may win and does not, the release ends here."""
+    trial = Trial(context)
+    while not trial.is_over():
+        watch.poll()
+        _route_is_ours(context)
+        trial.look()
+    trial.conclude()
 
 
 def mirror(context: Context, step: Step, watch: Watch) -> None:
@@ -153,9 +171,10 @@ def promote(context: Context, step: Step, watch: Watch) -> None:
 def clean_up(context: Context, step: Step, watch: Watch) -> None:
     """The twin drains and goes. The version serves everybody by now (or was only a shadow): nothing in here brings it back."""
     if context.route != HOME:
+        what = "no copies any more" if context.state.mirror_percent else "100 % stable"
         took = _shift(context, HOME)
         watch.leave_traffic()
-        context.live.say("traffic", f"no copies any more · put and read back in {took:.0f} ms")
+        context.live.say("traffic", f"{what} · put and read back in {took:.0f} ms")
     try:
         remove_canary(context)
     except (Conflict, NotFound, Rejected) as error:
@@ -168,6 +187,8 @@ HANDLERS = {
     "deploy": deploy,
     "check": check,
     "match": match,
+    "ab": ab,
+    "experiment": experiment,
     "mirror": mirror,
     "weight": weight,
     "switch": weight,

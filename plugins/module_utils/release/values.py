@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,16 @@ DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 PERCENTAGE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+
+
+def spoken_seconds(seconds: float) -> str:
+    """A duration as people say it: 90 s, 25 min, 3.5 h, 12.0 days."""
+    if math.isinf(seconds) or math.isnan(seconds):
+        return "no end in sight (no traffic)"
+    for limit, unit, word in ((120, 1, "s"), (7200, 60, "min"), (172800, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / unit:{'.1f' if word == 'h' else '.0f'}} {word}"
+    return f"{seconds / 86400:.1f} days"
 
 
 @dataclass(frozen=True)

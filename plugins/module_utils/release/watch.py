@@ -32,10 +32,11 @@ def rule_of(spec: Spec, dispersion: dict[str, float]) -> Rule:
         Gate(name=gate.name, max_rate=gate.max_share, dispersion=dispersion.get(gate.name, 1.0), event_word=EVENT_WORDS[gate.kind])
         for gate in spec.gates
     )
+    longest = spec.ab.longest_seconds if spec.ab else 0.0  # an experiment is held by its own end
     return Rule(
         gates=gates,
         minimum_seconds=spec.minimum_step_seconds,
-        max_hold_seconds=spec.max_hold_seconds,
+        max_hold_seconds=max(spec.max_hold_seconds, longest),
         no_data_seconds=spec.no_data_seconds,
         fix_forward=spec.fix_forward,
     )
@@ -70,7 +71,9 @@ class Watch:
 
     def enter(self, step: Step) -> None:
         """Judge what follows as part of this step: the weight has just become its weight."""
-        matched_only = step.kind == "match"  # who they are and how many is not ours to say: judged by the limits alone
+        matched_only = step.kind == "match" or (
+            step.kind == "ab" and not step.weight_percent
+        )  # who they are and how many is not ours to say: judged by the limits alone
         self._serving = True
         self._checked_at = self._context.process.clock()
         self._share = step.weight_percent or step.mirror_percent

@@ -12,11 +12,13 @@ from typing import Any
 from ..cluster.session import Session
 from ..release.values import Problem
 from .place import Asked, Unusable, choose, reverted, rule_name
-from .route import CANARY, Condition, Place
+from .route import CANARY, Condition, Match, Place
 from .rules import RuleRouter
 
 JSON = dict[str, Any]
 KINDS = ("HTTPRoute", "GRPCRoute")
+SET_COOKIE = "Set-Cookie"
+MODIFIER = "ResponseHeaderModifier"
 GROUPS = {"header": "headers", "query": "queryParams"}
 HOW = {"exact": "Exact", "regex": "RegularExpression", "prefix": "RegularExpression"}
 
@@ -29,7 +31,7 @@ class GatewayRouter(RuleRouter):
     """
 
     provider = "gateway_api"
-    can = frozenset({"weight", "match", "mirror", "switch"})
+    can = frozenset({"weight", "match", "mirror", "sticky", "switch"})
     rules_key = "rules"
     targets_key = "backendRefs"
     mirrors_key = "filters"
@@ -55,19 +57,28 @@ class GatewayRouter(RuleRouter):
         found = item.get("requestMirror")
         return (found["backendRef"], int(found.get("percent", 100))) if found else None
 
-    def match_rule(self, canary: JSON) -> JSON:
+    def match_rule(self, target: JSON, matches: tuple[Match, ...], suffix: str = CANARY) -> JSON:
         """The original rule with each of its matches narrowed by each of ours."""
         rule = copy.deepcopy(self.place.original)
         own = rule.get("matches") or [{}]
-        rule["matches"] = [self.narrowed(one, match.conditions) for match in self.matches for one in own]
-        rule["backendRefs"] = [{**canary, "weight": 1}]
-        if name := self.match_name(rule):
+        rule["matches"] = [self.narrowed(one, match.conditions) for match in matches for one in own]
+        rule["backendRefs"] = [{**target, "weight": 1}]
+        if name := self.match_name(rule, suffix):
             rule["name"] = name
         return rule
 
-    def match_name(self, rule: JSON) -> str | None:
-        """The rule's name and -canary; rules need no names."""
-        return rule["name"] + CANARY if rule.get("name") else None
+    def match_name(self, rule: JSON, suffix: str = CANARY) -> str | None:
+        """The rule's name and the suffix; rules need no names."""
+        return rule["name"] + suffix if rule.get("name") else None
+
+    def setting(self, target: JSON, cookie: str) -> JSON:
+        """In the backend's ResponseHeaderModifier filter, of which it may have one."""
+        filters = target.setdefault("filters", [])
+        found = next((one for one in filters if one["type"] == MODIFIER), None)
+        if found is None:
+            filters.append(found := {"type": MODIFIER, "responseHeaderModifier": {}})
+        found["responseHeaderModifier"].setdefault("add", []).append({"name": SET_COOKIE, "value": cookie})
+        return target
 
     def narrowed(self, match: JSON, conditions: tuple[Condition, ...]) -> JSON:
         """headers and queryParams are lists."""
@@ -171,14 +182,27 @@ def place(provider: str, kind: str, candidates: list[JSON], asked: Asked) -> Pla
     if why and asked.steers:
         allowed = f"a {kind} that is served: {why}; kubectl -n {asked.namespace} describe {kind.lower()} {meta['name']}"
         problems.append(Problem("release_traffic", meta["name"], allowed))
-    for match in asked.matches:
+    for option, match in asked.narrowing:
         for one in match.conditions:
             if kind == "GRPCRoute" and one.source == "query":
                 problems.append(Problem("release_match", str(match), "headers only: a GRPCRoute knows no query parameters"))
             elif any(_name(one) == _name(one, own["name"]) for has in rule.get("matches") or [] for own in has.get(_group(one)) or []):
-                problems.append(Problem("release_match", str(match), f"no {one.source} that {where} matches itself"))
+                problems.append(Problem(option, str(match), f"no {one.source} that {where} matches itself"))
+    if asked.sticky:
+        problems += _no_cookies(kind, where, rule, asked.sticky.cookie)
     if problems:
         raise Unusable(problems)
     if asked.object_name is None:
         asked.notes.append(f"release_traffic: {kind} {where} (the only route to Service {asked.service})")
     return Place(provider, kind, meta["name"], rule.get("name"), rule, asked.service, asked.service + CANARY)
+
+
+def _no_cookies(kind: str, where: str, rule: JSON, cookie: str) -> list[Problem]:
+    """Why the answers of a rule's backends cannot be given a cookie."""
+    if kind == "GRPCRoute":
+        return [Problem("release_ab.cookie", cookie, "an HTTPRoute or a VirtualService: clients of a GRPCRoute keep no cookies")]
+    filters = [one for backend in rule["backendRefs"] for one in backend.get("filters") or []]
+    added = [one["name"].lower() for item in filters for one in (item.get("responseHeaderModifier") or {}).get("add") or []]
+    if SET_COOKIE.lower() in added:
+        return [Problem("release_ab.cookie", cookie, f"a rule that adds no {SET_COOKIE} header itself; {where} does")]
+    return []

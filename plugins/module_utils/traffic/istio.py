@@ -12,10 +12,11 @@ from typing import Any
 from ..cluster.session import Session
 from ..release.values import Problem
 from .place import Asked, Unusable, choose, reverted, rule_name
-from .route import CANARY, Condition, Place, canary_host_of
+from .route import CANARY, Condition, Match, Place, canary_host_of
 from .rules import RuleRouter
 
 KIND = "VirtualService"
+SET_COOKIE = "set-cookie"
 GROUPS = {"header": "headers", "query": "queryParams"}
 JSON = dict[str, Any]
 
@@ -24,7 +25,7 @@ class IstioRouter(RuleRouter):
     """One http route: its destinations' weights, its mirrors, and a route of its own for matched requests."""
 
     provider = "istio"
-    can = frozenset({"weight", "match", "mirror", "switch"})
+    can = frozenset({"weight", "match", "mirror", "sticky", "switch"})
     rules_key = "http"
     targets_key = "route"
     mirrors_key = "mirrors"
@@ -48,18 +49,23 @@ class IstioRouter(RuleRouter):
         """Every item of mirrors is a mirror."""
         return {"destination": item["destination"]}, round((item.get("percentage") or {}).get("value", 100))
 
-    def match_rule(self, canary: JSON) -> JSON:
+    def match_rule(self, target: JSON, matches: tuple[Match, ...], suffix: str = CANARY) -> JSON:
         """The original route with each of its matches narrowed by each of ours."""
         rule = copy.deepcopy(self.place.original)
         own = rule.get("match") or [{}]
-        rule["match"] = [self.narrowed(one, match.conditions) for match in self.matches for one in own]
-        rule["route"] = [canary]
+        rule["match"] = [self.narrowed(one, match.conditions) for match in matches for one in own]
+        rule["route"] = [target]
         rule.pop("name", None)
-        return {"name": self.match_name(self.place.original), "match": rule.pop("match"), **rule}
+        return {"name": self.match_name(self.place.original, suffix), "match": rule.pop("match"), **rule}
 
-    def match_name(self, rule: JSON) -> str:
-        """The rule's name, or the Service's, and -canary."""
-        return (rule.get("name") or self.place.service) + CANARY
+    def match_name(self, rule: JSON, suffix: str = CANARY) -> str:
+        """The rule's name, or the Service's, and the suffix."""
+        return (rule.get("name") or self.place.service) + suffix
+
+    def setting(self, target: JSON, cookie: str) -> JSON:
+        """Added, not set: a set header would take the place of the application's own cookies."""
+        target.setdefault("headers", {}).setdefault("response", {}).setdefault("add", {})[SET_COOKIE] = cookie
+        return target
 
     def narrowed(self, match: JSON, conditions: tuple[Condition, ...]) -> JSON:
         """headers and queryParams are dictionaries."""
@@ -87,6 +93,11 @@ def _group(condition: Condition) -> str:
 
 def _name(condition: Condition) -> str:
     return condition.name.lower() if condition.source == "header" else condition.name
+
+
+def _sets_cookie(target: JSON) -> bool:
+    added = ((target.get("headers") or {}).get("response") or {}).get("add") or {}
+    return SET_COOKIE in map(str.lower, added)
 
 
 def names_service(host: str, vs_namespace: str, service: str, namespace: str) -> bool:
@@ -122,11 +133,13 @@ def find(session: Session, asked: Asked) -> Place:
     if "mirror" in rule and asked.mirrors:
         problems.append(Problem("release_traffic.route", where, "a route that mirrors by mirrors; this one has the older field mirror"))
     problems += [
-        Problem("release_match", str(match), f"no {one.source} that {where} matches itself")
-        for match in asked.matches
+        Problem(option, str(match), f"no {one.source} that {where} matches itself")
+        for option, match in asked.narrowing
         for one in match.conditions
         if any(_name(one) in (own.get(_group(one)) or {}) for own in rule.get("match") or [])
     ]
+    if asked.sticky and any(_sets_cookie(one) for one in rule["route"]):
+        problems.append(Problem("release_ab.cookie", asked.sticky.cookie, f"a route that adds no {SET_COOKIE} header itself; {where} does"))
     if problems:
         raise Unusable(problems)
     if asked.object_name is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..release.values import Problem
-from .route import Match
+from .route import B, Match, Sticky
 
 JSON = dict[str, Any]
 GITOPS_MARKS = {
@@ -31,9 +31,15 @@ class Asked:
     rule: str | None = None
     matches: tuple[Match, ...] = ()
     mirrors: bool = False
+    sticky: Sticky | None = None
     switch_label: str = ""  # the label in which the canary's pods differ
     steers: bool = True  # False: the route is only looked at or returned, so that who serves or reverts it does not matter
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def narrowing(self) -> list[tuple[str, Match]]:
+        """(option, match) of every match by which a rule of ours would narrow the user's."""
+        return [*(("release_match", one) for one in self.matches), *([("release_ab.cookie", self.sticky.match(B))] if self.sticky else [])]
 
 
 class Unusable(Exception):

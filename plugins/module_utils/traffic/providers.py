@@ -12,7 +12,7 @@ from typing import Any
 from ..cluster.session import Session
 from . import gateway_api, istio, linkerd, service
 from .place import Asked
-from .route import Match, Place
+from .route import Match, Place, Sticky
 from .router import Router
 
 JSON = dict[str, Any]
@@ -44,9 +44,17 @@ PROVIDERS = {
 }
 
 
-def router(session: Session, namespace: str, place: Place, *, matches: tuple[Match, ...], sleep: Callable[[float], None]) -> Router:
+def router(
+    session: Session,
+    namespace: str,
+    place: Place,
+    *,
+    matches: tuple[Match, ...],
+    sleep: Callable[[float], None],
+    sticky: Sticky | None = None,
+) -> Router:
     """The router of a place."""
-    return PROVIDERS[place.provider].router(session, namespace, place, matches=matches, sleep=sleep)
+    return PROVIDERS[place.provider].router(session, namespace, place, matches=matches, sleep=sleep, sticky=sticky)
 
 
 def who_can(ability: str) -> str:

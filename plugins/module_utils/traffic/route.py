@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -36,16 +37,48 @@ class Match:
         return " and ".join(map(str, self.conditions))
 
 
+A, B = "a", "b"  # the groups of an experiment: who keeps to stable, and who to the canary
+
+
+@dataclass(frozen=True)
+class Sticky:
+    """Random groups that last: a cookie tells the group a client was drawn into. The salt keeps one experiment from another."""
+
+    cookie: str
+    salt: str
+    max_age_seconds: int
+
+    def value(self, group: str) -> str:
+        """What the cookie of a group says."""
+        return f"{self.salt}-{group}"
+
+    def header(self, group: str) -> str:
+        """The Set-Cookie header that puts a newcomer into a group."""
+        return f"{self.cookie}={self.value(group)}; Path=/; Max-Age={self.max_age_seconds}"
+
+    def match(self, group: str) -> Match:
+        """The requests of a group's members."""
+        pattern = f"(.*;\\s*)?{re.escape(self.cookie)}={re.escape(self.value(group))}(;.*)?"
+        return Match((Condition("header", "cookie", "regex", pattern),))
+
+    def __str__(self) -> str:
+        return f"cookie {self.cookie}"
+
+
 @dataclass(frozen=True)
 class Route:
-    """The traffic state of one service: matched requests first, then the weights; copies of stable's requests beside them."""
+    """The traffic state of one service: matched requests first, then the weights; copies of stable's requests beside them.
+
+    With sticky the weights are those of newcomers: who has been drawn into a group stays in it.
+    """
 
     canary_percent: int = 0
     matches: tuple[Match, ...] = ()  # any of them
     mirror_percent: int = 0  # copies whose answers nobody sees
+    sticky: Sticky | None = None
 
     def __str__(self) -> str:
-        said = [f"{self.canary_percent} %"]
+        said = [f"{self.canary_percent} % of newcomers by {self.sticky}" if self.sticky else f"{self.canary_percent} %"]
         said += [f"requests with {match}" for match in self.matches]
         said += [f"copies of {self.mirror_percent} %"] if self.mirror_percent else []
         return ", ".join(said)

@@ -16,7 +16,7 @@ from typing import Any
 from ..cluster.errors import Conflict, Superseded, Unreachable
 from ..cluster.patch import Operation, expect, pointer, remove, set_annotation
 from ..cluster.session import Session
-from .route import EPOCH, HOME, Match, Observed, Place, Route, RouteEdited, RouteError
+from .route import EPOCH, HOME, Match, Observed, Place, Route, RouteEdited, RouteError, Sticky
 
 ATTEMPTS = 8
 PAUSE_SECONDS = 0.5
@@ -27,18 +27,26 @@ JSON = dict[str, Any]
 class Router(abc.ABC):
     """Reads, changes and verifies the route of one service, kept in one object.
 
-    matches are those the release may ask for: what it reads is compared with what it would have written.
+    matches and sticky are those the release may ask for: what it reads is compared with what it would have written.
     """
 
     provider: str
-    can: frozenset[str]  # of "weight", "match", "mirror", "switch" (all or nothing)
+    can: frozenset[str]  # of "weight", "match", "mirror", "sticky", "switch" (all or nothing)
     reselects = False  # True: while the canary has the traffic, stable's own Service selects the canary's pods
 
     def __init__(
-        self, session: Session, namespace: str, place: Place, *, matches: tuple[Match, ...], sleep: Callable[[float], None]
+        self,
+        session: Session,
+        namespace: str,
+        place: Place,
+        *,
+        matches: tuple[Match, ...],
+        sleep: Callable[[float], None],
+        sticky: Sticky | None = None,
     ) -> None:
         self.place = place
         self.matches = matches
+        self.sticky = sticky
         self._session = session
         self._namespace = namespace
         self._sleep = sleep

@@ -10,14 +10,14 @@ import copy
 from typing import Any
 
 from ..cluster.patch import Operation, add, expect, pointer, remove, replace
-from .route import Condition, Observed, Route, RouteEdited
+from .route import CANARY, A, B, Condition, Match, Observed, Route, RouteEdited
 from .router import Router, fence_of
 
 JSON = dict[str, Any]
 
 
 class RuleRouter(Router):
-    """Changes the destinations and the mirrors of one rule; matched requests get a rule of their own just before it.
+    """Changes the destinations and the mirrors of one rule; matched requests and groups get rules of their own just before it.
 
     Only these fields are written, so that timeouts, retries and filters may be edited by others meanwhile.
     """
@@ -45,12 +45,16 @@ class RuleRouter(Router):
         """(destination, percent) of an item of the list of mirrors; None for anything else that stands in it."""
 
     @abc.abstractmethod
-    def match_rule(self, canary: JSON) -> JSON:
-        """The rule that sends what the release's matches select to the canary: the original one, narrowed."""
+    def match_rule(self, target: JSON, matches: tuple[Match, ...], suffix: str = CANARY) -> JSON:
+        """The rule that sends what matches select to one destination: the original one, narrowed; its name ends with suffix."""
 
     @abc.abstractmethod
-    def match_name(self, rule: JSON) -> str | None:
-        """What the rule for matched requests beside a rule is called; None when it has no name."""
+    def match_name(self, rule: JSON, suffix: str = CANARY) -> str | None:
+        """What a rule of ours beside a rule is called; None when it has no name."""
+
+    @abc.abstractmethod
+    def setting(self, target: JSON, cookie: str) -> JSON:
+        """A destination whose answers carry one more Set-Cookie header, after those of its owner."""
 
     @abc.abstractmethod
     def narrowed(self, match: JSON, conditions: tuple[Condition, ...]) -> JSON:
@@ -60,12 +64,15 @@ class RuleRouter(Router):
     def added(self, narrowed: JSON, match: JSON) -> tuple[Condition, ...]:
         """The conditions by which a match was narrowed: what narrowed did, undone."""
 
-    def split(self, percent: int) -> list[JSON]:
+    def split(self, percent: int, *, sticky: bool = False) -> list[JSON]:
         """The destinations that send percent to the canary; at 0 they are the original ones, untouched."""
         original = self.place.original[self.targets_key]
         if percent == 0:
             return copy.deepcopy(original)
-        return [{**copy.deepcopy(original[0]), "weight": 100 - percent}, {**self._canary(), "weight": percent}]
+        stable, canary = {**copy.deepcopy(original[0]), "weight": 100 - percent}, {**self._canary(), "weight": percent}
+        if self.sticky and sticky:
+            return [self.setting(stable, self.sticky.header(A)), self.setting(canary, self.sticky.header(B))]
+        return [stable, canary]
 
     def mirrors(self, rule: JSON, percent: int) -> list[JSON] | None:
         """A rule's list with ours at its end, or without it at 0; None when there is nothing to keep a list for."""
@@ -78,33 +85,30 @@ class RuleRouter(Router):
         """The route that the object holds; None for one that this release cannot have written."""
         rules, index = self.steered(found)
         rule = rules[index]
-        percent, mirror_percent = self._percent(rule), self._mirror_percent(rule)
-        extra = self._leading_to_canary(rules, index)
-        matches = () if not extra else self.matches if [rules[one] for one in extra] == self._match_rules() else None
-        route = None
-        if percent is not None and mirror_percent is not None and matches is not None:
-            route = Route(percent, matches, mirror_percent)
+        extra = self._extra(rules, index)
+        found_rules = [rules[one] for one in extra]
+        route = next((one for one in self._readings(rule) if self._own_rules(one) == found_rules), None)
         named = bool(extra) or any(self._is_canary(one) for one in [*self._targets(rule), *self._mirror_targets(rule)])
         return Observed(route, named, fence_of(found), str(rule.get(self.targets_key)))
 
     def operations(self, found: JSON, route: Route) -> list[Operation]:
         """What turns the object into one that holds route, with no other rule that leads to the canary."""
         rules, index = self.steered(found)
-        return self.rewrite(found, index, route, extra=self._leading_to_canary(rules, index))
+        return self.rewrite(found, index, route, extra=self._extra(rules, index))
 
     def rewrite(self, found: JSON, index: int, route: Route, *, extra: list[int]) -> list[Operation]:
         """Fields of the rule at index first, then the extra rules, which go, then the one that comes: indexes stay right."""
         rules = found["spec"][self.rules_key]
         here = ("spec", self.rules_key, index)
-        made = _set(here, rules[index], self.targets_key, self.split(route.canary_percent))
+        made = _set(here, rules[index], self.targets_key, self.split(route.canary_percent, sticky=route.sticky is not None))
         made += _set(here, rules[index], self.mirrors_key, self.mirrors(rules[index], route.mirror_percent))
-        wanted = self._match_rules() if route.matches else []
+        wanted = self._own_rules(route)
         if [rules[one] for one in extra] != wanted:
             for one in sorted(extra, reverse=True):
                 path = pointer("spec", self.rules_key, one)
                 made += [expect(path, rules[one]), remove(path)]
             before = index - sum(1 for one in extra if one < index)
-            made += [add(pointer("spec", self.rules_key, before), rule) for rule in wanted]
+            made += [add(pointer("spec", self.rules_key, before), rule) for rule in reversed(wanted)]
         return _guarded(found, made)
 
     def homeward(self, found: JSON) -> list[Operation]:
@@ -116,9 +120,12 @@ class RuleRouter(Router):
         made: list[Operation] = []
         for index, rule in reversed(list(enumerate(rules))):
             here, targets = ("spec", self.rules_key, index), self._targets(rule)
+            if self._is_of_group(rule):
+                made += [expect(pointer(*here), rule), remove(pointer(*here))]
+                continue
             theirs = [one for one in targets if not self._is_canary(one)]
             named, foreign = len(theirs) < len(targets), steered != [index]
-            if named and foreign and (rule in self._match_rules() or (not theirs and len(steered) == 1)):
+            if named and foreign and (rule in self._own_rules(Route(0, self.matches)) or (not theirs and len(steered) == 1)):
                 made += [expect(pointer(*here), rule), remove(pointer(*here))]
                 continue
             if named:
@@ -133,7 +140,11 @@ class RuleRouter(Router):
         rules = found["spec"].get(self.rules_key) or []
         if self.place.rule is not None:
             return [index for index, rule in enumerate(rules) if rule.get("name") == self.place.rule]
-        return [index for index, rule in enumerate(rules) if any(self.leads_to(one, self.place.service) for one in self._targets(rule))]
+        return [
+            index
+            for index, rule in enumerate(rules)
+            if any(self.leads_to(one, self.place.service) for one in self._targets(rule)) and not self._is_of_group(rule)
+        ]
 
     def steered(self, found: JSON) -> tuple[list[JSON], int]:
         """All rules of the object, and the index of the one that is steered. Raises RouteEdited when it is not there."""
@@ -142,12 +153,20 @@ class RuleRouter(Router):
             raise RouteEdited(f"{self.where} has {len(named)} rules where this release steered one")
         return found["spec"][self.rules_key], named[0]
 
-    def _percent(self, rule: JSON) -> int | None:
-        targets = self._targets(rule)
-        if targets == self.place.original[self.targets_key]:
-            return 0
-        candidate = int(targets[-1].get("weight") or 0) if targets else 0
-        return candidate if 0 < candidate <= 100 and targets == self.split(candidate) else None
+    def _readings(self, rule: JSON) -> list[Route]:
+        """The routes of which the rule would be a part, whatever rules of ours stand beside it."""
+        mirror_percent, targets = self._mirror_percent(rule), self._targets(rule)
+        if mirror_percent is None:
+            return []
+        percent = int(targets[-1].get("weight") or 0) if targets else 0
+        shares: list[tuple[int, bool]] = [(0, False)] if targets == self.place.original[self.targets_key] else []
+        if 0 < percent <= 100 and not shares:
+            shares = [(percent, sticky) for sticky in (False, True) if targets == self.split(percent, sticky=sticky)]
+        return [
+            Route(share, matches, mirror_percent, self.sticky if sticky else None)
+            for share, sticky in shares
+            for matches in dict.fromkeys([(), self.matches])
+        ]
 
     def _mirror_percent(self, rule: JSON) -> int | None:
         ours = [item for item in rule.get(self.mirrors_key) or [] if self._is_ours(item)]
@@ -156,11 +175,27 @@ class RuleRouter(Router):
         percent = (self.mirrored(ours[0]) or ({}, 0))[1]
         return percent if ours == [self.mirror(self._canary(), percent)] else None
 
-    def _leading_to_canary(self, rules: list[JSON], steered: int) -> list[int]:
-        return [index for index, rule in enumerate(rules) if index != steered and any(self._is_canary(one) for one in self._targets(rule))]
+    def _extra(self, rules: list[JSON], steered: int) -> list[int]:
+        """Indexes of the other rules that are ours, or lead to the canary."""
+        others = [index for index in range(len(rules)) if index != steered]
+        return [one for one in others if self._is_of_group(rules[one]) or any(map(self._is_canary, self._targets(rules[one])))]
 
-    def _match_rules(self) -> list[JSON]:
-        return [self.match_rule(self._canary())] if self.matches else []
+    def _own_rules(self, route: Route) -> list[JSON]:
+        """The rules of ours that a route has: for matched requests, then for each group."""
+        made = [self.match_rule(self._canary(), route.matches)] if route.matches else []
+        if route.sticky:
+            stable = copy.deepcopy(self.place.original[self.targets_key][0])
+            made.append(self.match_rule(self._canary(), (route.sticky.match(B),), f"-group-{B}"))
+            made.append(self.match_rule(stable, (route.sticky.match(A),), f"-group-{A}"))
+        return made
+
+    def _is_of_group(self, rule: JSON) -> bool:
+        """Whether a rule is for members of a group of this experiment alone: their cookie is in each of its matches."""
+        matches: list[JSON] = rule.get(self.matches_key) or []
+        if self.sticky is None or not matches:
+            return False
+        ours = {condition for group in (A, B) for condition in self.sticky.match(group).conditions}
+        return all(ours & set(self.added(one, {})) for one in matches)
 
     def _targets(self, rule: JSON) -> list[JSON]:
         return rule.get(self.targets_key) or []

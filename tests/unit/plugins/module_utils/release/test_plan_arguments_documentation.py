@@ -103,14 +103,16 @@ def test_a_documented_default_is_the_default_of_the_code(name):
 @pytest.mark.parametrize("name", [name for name, option in OPTIONS.items() if "choices" in option])
 def test_documented_choices_are_exactly_those_the_code_accepts(name):
     for choice in OPTIONS[name]["choices"]:
-        specs.parse({**LEAST, name: choice})
+        needed = {"release_ab": {"cookie": "ab", "iterations": 1}} if choice == "ab_test" else {}
+        specs.parse({**LEAST, **needed, name: choice})
     with pytest.raises(specs.SpecError, match=f"one of {', '.join(OPTIONS[name]['choices'])}"):
         specs.parse({**LEAST, name: "zzz"})
 
 
 def test_documented_suboptions_are_the_keys_the_code_knows():
-    for name in ("release_traffic", "release_prometheus", "release_pods"):
+    extra = {"release_pods": {"release_metrics_source": "pods"}, "release_ab": {"release_strategy": "ab_test"}}
+    for name in ("release_traffic", "release_prometheus", "release_pods", "release_ab"):
         with pytest.raises(specs.SpecError) as caught:
-            specs.parse({**LEAST, "release_metrics_source": "pods", name: {"zzz": 1}})
+            specs.parse({**LEAST, **extra.get(name, {}), name: {"zzz": 1}})
         (unknown,) = [one for one in caught.value.problems if one.field == f"{name}.zzz"]
         assert sorted(unknown.allowed.removeprefix("unknown; known: ").split(", ")) == sorted(OPTIONS[name]["suboptions"])

@@ -20,6 +20,7 @@ from ansible_collections.progressive.delivery.plugins.module_utils.release.spec 
     unknown_variables,
 )
 from ansible_collections.progressive.delivery.plugins.module_utils.traffic.route import Condition, Match
+from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.release.test_ab_spec import GIVEN_AB, READ_AB
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,43 +43,14 @@ def problems(**given_values):
 
 def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
     assert parse(LEAST) == Spec(
-        name="shop",
-        namespace="shop",
-        workload="shop",
-        image="registry.example/shop:2.4.0",
-        container=None,
-        template_patch=None,
-        config=None,
-        strategy="canary",
-        provider="istio",
-        service=None,
-        route_kind=None,
-        route_object=None,
-        route=None,
-        rolling={},
-        matches=(),
-        match_seconds=0,
-        steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)),
-        checks=(),
-        gates=(GateSpec("errors", "error_rate", 0.01, None),),
-        on_inconclusive="roll_back",
-        rollback="instant",
-        rollback_step_seconds=5,
-        on_no_stable="return",
-        prometheus_url="http://prometheus.example",
-        prometheus_service=None,
-        metrics_source="auto",
-        pods=None,
-        minimum_step_seconds=0,
-        verify_seconds=60,
-        no_data_seconds=120,
-        max_hold_seconds=1800,
-        ready_timeout_seconds=300,
-        drain_seconds=10,
-        deadline_seconds=14400,
-        fix_forward=False,
-        stop_after=None,
-    )
+        name="shop", namespace="shop", workload="shop", image="registry.example/shop:2.4.0", container=None, template_patch=None,
+        config=None, strategy="canary", provider="istio", service=None, route_kind=None, route_object=None, route=None, rolling={}, ab=None,
+        matches=(), match_seconds=0, steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)), checks=(),
+        gates=(GateSpec("errors", "error_rate", 0.01, None),), on_inconclusive="roll_back", rollback="instant", rollback_step_seconds=5,
+        on_no_stable="return", prometheus_url="http://prometheus.example", prometheus_service=None, metrics_source="auto", pods=None,
+        minimum_step_seconds=0, verify_seconds=60, no_data_seconds=120, max_hold_seconds=1800, ready_timeout_seconds=300,
+        drain_seconds=10, deadline_seconds=14400, fix_forward=False, stop_after=None,
+    )  # fmt: skip
 
 
 FIELDS = {
@@ -101,6 +73,7 @@ FIELDS = {
         {"release_strategy": "rolling", "release_rolling": "{max_surge: 25%, max_unavailable: '0', min_ready_seconds: 5}"},
         {"maxSurge": "25%", "maxUnavailable": 0, "minReadySeconds": 5},
     ),
+    "ab": ({"release_strategy": "ab_test", "release_ab": GIVEN_AB}, READ_AB),
     "matches": (
         {"release_match": [{"headers": {"x-cell": "staff"}, "query": {"v": {"prefix": "2"}}}, {"cookies": {"beta": "1"}}]},
         (

@@ -78,9 +78,10 @@ class Mesh:
             kept = {"selector": kept["selector"]}
         return Place(self.provider, self.kind, "shop", rule, kept, "shop", "shop-canary")
 
-    def router(self, api: FakeApi, *, matches: tuple = (), original: JSON | None = None, sleep: Any = None) -> Any:
+    def router(self, api: FakeApi, *, original: JSON | None = None, sleep: Any = None, **asked: Any) -> Any:
         """The router of that place."""
-        return PROVIDERS[self.provider].router(api, NAMESPACE, self.place(original), matches=matches, sleep=sleep or api.sleep)
+        asked = {"matches": (), "sleep": sleep or api.sleep, **asked}
+        return PROVIDERS[self.provider].router(api, NAMESPACE, self.place(original), **asked)
 
     def find(self, api: FakeApi, **asked: Any) -> Place:
         """What a release would find."""

@@ -102,7 +102,8 @@ def test_a_preview_stores_nothing(mesh, api, router):
 
 
 def test_each_router_can_what_refusals_say_of_it():
-    assert {ability: who_can(ability) for ability in ("weight", "match", "mirror", "switch")} == {
+    assert {ability: who_can(ability) for ability in ("weight", "match", "mirror", "sticky", "switch")} == {
+        "sticky": "istio, gateway_api",
         "weight": "istio, gateway_api, linkerd",
         "match": "istio, gateway_api, linkerd",
         "mirror": "istio, gateway_api",
