@@ -188,7 +188,8 @@ options:
         default: 10%
   release_match:
     description:
-      - Requests that get the canary first, whatever the weight is, and keep it until the version is everywhere. For V(release_strategy=ab_test) the requests of variant B.
+      - Requests that get the canary first, whatever the weight is, and keep it until the version is everywhere.
+        For V(release_strategy=ab_test) the requests of variant B.
         Strategies V(canary) and V(ab_test) only.
       - A list of alternatives. All conditions of an item must hold. C(headers), C(cookies) and C(query) are dictionaries of a name and
         what its value must be, a string, or one of C(exact), C(prefix) and C(regex) (RE2, the whole value). C(user_agent) is a regular expression.

@@ -44,8 +44,8 @@ ENV = {"kind": "ConfigMap", "metadata": {"name": "env", "namespace": "eu"}, "dat
 OWNER = {"kind": "Deployment", "metadata": {"name": "shop", "uid": "u1"}}
 
 
-def copied(source=ENV, **data):
-    return config.copy_of(source, data, release_id="shop-1", owner=OWNER)
+def copied(source=None, **data):
+    return config.copy_of(source or ENV, data, release_id="shop-1", owner=OWNER)
 
 
 def test_every_reference_of_containers_and_volumes_is_found_and_no_pull_secret():
