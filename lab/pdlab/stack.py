@@ -35,7 +35,7 @@ def install(engine: Engine, name: str) -> None:
 
 
 def _await_gateway(name: str) -> None:
-    """kube-proxy was once seen to lose the addresses of all Services but the newest; started again it writes them anew."""
+    """Where nobody answers, kube-proxy starts again: it then writes the addresses of all Services anew."""
     try:
         await_gateway(gateway_port(name), seconds=45)
     except LabError:
