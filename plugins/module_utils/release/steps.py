@@ -175,6 +175,7 @@ def clean_up(context: Context, step: Step, watch: Watch) -> None:
         took = _shift(context, HOME)
         watch.leave_traffic()
         context.live.say("traffic", f"{what} · put and read back in {took:.0f} ms")
+    context.state.hold(HOME)
     try:
         remove_canary(context)
     except (Conflict, NotFound, Rejected) as error:

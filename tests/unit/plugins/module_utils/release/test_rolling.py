@@ -70,7 +70,8 @@ def world():
 
 
 def test_pods_are_replaced_up_to_each_share_and_the_rollout_stands_still_there(world):
-    assert world.start(**ROLLING)["outcome"] == "promoted"
+    result = world.start(**ROLLING)
+    assert (result["outcome"], result["weight_percent"]) == ("promoted", 0)
     assert {(1, True), (2, True)} <= set(world.shapes)
     assert not {(3, True), (4, True)} & set(world.shapes)
     found = world.stored("Deployment", "eu", "shop")["spec"]
