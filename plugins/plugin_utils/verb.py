@@ -15,11 +15,11 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.errors import ClusterError
-from ansible_collections.progressive.delivery.plugins.module_utils.engine.native import Caller
+from ansible_collections.progressive.delivery.plugins.module_utils.engine.assemble import Caller
 from ansible_collections.progressive.delivery.plugins.module_utils.release import arguments
 from ansible_collections.progressive.delivery.plugins.module_utils.release.context import Process
-from ansible_collections.progressive.delivery.plugins.module_utils.release.preflight import Refused
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import SpecError
+from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused
 from ansible_collections.progressive.delivery.plugins.module_utils.release.values import Problem
 from ansible_collections.progressive.delivery.plugins.module_utils.traffic.route import RouteError
 

@@ -14,12 +14,14 @@ from ..cluster.kinds import KINDS
 from ..cluster.session import Session
 from ..metrics.pod_inspect import inspect
 from ..release import doctor as rules
-from ..release.preflight import CAUGHT, MISSED, Refused, able, examine, missing_rights
+from ..release.objects import CAUGHT, MISSED
+from ..release.preflight import able, examine, missing_rights
 from ..release.spec import Spec, SpecError, parse
+from ..release.target import Refused
 from ..release.values import Problem
 from ..workload import selectors, twin
 from ..workload.drops import ERROR, Finding, requests_dropped
-from .native import transport
+from .assemble import transport
 
 JSON = dict[str, Any]
 LOOKED_AT = (

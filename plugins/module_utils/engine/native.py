@@ -6,55 +6,29 @@
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from ..analysis.sequential import Sequential
 from ..cluster import lease as leases
 from ..cluster.errors import ClusterError, Conflict, NotFound, Superseded, Unreachable
 from ..cluster.lease import LeaseHeld
 from ..cluster.session import Session
-from ..metrics import conversions
-from ..metrics.catalogue import SOURCES, Arms
-from ..metrics.conversions import Measure
-from ..metrics.pod_source import PodSource, arms_of
-from ..metrics.prometheus import ByService, ByUrl, Prometheus
-from ..metrics.source import Looks, Source
 from ..release import preview, record, runner
-from ..release.ab_spec import ab_from
-from ..release.checks_spec import checks_from
-from ..release.config_spec import config_from
 from ..release.context import Context, Process
 from ..release.ending import ABORTED, PROMOTED, REFUSED, TurnBack
-from ..release.parts import GateSpec, PodsSpec, StepSpec
 from ..release.plan import TRAFFIC, difference, plan
-from ..release.preflight import Findings, Refused, Target, already_running, preflight
+from ..release.preflight import already_running, preflight
 from ..release.record import Journal, Record, State
+from ..release.saved import spec_from
 from ..release.spec import Spec
+from ..release.target import Findings, Refused, Target
 from ..release.values import Problem
-from ..report.live import Live
-from ..traffic.providers import router
-from ..traffic.route import Place, RouteError, fence_token, matches_from
-from ..traffic.router import Router
+from ..traffic.route import RouteError, fence_token
+from .assemble import Caller, context_of, router_of, transport
 
 JSON = dict[str, Any]
 ACKNOWLEDGE_SECONDS = 5.0
 ABORT_SECONDS = 600.0
 TAKE_OVER_SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who runs a verb: how to print, what the target is called, where JSON lines go, its process."""
-
-    live_emit: Any
-    target_name: str
-    log_dir: str | None
-    process: Process
-    next_status: str
-    next_abort: str
 
 
 def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = False) -> JSON:
@@ -80,7 +54,7 @@ def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = Fa
         raise Refused([*error.problems, *_held_by_another(session, spec)]) from error
     if check_mode:
         _free_lease(session, spec)
-        return preview.show(session, spec, found, _router(session, spec, found.target, caller.process), caller.live_emit)
+        return preview.show(session, spec, found, router_of(session, spec, found.target, caller.process), caller.live_emit)
     return _begin(session, spec, found, known, caller)
 
 
@@ -140,22 +114,6 @@ def summary(known: Record) -> JSON:
     }
 
 
-def spec_from(saved: Mapping[str, Any]) -> Spec:
-    """The spec of a record."""
-    fields = dict(saved)
-    fields["steps"] = tuple(StepSpec(**one) for one in fields["steps"])
-    fields["checks"] = checks_from(fields["checks"])
-    fields["config"] = config_from(fields.get("config"))
-    fields["ab"] = ab_from(fields.get("ab"))
-    fields["matches"] = matches_from(fields["matches"])
-    fields["gates"] = tuple(GateSpec(**one) for one in fields["gates"])
-    if fields["pods"] is not None:
-        fields["pods"] = PodsSpec(**fields["pods"])
-    if fields["prometheus_service"] is not None:
-        fields["prometheus_service"] = tuple(fields["prometheus_service"])
-    return Spec(**fields, stop_after=None)
-
-
 def _same_plan(known: Record, spec: Spec) -> None:
     saved = spec_from(known.spec).to_dict()
     changed = difference(saved, spec.to_dict())
@@ -186,7 +144,7 @@ def _begin(session: Session, spec: Spec, found: Findings, known: Record | None, 
     journal = Journal(session, spec.namespace, spec.name, token)
     try:
         journal.create(spec.to_dict(), found.target.to_dict(), state, known)
-        context = _context(session, spec, found.target, caller, state=state, held=held, token=token)
+        context = context_of(session, spec, found.target, caller, state=state, held=held, token=token)
         for note in found.notes:
             context.live.say("note", note)
         if spec.gates and not found.target.history_known:
@@ -261,7 +219,7 @@ def _take_over(session: Session, spec: Spec, known: Record, caller: Caller, *, b
     held = _lease(session, spec, caller, by_force=by_force)
     token = fence_token(known.state.release_id, held.epoch)
     target = Target(**known.target)
-    context = _context(session, spec, target, caller, state=known.state, held=held, token=token)
+    context = context_of(session, spec, target, caller, state=known.state, held=held, token=token)
     context.journal.take_over(known.fence)
     try:
         context.router.claim(token, may_replace=lambda fence: fence.startswith(known.state.release_id + "."))
@@ -329,51 +287,4 @@ def _runner_is_dead(session: Session, known: Record) -> bool:
     return leases.is_dead(found["spec"].get("holderIdentity") or "")
 
 
-def _context(session: Session, spec: Spec, target: Target, caller: Caller, *, state: State, held: leases.Lease, token: str) -> Context:
-    log_path = os.path.join(caller.log_dir, f"{state.release_id}.jsonl") if caller.log_dir else None
-    return Context(
-        session=session,
-        spec=spec,
-        target=target,
-        state=state,
-        lease=held,
-        token=token,
-        journal=Journal(session, spec.namespace, spec.name, token),
-        router=_router(session, spec, target, caller.process),
-        source=_source(session, spec, target, caller.process),
-        measure=_measure(session, spec, target),
-        live=Live(caller.live_emit, caller.target_name, clock=caller.process.clock, log_path=log_path),
-        process=caller.process,
-        deadline_at=caller.process.clock() + spec.deadline_seconds,
-    )
-
-
-def _router(session: Session, spec: Spec, target: Target, process: Process) -> Router:
-    return router(session, spec.namespace, Place(**target.place), matches=spec.matches, sleep=process.sleep, sticky=spec.sticky)
-
-
-def transport(session: Session, spec: Spec) -> ByUrl | ByService | None:
-    """How Prometheus is reached; None when a release needs none."""
-    if spec.prometheus_url:
-        return ByUrl(spec.prometheus_url)
-    return ByService(session, *spec.prometheus_service) if spec.prometheus_service else None
-
-
-def _source(session: Session, spec: Spec, target: Target, process: Process) -> Looks | None:
-    if spec.gates and spec.pods is not None:
-        return PodSource(session, arms_of(target), spec.pods, spec.gates, clock=process.clock)
-    way = transport(session, spec)
-    if not spec.gates or target.metrics_source is None or way is None:
-        return None
-    arms = Arms(SOURCES[target.metrics_source], spec.namespace, target.workload, target.service, target.revision)
-    return Source(Prometheus(way), arms, spec.gates)
-
-
-def _measure(session: Session, spec: Spec, target: Target) -> Measure | None:
-    """What counts an experiment's conversions, or at least its requests; None where nothing does."""
-    way = transport(session, spec)
-    requests, converted = conversions.arms_of(spec, target.service, target.metrics_source)
-    return Measure(Prometheus(way), requests, converted) if requests and way else None
-
-
-__all__ = ["REFUSED", "Caller", "Sequential", "abort", "start", "status", "summary"]
+__all__ = ["REFUSED", "Caller", "abort", "start", "status", "summary"]

@@ -22,9 +22,9 @@ from ..traffic.route import EPOCH, HOME, Route
 from ..traffic.router import Router
 from ..workload.twin import SUFFIX
 from .plan import Step, route_of
-from .preflight import Target
 from .record import Journal, State
 from .spec import Spec
+from .target import Target
 
 JSON = dict[str, Any]
 

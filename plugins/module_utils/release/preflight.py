@@ -5,26 +5,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
 from typing import Any
 
-from ..cluster.errors import ClusterError, Conflict, Rejected
+from ..cluster.errors import Conflict, Rejected
 from ..cluster.kinds import plural
 from ..cluster.session import Session
 from ..metrics import conversions
-from ..metrics.conversions import CONVERSIONS, ConversionReading
+from ..metrics.conversions import CONVERSIONS
 from ..metrics.pod_inspect import inspect
-from ..metrics.source import GateReading, MetricsPreflight
-from ..traffic import istio
-from ..traffic.place import GITOPS_MARKS, Asked, Unusable
+from ..metrics.source import MetricsPreflight
+from ..traffic.place import Asked, Unusable
 from ..traffic.providers import PROVIDERS, router, who_can
 from ..traffic.route import Place, RouteError
-from ..workload import selectors, twin
+from ..workload import twin
 from ..workload.revision import knobs_for, knobs_of, revision_of
-from . import capacity, checks_preflight, config_preflight
+from . import capacity, checks_preflight, config_preflight, objects
 from .plan import NEEDS, ROUTED, Step, plan, route_of
 from .spec import Spec
+from .target import Findings, Refused, Target
 from .values import Problem
 
 JSON = dict[str, Any]
@@ -37,58 +36,6 @@ NEEDED_RIGHTS = (
     ("list", "Pod"),
     ("list", "EndpointSlice"),
 )
-# how the problems begin whose fix the doctor knows
-CAUGHT = "a workload whose canary is not caught"
-MISSED = "policies that cover the canary too"
-
-
-@dataclass(frozen=True)
-class Target:
-    """What preflight found, and all that the runner needs of it. Kept in the record: a release resumes from here."""
-
-    cluster_uid: str
-    namespace: str
-    workload: str
-    container: str
-    stable_image: str
-    stable_replicas: int
-    original_template: JSON
-    new_template: JSON
-    switch_label: str
-    pod_labels: dict[str, str]  # of the twin
-    service: str
-    revision: str | None  # rolling: the pod-template-hash of stable's pods
-    original_knobs: JSON  # rolling: of the Deployment's spec
-    new_knobs: JSON
-    place: JSON  # where the route is kept (traffic.route.Place)
-    destination_rule: JSON | None  # of stable, to be copied
-    metrics_source: str | None
-    dispersion: dict[str, float]  # by gate; 1.0 without an hour of history
-    history_known: bool
-    autoscalers: Sequence[JSON] = ()  # kind and name of each that scales stable
-    copies: Sequence[JSON] = ()  # config maps and secrets that travel (release.config_preflight.Copy)
-
-    def to_dict(self) -> JSON:
-        """The target as JSON."""
-        return asdict(self)
-
-
-class Refused(Exception):
-    """The release cannot start here. Nothing was changed."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("; ".join(map(str, problems)))
-        self.problems = problems
-
-
-@dataclass
-class Findings:
-    """A target, how each gate reads now, and what to tell about guesses."""
-
-    target: Target
-    gates: dict[str, GateReading]
-    notes: list[str]
-    conversions: ConversionReading | None = None
 
 
 def preflight(session: Session, spec: Spec, transport: Any) -> Findings:
@@ -105,14 +52,14 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
     """Preflight without the question of rights: the objects, the route, the checks and the metrics. Raises as preflight."""
     problems: list[Problem] = []
     notes: list[str] = []
-    deployment = _deployment(session, spec, problems)
+    deployment = objects.deployment(session, spec, problems)
     if deployment is None:
         raise Refused(problems)
-    service = _service(session, spec, deployment, problems, notes)
-    container = _container(spec, deployment, problems)
+    service = objects.service(session, spec, deployment, problems, notes)
+    container = objects.container(spec, deployment, problems)
     scalers = capacity.scalers(session, spec, deployment, problems, notes)
     rolling = spec.strategy == "rolling"
-    key = _switch_label(session, spec, deployment, service, problems) if service else None
+    key = objects.switch_label(session, spec, deployment, service, problems) if service else None
     revision = revision_of(session, deployment) if rolling else None
     if rolling and revision is None:
         problems.append(
@@ -153,7 +100,7 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
         new_knobs=knobs_for(knobs, spec.rolling) if rolling else knobs,
         service=service["metadata"]["name"],
         place=place.to_dict(),
-        destination_rule=_destination_rule(session, spec, service["metadata"]["name"]),
+        destination_rule=objects.destination_rule(session, spec, service["metadata"]["name"]),
         metrics_source=metrics.source,
         dispersion={**metrics.dispersion, CONVERSIONS: counted.dispersion} if counted else metrics.dispersion,
         history_known=metrics.history_known,
@@ -179,79 +126,6 @@ def missing_rights(session: Session, spec: Spec) -> list[tuple[str, str, str]]:
     read = [("get", "Pod", "proxy")] if spec.pods is not None and spec.gates else []
     needed = dict.fromkeys([*plain, *checks_preflight.rights(spec.checks), *config_preflight.rights(spec.config), *read])
     return [one for one in needed if not session.allowed(one[0], one[1], spec.namespace, subresource=one[2])]
-
-
-def _deployment(session: Session, spec: Spec, problems: list[Problem]) -> JSON | None:
-    deployment = session.find("Deployment", spec.namespace, spec.workload)
-    if deployment is None:
-        names = ", ".join(d["metadata"]["name"] for d in session.list("Deployment", spec.namespace)) or "none"
-        problems.append(
-            Problem("release_workload", f"Deployment/{spec.workload}", f"a Deployment of namespace {spec.namespace}; there is: {names}")
-        )
-        return None
-    field = "release_workload"
-    for mark, owner in GITOPS_MARKS.items():
-        meta = deployment["metadata"]
-        if mark in {**(meta.get("annotations") or {}), **(meta.get("labels") or {})}:
-            problems.append(
-                Problem(field, spec.workload, f"a Deployment that no GitOps controller reverts; {owner} owns this one ({mark})")
-            )
-    if deployment["spec"].get("paused"):
-        problems.append(
-            Problem(field, spec.workload, f"a Deployment that is not paused; kubectl rollout resume deployment/{spec.workload}")
-        )
-    ready = (deployment.get("status") or {}).get("readyReplicas", 0)
-    if deployment["spec"].get("replicas", 1) == 0:
-        problems.append(Problem(field, spec.workload, _first_version(spec, deployment)))
-    elif not ready:
-        problems.append(Problem(field, spec.workload, "a Deployment with ready pods: without them there is no stable version to return to"))
-    elif ready < deployment["spec"].get("replicas", 1):
-        wanted = deployment["spec"].get("replicas", 1)
-        problems.append(Problem(field, spec.workload, f"a Deployment that is whole; {ready} of {wanted} pods are ready"))
-    return deployment
-
-
-def _first_version(spec: Spec, deployment: JSON) -> str:
-    """What to do about a Deployment without replicas: the first version has nothing to be compared with, so it is only deployed."""
-    names = [one["name"] for one in deployment["spec"]["template"]["spec"]["containers"]]
-    container = spec.container or (names[0] if len(names) == 1 else "<container>")
-    kubectl, what = f"kubectl -n {spec.namespace}", f"deployment/{spec.workload}"
-    return (
-        "a Deployment with ready pods; this one has replicas: 0, so there is no stable version to compare with or to return to. "
-        "Deploy the first version without a release (apply its manifest with replicas above 0, or scale it up), and release the next one: "
-        f"{kubectl} set image {what} {container}={spec.image} && {kubectl} scale {what} --replicas=1 && {kubectl} rollout status {what}"
-    )
-
-
-def _container(spec: Spec, deployment: JSON, problems: list[Problem]) -> JSON | None:
-    containers = deployment["spec"]["template"]["spec"]["containers"]
-    names = ", ".join(one["name"] for one in containers)
-    if spec.container is None and len(containers) > 1:
-        problems.append(Problem("release_container", None, f"is required: the Deployment has several containers: {names}"))
-        return None
-    found = [one for one in containers if spec.container in (None, one["name"])]
-    if not found:
-        problems.append(Problem("release_container", spec.container, f"one of {names}"))
-        return None
-    return found[0]
-
-
-def _service(session: Session, spec: Spec, deployment: JSON, problems: list[Problem], notes: list[str]) -> JSON | None:
-    services = session.list("Service", spec.namespace)
-    labels = deployment["spec"]["template"]["metadata"]["labels"]
-    selecting = [s for s in services if s["spec"].get("selector") and selectors.matches({"matchLabels": s["spec"]["selector"]}, labels)]
-    names = ", ".join(s["metadata"]["name"] for s in selecting) or "none"
-    if spec.service is None:
-        if len(selecting) == 1:
-            notes.append(f"release_traffic.service: {names} (the only Service that selects {spec.workload}'s pods)")
-            return selecting[0]
-        problems.append(Problem("release_traffic.service", None, f"is required: Services that select the pods of {spec.workload}: {names}"))
-        return None
-    found = [s for s in selecting if s["metadata"]["name"] == spec.service]
-    if not found:
-        problems.append(Problem("release_traffic.service", spec.service, f"a Service that selects the pods of {spec.workload}: {names}"))
-        return None
-    return found[0]
 
 
 def able(spec: Spec, problems: list[Problem]) -> None:
@@ -312,50 +186,6 @@ def _asked(spec: Spec, service: str, key: str, notes: list[str]) -> Asked:
     )
 
 
-def _switch_label(session: Session, spec: Spec, deployment: JSON, service: JSON, problems: list[Problem]) -> str | None:
-    """The label in which a twin's pods would differ; a rolling release makes no twin, any label of the Service does."""
-    if spec.strategy == "rolling":
-        return sorted(service["spec"]["selector"])[0]
-    return _twin(session, spec, deployment, service, problems)
-
-
-def _twin(session: Session, spec: Spec, deployment: JSON, service: JSON, problems: list[Problem]) -> str | None:
-    try:
-        key = twin.switch_label(deployment, service)
-    except twin.TwinError as error:
-        problems.append(Problem("release_workload", spec.workload, str(error)))
-        return None
-    labels = deployment["spec"]["template"]["metadata"]["labels"]
-    moved = twin.twin_labels(labels, key)
-    own = {spec.workload + twin.SUFFIX, service["metadata"]["name"] + twin.SUFFIX}
-    lists = {kind: session.list(kind, spec.namespace) for kind in ("Service", "Deployment", "PodDisruptionBudget")}
-    for kind in ("Service", "Deployment"):
-        for one in lists[kind]:
-            if one["metadata"]["name"] in own:
-                release_id = (one["metadata"].get("labels") or {}).get(twin.RELEASE_LABEL)
-                whose = f"it was left by release {release_id}" if release_id else "it is not ours"
-                command = f"kubectl -n {spec.namespace} delete {kind.lower()} {one['metadata']['name']}"
-                taken = f"{kind} {one['metadata']['name']} exists, {whose}"
-                allowed = f"a workload whose canary names are free: {taken}; if nobody needs it: {command}"
-                problems.append(Problem("release_workload", spec.workload, allowed))
-    ours = {kind: [one for one in found if one["metadata"]["name"] not in own] for kind, found in lists.items()}
-    caught = selectors.leaks(moved, services=ours["Service"], deployments=ours["Deployment"], budgets=ours["PodDisruptionBudget"])
-    policies = {kind: session.list(kind, spec.namespace) for kind in selectors.POLICY_SELECTORS}
-    missed = selectors.missing_policies(labels, moved, policies)
-    problems += [Problem("release_workload", spec.workload, f"{CAUGHT}: {sentence}") for sentence in caught]
-    for policy in missed:
-        advice = f"{MISSED}: {policy} would miss pods labelled {key}={moved[key]}; select them as well"
-        problems.append(Problem("release_workload", spec.workload, advice))
-    return key
-
-
-def _destination_rule(session: Session, spec: Spec, service: str) -> JSON | None:
-    for rule in session.list("DestinationRule", spec.namespace):
-        if istio.names_service(rule["spec"]["host"], spec.namespace, service, spec.namespace) and rule["spec"].get("trafficPolicy"):
-            return rule
-    return None
-
-
 def already_running(session: Session, spec: Spec) -> str | None:
     """The image that stable runs when it is the wanted one already (nothing to release), else None."""
     deployment = session.find("Deployment", spec.namespace, spec.workload)
@@ -369,4 +199,4 @@ def already_running(session: Session, spec: Spec) -> str | None:
     return spec.image if config_preflight.travels_already(session, spec, template) else None
 
 
-__all__ = ["ClusterError", "Findings", "Refused", "Target", "able", "already_running", "examine", "missing_rights", "preflight"]
+__all__ = ["able", "already_running", "examine", "missing_rights", "preflight"]

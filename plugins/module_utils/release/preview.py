@@ -20,9 +20,9 @@ from .config_preflight import Copy, body_of
 from .job import environment, job_body, job_name, template_of
 from .parts import GateSpec
 from .plan import TRAFFIC, Step, plan, promotes, route_of
-from .preflight import Findings, Target
 from .record import Record
 from .spec import Spec
+from .target import Findings, Target
 from .values import spoken_seconds
 
 JSON = dict[str, Any]

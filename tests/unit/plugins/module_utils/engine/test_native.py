@@ -5,8 +5,8 @@
 
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.engine import native
-from ansible_collections.progressive.delivery.plugins.module_utils.release.preflight import Refused
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse
+from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_world import GIVEN, STABLE, World
 
 

@@ -6,9 +6,9 @@
 import json
 
 import pytest
-from ansible_collections.progressive.delivery.plugins.module_utils.engine.native import spec_from
 from ansible_collections.progressive.delivery.plugins.module_utils.release.ab_spec import AbSpec, Counter
 from ansible_collections.progressive.delivery.plugins.module_utils.release.plan import plan
+from ansible_collections.progressive.delivery.plugins.module_utils.release.saved import spec_from
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import SpecError, parse
 
 LEAST = {

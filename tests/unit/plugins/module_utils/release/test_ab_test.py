@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.analysis.experiment import Tally
 from ansible_collections.progressive.delivery.plugins.module_utils.analysis.look import Counts
-from ansible_collections.progressive.delivery.plugins.module_utils.engine import native
+from ansible_collections.progressive.delivery.plugins.module_utils.engine import assemble, native
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics import conversions
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.conversions import ConversionReading
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.counters import Reading
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.prometheus import Unavailable
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.source import Answer, GateReading, MetricsPreflight
 from ansible_collections.progressive.delivery.plugins.module_utils.release import preflight, record, runner
-from ansible_collections.progressive.delivery.plugins.module_utils.release.preflight import Refused
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse
+from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_world import GIVEN, STABLE, World
 
 PER_SECOND = 200.0
@@ -113,8 +113,8 @@ def world(monkeypatch):
     monkeypatch.setattr(preflight, "inspect", lambda *_, **__: gates)
     reading = ConversionReading(GateReading(72000, 7200, PER_SECOND), 1.0)
     monkeypatch.setattr(conversions, "inspect", lambda spec, *_: reading if spec.ab and spec.ab.conversions else None)
-    monkeypatch.setattr(native, "_source", lambda session, spec, *_: Gated(made) if spec.gates else None)
-    monkeypatch.setattr(native, "_measure", lambda session, spec, target: Measured(made, bool(spec.ab.conversions)))
+    monkeypatch.setattr(assemble, "_source", lambda session, spec, *_: Gated(made) if spec.gates else None)
+    monkeypatch.setattr(assemble, "_measure", lambda session, spec, target: Measured(made, bool(spec.ab.conversions)))
     return made
 
 

@@ -15,8 +15,8 @@ from ansible_collections.progressive.delivery.plugins.module_utils.cluster.sessi
 from ansible_collections.progressive.delivery.plugins.module_utils.engine import native
 from ansible_collections.progressive.delivery.plugins.module_utils.release import checks as under_test
 from ansible_collections.progressive.delivery.plugins.module_utils.release import record
-from ansible_collections.progressive.delivery.plugins.module_utils.release.preflight import Refused
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse
+from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_world import GIVEN, STABLE, World
 
 POD = {"template": {"spec": {"containers": [{"name": "migrate", "image": "shop:2", "env": [{"name": "IMAGE", "value": "x"}]}]}}}

@@ -8,13 +8,13 @@ import math
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.analysis.look import Counts
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.errors import Rejected
-from ansible_collections.progressive.delivery.plugins.module_utils.engine import native
+from ansible_collections.progressive.delivery.plugins.module_utils.engine import assemble, native
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.counters import Reading
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.source import Answer, GateReading, MetricsPreflight
 from ansible_collections.progressive.delivery.plugins.module_utils.release import preflight, record
 from ansible_collections.progressive.delivery.plugins.module_utils.release.ending import PARKED, TurnBack
-from ansible_collections.progressive.delivery.plugins.module_utils.release.preflight import Refused
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse
+from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused
 from ansible_collections.progressive.delivery.plugins.module_utils.traffic.route import EPOCH
 from ansible_collections.progressive.delivery.plugins.module_utils.workload.autoscaler import KINDS
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_world import GIVEN, World
@@ -299,7 +299,7 @@ class Quiet:
 def test_a_shadow_takes_nothing_from_stable_and_leaves_the_floor_alone(world, monkeypatch):
     reading = MetricsPreflight({"errors": GateReading(9000, 0, 100.0)}, "http", {"errors": 1.0}, True)
     monkeypatch.setattr(preflight, "inspect", lambda *_, **__: reading)
-    monkeypatch.setattr(native, "_source", lambda *_: Quiet())
+    monkeypatch.setattr(assemble, "_source", lambda *_: Quiet())
     given = {"release_gates": [{"name": "errors", "error_rate": {"max": "1%"}}], "release_prometheus": {"url": "http://p"}}
     assert world.start(**given, release_strategy="shadow")["outcome"] == "passed"
     assert not any("minReplicas" in line for line in world.lines)

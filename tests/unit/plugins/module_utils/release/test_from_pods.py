@@ -5,11 +5,11 @@
 
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.session import Text
-from ansible_collections.progressive.delivery.plugins.module_utils.engine import native
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics import exposition
 from ansible_collections.progressive.delivery.plugins.module_utils.release import record
-from ansible_collections.progressive.delivery.plugins.module_utils.release.preflight import Refused
+from ansible_collections.progressive.delivery.plugins.module_utils.release.saved import spec_from
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse
+from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_world import GIVEN, World
 
 RATE = 150.0
@@ -109,7 +109,7 @@ def test_a_release_from_pods_is_resumed_from_its_record_alone():
     world = Counting()
     spec = parse({**GIVEN, **FROM_PODS})
     assert world.start(**FROM_PODS, release_stop_after="weight-10")["outcome"] == "running"
-    assert native.spec_from(record.load(world, "eu", "shop").spec) == spec
+    assert spec_from(record.load(world, "eu", "shop").spec) == spec
     assert world.start(**FROM_PODS)["outcome"] == "promoted"
 
 

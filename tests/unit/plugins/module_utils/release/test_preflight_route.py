@@ -5,7 +5,7 @@
 
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.errors import Conflict, Rejected
-from ansible_collections.progressive.delivery.plugins.module_utils.release.preflight import Refused
+from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_world import World
 
 STAFF = {"release_match": [{"headers": {"x-cell": "staff"}}]}

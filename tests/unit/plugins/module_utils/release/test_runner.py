@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.errors import Rejected
 from ansible_collections.progressive.delivery.plugins.module_utils.release import record
 from ansible_collections.progressive.delivery.plugins.module_utils.release.ending import PARKED, TurnBack
-from ansible_collections.progressive.delivery.plugins.module_utils.release.preflight import Refused
+from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused
 from ansible_collections.progressive.delivery.plugins.module_utils.traffic.route import EPOCH
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_world import STABLE, World
 

@@ -5,7 +5,7 @@
 
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.analysis.look import Counts
-from ansible_collections.progressive.delivery.plugins.module_utils.engine import native
+from ansible_collections.progressive.delivery.plugins.module_utils.engine import assemble
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.counters import Reading
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.source import Answer, GateReading, MetricsPreflight
 from ansible_collections.progressive.delivery.plugins.module_utils.release import preflight, record, runner
@@ -76,7 +76,7 @@ def world(monkeypatch):
     made = Serving()
     reading = MetricsPreflight({"errors": GateReading(9000, 0, RATE)}, "http", {"errors": 1.0}, True)
     monkeypatch.setattr(preflight, "inspect", lambda *_, **__: reading)
-    monkeypatch.setattr(native, "_source", lambda *_: Scraped(made))
+    monkeypatch.setattr(assemble, "_source", lambda *_: Scraped(made))
     return made
 
 

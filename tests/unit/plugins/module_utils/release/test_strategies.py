@@ -8,8 +8,8 @@ import copy
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.release import runner
 from ansible_collections.progressive.delivery.plugins.module_utils.release.plan import plan
-from ansible_collections.progressive.delivery.plugins.module_utils.release.preflight import Refused
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse
+from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_world import GIVEN, World
 
 JUDGED = {"release_gates": [{"error_rate": {"max": "1%"}}], "release_prometheus": {"url": "http://p.example"}}

@@ -1,0 +1,88 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Puts together what a release needs while it runs: its router, its source of counters, its record."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from ..cluster import lease as leases
+from ..cluster.session import Session
+from ..metrics import conversions
+from ..metrics.catalogue import SOURCES, Arms
+from ..metrics.conversions import Measure
+from ..metrics.pod_source import PodSource, arms_of
+from ..metrics.prometheus import ByService, ByUrl, Prometheus
+from ..metrics.source import Looks, Source
+from ..release.context import Context, Process
+from ..release.record import Journal, State
+from ..release.spec import Spec
+from ..release.target import Target
+from ..report.live import Live
+from ..traffic.providers import router
+from ..traffic.route import Place
+from ..traffic.router import Router
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who runs a verb: how to print, what the target is called, where JSON lines go, its process."""
+
+    live_emit: Any
+    target_name: str
+    log_dir: str | None
+    process: Process
+    next_status: str
+    next_abort: str
+
+
+def context_of(session: Session, spec: Spec, target: Target, caller: Caller, *, state: State, held: leases.Lease, token: str) -> Context:
+    """All that a runner holds while a release runs."""
+    log_path = os.path.join(caller.log_dir, f"{state.release_id}.jsonl") if caller.log_dir else None
+    return Context(
+        session=session,
+        spec=spec,
+        target=target,
+        state=state,
+        lease=held,
+        token=token,
+        journal=Journal(session, spec.namespace, spec.name, token),
+        router=router_of(session, spec, target, caller.process),
+        source=_source(session, spec, target, caller.process),
+        measure=_measure(session, spec, target),
+        live=Live(caller.live_emit, caller.target_name, clock=caller.process.clock, log_path=log_path),
+        process=caller.process,
+        deadline_at=caller.process.clock() + spec.deadline_seconds,
+    )
+
+
+def router_of(session: Session, spec: Spec, target: Target, process: Process) -> Router:
+    """The router of a target's route."""
+    return router(session, spec.namespace, Place(**target.place), matches=spec.matches, sleep=process.sleep, sticky=spec.sticky)
+
+
+def transport(session: Session, spec: Spec) -> ByUrl | ByService | None:
+    """How Prometheus is reached; None when a release needs none."""
+    if spec.prometheus_url:
+        return ByUrl(spec.prometheus_url)
+    return ByService(session, *spec.prometheus_service) if spec.prometheus_service else None
+
+
+def _source(session: Session, spec: Spec, target: Target, process: Process) -> Looks | None:
+    if spec.gates and spec.pods is not None:
+        return PodSource(session, arms_of(target), spec.pods, spec.gates, clock=process.clock)
+    way = transport(session, spec)
+    if not spec.gates or target.metrics_source is None or way is None:
+        return None
+    arms = Arms(SOURCES[target.metrics_source], spec.namespace, target.workload, target.service, target.revision)
+    return Source(Prometheus(way), arms, spec.gates)
+
+
+def _measure(session: Session, spec: Spec, target: Target) -> Measure | None:
+    """What counts an experiment's conversions, or at least its requests; None where nothing does."""
+    way = transport(session, spec)
+    requests, converted = conversions.arms_of(spec, target.service, target.metrics_source)
+    return Measure(Prometheus(way), requests, converted) if requests and way else None

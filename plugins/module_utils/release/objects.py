@@ -1,0 +1,137 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The objects that a release is about, as preflight finds them: the Deployment, its Service, the label of its twin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..cluster.session import Session
+from ..traffic import istio
+from ..traffic.place import GITOPS_MARKS
+from ..workload import selectors, twin
+from .spec import Spec
+from .values import Problem
+
+JSON = dict[str, Any]
+# how the problems begin whose fix the doctor knows
+CAUGHT = "a workload whose canary is not caught"
+MISSED = "policies that cover the canary too"
+
+
+def deployment(session: Session, spec: Spec, problems: list[Problem]) -> JSON | None:
+    deployment = session.find("Deployment", spec.namespace, spec.workload)
+    if deployment is None:
+        names = ", ".join(d["metadata"]["name"] for d in session.list("Deployment", spec.namespace)) or "none"
+        problems.append(
+            Problem("release_workload", f"Deployment/{spec.workload}", f"a Deployment of namespace {spec.namespace}; there is: {names}")
+        )
+        return None
+    field = "release_workload"
+    for mark, owner in GITOPS_MARKS.items():
+        meta = deployment["metadata"]
+        if mark in {**(meta.get("annotations") or {}), **(meta.get("labels") or {})}:
+            problems.append(
+                Problem(field, spec.workload, f"a Deployment that no GitOps controller reverts; {owner} owns this one ({mark})")
+            )
+    if deployment["spec"].get("paused"):
+        problems.append(
+            Problem(field, spec.workload, f"a Deployment that is not paused; kubectl rollout resume deployment/{spec.workload}")
+        )
+    ready = (deployment.get("status") or {}).get("readyReplicas", 0)
+    if deployment["spec"].get("replicas", 1) == 0:
+        problems.append(Problem(field, spec.workload, _first_version(spec, deployment)))
+    elif not ready:
+        problems.append(Problem(field, spec.workload, "a Deployment with ready pods: without them there is no stable version to return to"))
+    elif ready < deployment["spec"].get("replicas", 1):
+        wanted = deployment["spec"].get("replicas", 1)
+        problems.append(Problem(field, spec.workload, f"a Deployment that is whole; {ready} of {wanted} pods are ready"))
+    return deployment
+
+
+def _first_version(spec: Spec, deployment: JSON) -> str:
+    """What to do about a Deployment without replicas: the first version has nothing to be compared with, so it is only deployed."""
+    names = [one["name"] for one in deployment["spec"]["template"]["spec"]["containers"]]
+    container = spec.container or (names[0] if len(names) == 1 else "<container>")
+    kubectl, what = f"kubectl -n {spec.namespace}", f"deployment/{spec.workload}"
+    return (
+        "a Deployment with ready pods; this one has replicas: 0, so there is no stable version to compare with or to return to. "
+        "Deploy the first version without a release (apply its manifest with replicas above 0, or scale it up), and release the next one: "
+        f"{kubectl} set image {what} {container}={spec.image} && {kubectl} scale {what} --replicas=1 && {kubectl} rollout status {what}"
+    )
+
+
+def container(spec: Spec, deployment: JSON, problems: list[Problem]) -> JSON | None:
+    containers = deployment["spec"]["template"]["spec"]["containers"]
+    names = ", ".join(one["name"] for one in containers)
+    if spec.container is None and len(containers) > 1:
+        problems.append(Problem("release_container", None, f"is required: the Deployment has several containers: {names}"))
+        return None
+    found = [one for one in containers if spec.container in (None, one["name"])]
+    if not found:
+        problems.append(Problem("release_container", spec.container, f"one of {names}"))
+        return None
+    return found[0]
+
+
+def service(session: Session, spec: Spec, deployment: JSON, problems: list[Problem], notes: list[str]) -> JSON | None:
+    services = session.list("Service", spec.namespace)
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    selecting = [s for s in services if s["spec"].get("selector") and selectors.matches({"matchLabels": s["spec"]["selector"]}, labels)]
+    names = ", ".join(s["metadata"]["name"] for s in selecting) or "none"
+    if spec.service is None:
+        if len(selecting) == 1:
+            notes.append(f"release_traffic.service: {names} (the only Service that selects {spec.workload}'s pods)")
+            return selecting[0]
+        problems.append(Problem("release_traffic.service", None, f"is required: Services that select the pods of {spec.workload}: {names}"))
+        return None
+    found = [s for s in selecting if s["metadata"]["name"] == spec.service]
+    if not found:
+        problems.append(Problem("release_traffic.service", spec.service, f"a Service that selects the pods of {spec.workload}: {names}"))
+        return None
+    return found[0]
+
+
+def switch_label(session: Session, spec: Spec, deployment: JSON, service: JSON, problems: list[Problem]) -> str | None:
+    """The label in which a twin's pods would differ; a rolling release makes no twin, any label of the Service does."""
+    if spec.strategy == "rolling":
+        return sorted(service["spec"]["selector"])[0]
+    return _twin(session, spec, deployment, service, problems)
+
+
+def _twin(session: Session, spec: Spec, deployment: JSON, service: JSON, problems: list[Problem]) -> str | None:
+    try:
+        key = twin.switch_label(deployment, service)
+    except twin.TwinError as error:
+        problems.append(Problem("release_workload", spec.workload, str(error)))
+        return None
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    moved = twin.twin_labels(labels, key)
+    own = {spec.workload + twin.SUFFIX, service["metadata"]["name"] + twin.SUFFIX}
+    lists = {kind: session.list(kind, spec.namespace) for kind in ("Service", "Deployment", "PodDisruptionBudget")}
+    for kind in ("Service", "Deployment"):
+        for one in lists[kind]:
+            if one["metadata"]["name"] in own:
+                release_id = (one["metadata"].get("labels") or {}).get(twin.RELEASE_LABEL)
+                whose = f"it was left by release {release_id}" if release_id else "it is not ours"
+                command = f"kubectl -n {spec.namespace} delete {kind.lower()} {one['metadata']['name']}"
+                taken = f"{kind} {one['metadata']['name']} exists, {whose}"
+                allowed = f"a workload whose canary names are free: {taken}; if nobody needs it: {command}"
+                problems.append(Problem("release_workload", spec.workload, allowed))
+    ours = {kind: [one for one in found if one["metadata"]["name"] not in own] for kind, found in lists.items()}
+    caught = selectors.leaks(moved, services=ours["Service"], deployments=ours["Deployment"], budgets=ours["PodDisruptionBudget"])
+    policies = {kind: session.list(kind, spec.namespace) for kind in selectors.POLICY_SELECTORS}
+    missed = selectors.missing_policies(labels, moved, policies)
+    problems += [Problem("release_workload", spec.workload, f"{CAUGHT}: {sentence}") for sentence in caught]
+    for policy in missed:
+        advice = f"{MISSED}: {policy} would miss pods labelled {key}={moved[key]}; select them as well"
+        problems.append(Problem("release_workload", spec.workload, advice))
+    return key
+
+
+def destination_rule(session: Session, spec: Spec, service: str) -> JSON | None:
+    for rule in session.list("DestinationRule", spec.namespace):
+        if istio.names_service(rule["spec"]["host"], spec.namespace, service, spec.namespace) and rule["spec"].get("trafficPolicy"):
+            return rule
+    return None

@@ -1,0 +1,32 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A spec as a record keeps it, made a spec again. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..traffic.route import matches_from
+from .ab_spec import ab_from
+from .checks_spec import checks_from
+from .config_spec import config_from
+from .parts import GateSpec, PodsSpec, StepSpec
+from .spec import Spec
+
+
+def spec_from(saved: Mapping[str, Any]) -> Spec:
+    """The spec of a record."""
+    fields = dict(saved)
+    fields["steps"] = tuple(StepSpec(**one) for one in fields["steps"])
+    fields["checks"] = checks_from(fields["checks"])
+    fields["config"] = config_from(fields.get("config"))
+    fields["ab"] = ab_from(fields.get("ab"))
+    fields["matches"] = matches_from(fields["matches"])
+    fields["gates"] = tuple(GateSpec(**one) for one in fields["gates"])
+    if fields["pods"] is not None:
+        fields["pods"] = PodsSpec(**fields["pods"])
+    if fields["prometheus_service"] is not None:
+        fields["prometheus_service"] = tuple(fields["prometheus_service"])
+    return Spec(**fields, stop_after=None)

@@ -1,0 +1,65 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What preflight finds in a target, and how it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..metrics.conversions import ConversionReading
+from ..metrics.source import GateReading
+from .values import Problem
+
+JSON = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What preflight found, and all that the runner needs of it. Kept in the record: a release resumes from here."""
+
+    cluster_uid: str
+    namespace: str
+    workload: str
+    container: str
+    stable_image: str
+    stable_replicas: int
+    original_template: JSON
+    new_template: JSON
+    switch_label: str
+    pod_labels: dict[str, str]  # of the twin
+    service: str
+    revision: str | None  # rolling: the pod-template-hash of stable's pods
+    original_knobs: JSON  # rolling: of the Deployment's spec
+    new_knobs: JSON
+    place: JSON  # where the route is kept (traffic.route.Place)
+    destination_rule: JSON | None  # of stable, to be copied
+    metrics_source: str | None
+    dispersion: dict[str, float]  # by gate; 1.0 without an hour of history
+    history_known: bool
+    autoscalers: Sequence[JSON] = ()  # kind and name of each that scales stable
+    copies: Sequence[JSON] = ()  # config maps and secrets that travel (release.config_preflight.Copy)
+
+    def to_dict(self) -> JSON:
+        """The target as JSON."""
+        return asdict(self)
+
+
+class Refused(Exception):
+    """The release cannot start here. Nothing was changed."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = problems
+
+
+@dataclass
+class Findings:
+    """A target, how each gate reads now, and what to tell about guesses."""
+
+    target: Target
+    gates: dict[str, GateReading]
+    notes: list[str]
+    conversions: ConversionReading | None = None
