@@ -79,6 +79,7 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
     name = service["metadata"]["name"]
     if spec.gates or (spec.ab and spec.ab.conversions and not spec.ab.of):
         metrics = inspect(session, spec, deployment, name, transport, problems=problems, container=container["name"], revision=revision)
+        notes += metrics.notes
     counted = conversions.inspect(spec, name, transport, metrics.source, problems) if not problems else None
     if problems:
         raise Refused(problems)
@@ -123,7 +124,7 @@ def missing_rights(session: Session, spec: Spec) -> list[tuple[str, str, str]]:
     """(verb, kind, subresource) that a release needs and that we do not have."""
     own = (("list", "ReplicaSet"),) if spec.strategy == "rolling" else ()
     plain = [(verb, kind, "") for verb, kind in (*NEEDED_RIGHTS, *PROVIDERS[spec.provider].rights, *own)]
-    read = [("get", "Pod", "proxy")] if spec.pods is not None and spec.gates else []
+    read = [("get", "Pod", "proxy")] if spec.pods is not None and spec.counted else []
     needed = dict.fromkeys([*plain, *checks_preflight.rights(spec.checks), *config_preflight.rights(spec.config), *read])
     return [one for one in needed if not session.allowed(one[0], one[1], spec.namespace, subresource=one[2])]
 

@@ -12,7 +12,8 @@ from ..traffic.route import matches_from
 from .ab_spec import ab_from
 from .checks_spec import checks_from
 from .config_spec import config_from
-from .parts import GateSpec, PodsSpec, StepSpec
+from .gates_spec import LooksSpec, gate_from
+from .parts import PodsSpec, StepSpec
 from .spec import Spec
 
 
@@ -24,7 +25,8 @@ def spec_from(saved: Mapping[str, Any]) -> Spec:
     fields["config"] = config_from(fields.get("config"))
     fields["ab"] = ab_from(fields.get("ab"))
     fields["matches"] = matches_from(fields["matches"])
-    fields["gates"] = tuple(GateSpec(**one) for one in fields["gates"])
+    fields["gates"] = tuple(gate_from(one) for one in fields["gates"])
+    fields["looks"] = LooksSpec(**fields["looks"])
     if fields["pods"] is not None:
         fields["pods"] = PodsSpec(**fields["pods"])
     if fields["prometheus_service"] is not None:

@@ -12,11 +12,12 @@ from difflib import get_close_matches
 from typing import Any
 
 from ..traffic.route import Match, Sticky
-from . import ab_spec, checks_spec, config_spec, parts
+from . import ab_spec, checks_spec, config_spec, gates_spec, parts
 from .ab_spec import AbSpec
 from .checks_spec import CheckSpec
 from .config_spec import ConfigSpec
-from .parts import LONGEST_WORKLOAD, GateSpec, PodsSpec, StepSpec
+from .gates_spec import THRESHOLD, GateSpec, LooksSpec
+from .parts import LONGEST_WORKLOAD, PodsSpec, StepSpec
 from .values import Problem, Reader
 
 # every variable of a release: name -> what it is when it is left out
@@ -37,6 +38,7 @@ DEFAULTS: dict[str, Any] = {
     "release_steps": [0, 10, 25, 50, 75, 100],
     "release_checks": [],
     "release_gates": [{"name": "errors", "error_rate": {"max": "1%"}}],
+    "release_looks": None,
     "release_skip_gates": [],
     "release_on_inconclusive": "roll_back",
     "release_rollback": "instant",
@@ -109,6 +111,7 @@ class Spec:
     steps: tuple[StepSpec, ...]
     checks: tuple[CheckSpec, ...]
     gates: tuple[GateSpec, ...]
+    looks: LooksSpec  # of the gates whose judge is threshold
     on_inconclusive: str
     rollback: str
     rollback_step_seconds: float
@@ -126,6 +129,15 @@ class Spec:
     deadline_seconds: float
     fix_forward: bool
     stop_after: str | None
+
+    @property
+    def counted(self) -> tuple[GateSpec, ...]:
+        """The gates that are judged by requests: for them the requests of both versions are counted."""
+        return tuple(gate for gate in self.gates if gate.counts)
+
+    def judged_by(self, judge: str) -> tuple[GateSpec, ...]:
+        """The gates that have this judge."""
+        return tuple(gate for gate in self.gates if gate.judge == judge)
 
     @property
     def sticky(self) -> Sticky | None:
@@ -170,13 +182,14 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields["ab"] = ab_spec.experiment(read, values["release_ab"], chosen=bool(given.get("release_match"))) if _tests(fields) else None
     fields["steps"] = parts.steps(read, values["release_steps"])
     fields["checks"] = checks_spec.checks(read, values["release_checks"], fields["name"])
-    fields["gates"] = parts.gates(read, values["release_gates"], values["release_skip_gates"])
+    fields["looks"] = gates_spec.looks_of(read, "release_looks", values["release_looks"], LooksSpec())
+    fields["gates"] = gates_spec.gates(read, values["release_gates"], values["release_skip_gates"], fields["looks"])
     judged = bool(fields["gates"] or (fields["ab"] and fields["ab"].conversions)) or any(
         problem.field.startswith("release_gates") for problem in read.problems
     )
     fields.update(_limits(read, values))
     fields["pods"] = parts.pods(read, values["release_pods"], source=fields["metrics_source"])
-    fields.update(parts.prometheus(read, values["release_prometheus"], needed=judged and fields["pods"] is None))
+    fields.update(parts.prometheus(read, values["release_prometheus"], needed=judged and _asks_prometheus(fields)))
     _fits_strategy(read, given, fields)
     _lasts(read, given, fields)
     if fields["strategy"] == "rolling":  # it steers no route: whatever the route is, the Service selects old and new pods alike
@@ -212,8 +225,27 @@ def _fits_strategy(read: Reader, given: Mapping[str, Any], fields: Mapping[str, 
             "nothing: checks ask the canary's own Service, and rolling makes none; use blue_green",
         )
     _fits_rollback(read, given, fields)
+    if given.get("release_looks") and not any(gate.judge == THRESHOLD for gate in fields["gates"]):
+        read.refuse("release_looks", given["release_looks"], f"nothing, unless the judge of a gate is {THRESHOLD}")
+    if strategy == "rolling":
+        _asks_of_a_canary(read, fields["gates"])
     if strategy == "shadow" and not fields["gates"]:
         read.refuse("release_gates", given.get("release_gates"), "at least one gate: a shadow without one compares nothing")
+
+
+def _asks_of_a_canary(read: Reader, gates: tuple[GateSpec, ...]) -> None:
+    """A rolled Deployment keeps its name, so that a query cannot tell old pods from new ones by it."""
+    for index, gate in enumerate(gates):
+        for promql in gate.query.asked if gate.query else ():
+            for name in ("canary", "canary_service", "canary_pods"):
+                if "{" + name + "}" in promql:
+                    allowed = "no such placeholder: strategy rolling makes no canary, its new pods have the names of the old ones"
+                    read.refuse(f"release_gates[{index}].query", "{" + name + "}", allowed)
+
+
+def _asks_prometheus(fields: Mapping[str, Any]) -> bool:
+    """Whether the gates cannot do without Prometheus: pods count requests, and answer no queries."""
+    return fields["pods"] is None or not all(gate.counts for gate in fields["gates"])
 
 
 def _fits_rollback(read: Reader, given: Mapping[str, Any], fields: Mapping[str, Any]) -> None:

@@ -14,7 +14,8 @@ from ansible_collections.progressive.delivery.plugins.module_utils.metrics impor
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.counters import CANARY, STABLE
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.pod_source import PodArms, PodSource, arms_of, pod_path
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.prometheus import Unavailable
-from ansible_collections.progressive.delivery.plugins.module_utils.release.parts import GateSpec, PodsSpec
+from ansible_collections.progressive.delivery.plugins.module_utils.release.gates_spec import GateSpec
+from ansible_collections.progressive.delivery.plugins.module_utils.release.parts import PodsSpec
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_api import FakeApi
 
 ERRORS = GateSpec("errors", "error_rate", 0.01, None)

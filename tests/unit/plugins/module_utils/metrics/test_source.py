@@ -8,7 +8,8 @@ from ansible_collections.progressive.delivery.plugins.module_utils.analysis.look
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.catalogue import SOURCES, Arms
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.prometheus import BadQuery, Prometheus, Unavailable
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.source import Source, inspect
-from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import GateSpec, parse
+from ansible_collections.progressive.delivery.plugins.module_utils.release.gates_spec import GateSpec
+from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse
 
 ERRORS = GateSpec("errors", "error_rate", 0.01, None)
 SLOW = GateSpec("slow", "latency", 0.01, 250.0)
