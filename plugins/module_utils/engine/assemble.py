@@ -88,7 +88,7 @@ def _queries(session: Session, spec: Spec, target: Target) -> Queries | None:
     way = transport(session, spec)
     if way is None or len(spec.counted) == len(spec.gates):
         return None
-    return Queries(Prometheus(way), target.namespace, target.workload, target.service, spec.gates, spec.looks)
+    return Queries(Prometheus(way), spec, service=target.service)
 
 
 def _measure(session: Session, spec: Spec, target: Target) -> Measure | None:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from ..analysis.look import ScalarLook
 from ..analysis.verdict import NO_DATA, TOO_LITTLE_DATA
-from ..release.gates_spec import PLACEHOLDER, GateSpec, LooksSpec
+from ..release.gates_spec import PLACEHOLDER
 from ..release.spec import Spec
 from ..release.values import Problem
 from ..workload.twin import SUFFIX
@@ -49,14 +49,12 @@ def fill(promql: str, names: dict[str, str]) -> str:
 class Queries:
     """Reads the queries of a release's gates from Prometheus, both of a gate at one time."""
 
-    def __init__(
-        self, client: Prometheus, namespace: str, workload: str, service: str, gates: Iterable[GateSpec], looks: LooksSpec
-    ) -> None:
+    def __init__(self, client: Prometheus, spec: Spec, *, service: str) -> None:
         self._client = client
         self._queries: dict[str, tuple[str, ...]] = {}
-        for gate in gates:
+        for gate in spec.gates:
             if gate.query is not None:
-                names = names_of(namespace, workload, service, (gate.looks or looks).interval_seconds)
+                names = names_of(spec.namespace, spec.workload, service, (gate.looks or spec.looks).interval_seconds)
                 self._queries[gate.name] = tuple(fill(promql, names) for promql in gate.query.asked)
 
     def read(self, gates: Iterable[str]) -> tuple[ScalarLook, ...]:

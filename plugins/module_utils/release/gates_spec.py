@@ -288,15 +288,11 @@ def _promql(read: Reader, field: str, value: Any) -> str | None:
 def _number(read: Reader, field: str, value: Any) -> float | None:
     if value is None:
         return None
-    number = None
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        number = float(value)
-    elif isinstance(value, str) and re.fullmatch(r"-?\d+(\.\d+)?", value.strip()):
-        number = float(value)
-    if number is None or not math.isfinite(number):
-        read.refuse(field, value, "a number in the query's own unit, without a sign such as %")
-        return None
-    return number
+    plain = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if plain or (isinstance(value, str) and re.fullmatch(r"-?\d+(\.\d+)?", value.strip())):
+        return float(value)
+    read.refuse(field, value, "a number in the query's own unit, without a sign such as %")
+    return None
 
 
 def _required_mapping(read: Reader, field: str, value: Any, keys: Any) -> dict[str, Any] | None:

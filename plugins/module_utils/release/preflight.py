@@ -79,7 +79,6 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
     name = service["metadata"]["name"]
     if spec.gates or (spec.ab and spec.ab.conversions and not spec.ab.of):
         metrics = inspect(session, spec, deployment, name, transport, problems=problems, container=container["name"], revision=revision)
-        notes += metrics.notes
     counted = conversions.inspect(spec, name, transport, metrics.source, problems) if not problems else None
     if problems:
         raise Refused(problems)
@@ -108,7 +107,7 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
         autoscalers=scalers,
         copies=[one.to_dict() for one in copies],
     )
-    return Findings(target, metrics.gates, notes, counted)
+    return Findings(target, metrics.gates, [*notes, *metrics.notes], counted)
 
 
 def _rights(session: Session, spec: Spec, problems: list[Problem]) -> None:

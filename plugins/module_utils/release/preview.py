@@ -9,10 +9,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ..analysis import experiment, sample_size
+from ..analysis import experiment
 from ..cluster.patch import Operation, add, replace
 from ..cluster.session import Session
-from ..metrics.source import GateReading
 from ..traffic.router import Router
 from ..workload import autoscaler, config, twin
 from .checks_spec import CheckSpec, HttpCheck, JobCheck, WebhookCheck, expected

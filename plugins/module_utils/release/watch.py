@@ -120,7 +120,6 @@ class Watch:
 
     def harm(self) -> None:
         """Check the canary's pods and the gates alone. Raises TurnBack; a gentle one says that the gates cannot decide."""
-        context = self._context
         try:
             if self._serving:
                 self._pods()
