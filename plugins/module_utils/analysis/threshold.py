@@ -177,14 +177,14 @@ class Threshold:
         """Decision, cause and sentence of a limit that was reached; None while none is."""
         rule = self.rule
         if rule.error_limit is not None and state.errors_in_row > rule.error_limit:
-            return words.ROLL_BACK, state.cause, f"{state.words}: error {state.errors_in_row} in a row, {rule.error_limit} are forgiven"
+            return words.ROLL_BACK, state.cause, f"error {state.errors_in_row} in a row, {rule.error_limit} are forgiven: {state.words}"
         if rule.unclear_limit is not None and state.unclear > rule.unclear_limit:
-            said = f"{state.words}: {state.unclear} looks neither passed nor failed, {rule.unclear_limit} are allowed"
+            said = f"{state.unclear} looks neither passed nor failed, {rule.unclear_limit} are allowed: {state.words}"
             return words.INCONCLUSIVE, words.TOO_LITTLE_DATA, said
         failed = state.failed_in_row if rule.consecutive else state.failed
         if rule.threshold and failed >= rule.threshold:
             row = " in a row" if rule.consecutive else ""
-            return words.ROLL_BACK, words.THRESHOLD_REACHED, f"{state.words}: failed look {failed}{row}, {rule.threshold} return traffic"
+            return words.ROLL_BACK, words.THRESHOLD_REACHED, f"failed look {failed} of {rule.threshold}{row}: {state.words}"
         ran_out = rule.consecutive_successes and rule.count and state.judged + state.unclear >= rule.count
         if ran_out and not state.done and not self._is_done(state):
             said = f"{rule.count} looks without {rule.consecutive_successes} passed ones in a row; the last one: {state.words}"
@@ -213,11 +213,11 @@ class Threshold:
         waits = (state.last != PASSED and not state.done) and held >= rule.interval_seconds + rule.max_hold_seconds
         if state.last in (FAILED, UNCLEAR, ERROR) and not state.done:
             cause = words.FAILED_LOOK if state.last == FAILED else state.cause
-            said = f"{state.words}{self._forgiven(state) if state.last == FAILED else ''}"
+            said = f"{self._forgiven(state) if state.last == FAILED else ''}{state.words}"
         elif not state.last and not state.done:
             cause, said = words.NEEDS_LOOKS, f"the first look of {rule.interval_seconds:.0f} s at this weight is not over"
         elif state.before_all and state.judged < rule.iterations and not state.done:
-            return words.HOLD, words.NEEDS_LOOKS, f"hold: {state.words}; look {state.judged} of at least {rule.iterations}"
+            return words.HOLD, words.NEEDS_LOOKS, f"hold: look {state.judged} of at least {rule.iterations}: {state.words}"
         elif look.at_seconds - state.entered_at < state.minimum_seconds:
             left = state.minimum_seconds - (look.at_seconds - state.entered_at)
             return (
@@ -235,7 +235,7 @@ class Threshold:
         rule = self.rule
         failed = state.failed_in_row if rule.consecutive else state.failed
         row = " in a row" if rule.consecutive else ""
-        return f": failed look {failed}{row}" + (f" of {rule.threshold} that return traffic" if rule.threshold else "")
+        return f"failed look {failed}{f' of {rule.threshold}' if rule.threshold else ''}{row}: "
 
     def _evidence(self, state: ThresholdState, look: Look) -> dict[str, Any]:
         return {
@@ -277,7 +277,8 @@ def _compared(gate: ThresholdGate, value: float, limit: Limit, shown: str, say: 
     above = limit.most is not None and value > limit.most
     edge = limit.most if above else limit.least
     if outcome == PASSED:
-        return _Measured(gate.name, PASSED, "", f"{shown} is within its limit")
+        ends = [say(end) for end in (limit.least, limit.most) if end is not None]
+        return _Measured(gate.name, PASSED, "", f"{shown}, limit {' to '.join(ends)}" if ends else shown)
     said = f"{shown}, {'above' if above else 'below'} {say(edge)}"
     cause = words.TOO_LITTLE_DATA if outcome == UNCLEAR else words.FAILED_LOOK
     return _Measured(gate.name, outcome, cause, f"{said}, but not so far that it failed" if outcome == UNCLEAR else said)

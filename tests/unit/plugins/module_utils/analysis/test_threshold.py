@@ -61,7 +61,7 @@ def test_a_passed_look_advances_a_failed_one_holds_and_the_nth_returns_traffic()
     assert [run.errors(events).decision for events in (5, 20, 10, 11, 0)] == ["advance", "hold", "advance", "hold", "advance"]
     verdict = run.errors(30)
     assert (verdict.decision, verdict.cause) == ("roll_back", "threshold_reached")
-    assert verdict.reason == "errors 30/1,000 (3 %), above 1 %: failed look 3, 3 return traffic"
+    assert verdict.reason == "failed look 3 of 3: errors 30/1,000 (3 %), above 1 %"
 
 
 def test_failed_looks_in_a_row_are_forgotten_when_one_passes():
@@ -75,7 +75,7 @@ def test_an_interval_adds_up_its_blocks_and_an_open_block_counts_nothing():
     assert run.errors(9, 40, seconds=20.0).decision == "hold"
     assert run.errors(9, 500, seconds=20.0, closes=False).cause == "needs_looks"
     verdict = run.errors(0, 1000, seconds=20.0)
-    assert (verdict.decision, verdict.reason) == ("advance", "errors 9/1,040 (0.865 %) is within its limit")
+    assert (verdict.decision, verdict.reason) == ("advance", "errors 9/1,040 (0.865 %), limit 1 %")
     assert run.errors(0, 1000, seconds=59.0).decision == "advance", "between two looks the last one stands"
 
 
@@ -94,7 +94,7 @@ def test_iterations_are_asked_for_before_all_traffic_and_only_there():
     run.step(20, 100)
     verdict = run.errors(0)
     assert (verdict.decision, verdict.cause, verdict.reason) == (
-        "hold", "needs_looks", "hold: errors 0/1,000 (0 %) is within its limit; look 2 of at least 4",
+        "hold", "needs_looks", "hold: look 2 of at least 4: errors 0/1,000 (0 %), limit 1 %",
     )  # fmt: skip
     assert run.errors(20).cause == "failed_look", "a failed look is a look too"
     assert run.errors(0).decision == "advance"
@@ -150,17 +150,17 @@ def test_a_quantile_is_judged_by_the_buckets_of_the_whole_interval():
     run = Run(P99, threshold=2)
     run.look(buckets(900, 90, 10), seconds=30.0)
     verdict = run.look(buckets(990, 10, 0), seconds=30.0)
-    assert (verdict.decision, verdict.reason) == ("advance", "p99 475 ms of 2,000 requests is within its limit")
+    assert (verdict.decision, verdict.reason) == ("advance", "p99 475 ms of 2,000 requests, limit 500 ms")
     run.judge = Threshold(replace(run.judge.rule, gates=(replace(P99, limit=Limit(most=400.0)),)))
     verdict = run.look(buckets(0, 100, 100))
-    assert verdict.reason == "hold: p99 500 ms of 200 requests, above 400 ms: failed look 1 of 2 that return traffic"
+    assert verdict.reason == "hold: failed look 1 of 2: p99 500 ms of 200 requests, above 400 ms"
     assert run.look(MetricLook("slow", Counts(10, 0), None)).cause == "no_data"
 
 
 @pytest.mark.parametrize(("trouble", "cause"), [("no_data", "no_data"), ("bad_query", "bad_query"), ("too_little_data", "too_little_data")])
 def test_an_answer_that_is_no_value_is_a_cause_of_its_own_and_never_a_pass(trouble, cause):
     run = Run(ORDERS)
-    assert run.orders(97.0).reason == "orders 97 % is within its limit"
+    assert run.orders(97.0).reason == "orders 97 %, limit 95 %"
     verdict = run.orders(None, problem=trouble, detail="2 series")
     assert (verdict.decision, verdict.cause, "2 series" in verdict.reason) == ("hold", cause, True)
     assert (run.state.failed, run.state.passed) == (0, 1)
@@ -180,7 +180,7 @@ def test_a_query_is_read_when_the_interval_of_its_companions_ends():
     assert run.judge.due(run.state, 70.0, closes_block=False) == frozenset()
     assert run.judge.due(run.state, 70.0, closes_block=True) == {"orders"}
     verdict = run.look(MetricLook("errors", Counts(100, 0), None), scalars=(ScalarLook("orders", 90.0),))
-    assert verdict.reason.startswith("hold: orders 90 %, below 95 %: failed look 1")
+    assert verdict.reason.startswith("hold: failed look 1 of 2: orders 90 %, below 95 %")
     assert run.state.failed == 1, "looked at together, one failed gate is one failed look"
 
 
