@@ -64,6 +64,19 @@ options:
       data:
         description: Values of this release, laid over those of its config maps, by config map and key. V(null) removes a key.
         type: dict
+  release_profile:
+    description:
+      - A set of defaults under the other variables, V(production), V(development), V(staged) or one of O(release_profiles). What a variable says
+        goes over what the profile says; of O(release_looks) key by key.
+      - V(production) needs O(release_business_metric) and the checks C(configuration) and C(load-test) in O(release_checks), and asks for
+        an approval before any traffic. Each of C(business), C(configuration), C(load-test) and C(approval) in O(release_skip_gates) is left out.
+    type: str
+  release_profiles:
+    description: Profiles of your own, a dictionary of names and of the variables that each sets. Best kept in C(group_vars).
+    type: dict
+  release_business_metric:
+    description: PromQL for the gate C(business) of O(release_profile=production), one number for the canary in percent, with placeholders as in O(release_gates).
+    type: str
   release_strategy:
     description:
       - How the version is brought to all users.
@@ -449,6 +462,20 @@ EXAMPLES = r"""
           tolerance: 5%
           direction: decrease
           unit: "%"
+
+- name: Ship shop 2.4.0 by the profile for production, with a limit of its own
+  progressive.delivery.release:
+    release_name: shop
+    release_namespace: shop
+    release_workload: Deployment/shop
+    release_image: registry.example/shop:2.4.0
+    release_prometheus: {service: "monitoring/prometheus:9090"}
+    release_profile: production
+    release_business_metric: avg(shop_paid_percent{namespace="{namespace}",pod=~"{canary_pods}"})
+    release_looks: {threshold: 3}
+    release_checks:
+      - {name: configuration, http: {path: /configuration/valid}}
+      - {name: load-test, job: {from_cronjob: shop-load, timeout_seconds: 10m}}
 
 - name: Ship shop 2.4.0 with a configuration of its own, which goes back with it
   progressive.delivery.release:

@@ -128,7 +128,7 @@ def gates(read: Reader, value: Any, skip: Any, looks: LooksSpec, also_skippable:
         if gate.name in [other.name for other in made]:
             read.refuse(f"{field}.name", gate.name, "a name that no other gate has")
         made.append(gate)
-    names = [*(gate.name for gate in made), *also_skippable]
+    names = list(dict.fromkeys([*(gate.name for gate in made), *also_skippable]))
     for name in skipped:
         if name not in names:
             read.refuse("release_skip_gates", name, f"names of release_gates: {', '.join(names) or 'there are none'}")
@@ -152,7 +152,7 @@ def looks_of(read: Reader, field: str, value: Any, base: LooksSpec) -> LooksSpec
     return LooksSpec(
         interval_seconds=seconds("interval_seconds", 1),
         threshold=whole("threshold"),
-        consecutive=_truth(read, f"{field}.consecutive", found.get("consecutive"), defaults["consecutive"]),
+        consecutive=read.truth(f"{field}.consecutive", found.get("consecutive", base.consecutive)),
         iterations=whole("iterations"),
         min_requests=whole("min_requests", 1_000_000_000),
         initial_delay_seconds=seconds("initial_delay_seconds", 0),
@@ -162,17 +162,6 @@ def looks_of(read: Reader, field: str, value: Any, base: LooksSpec) -> LooksSpec
         consecutive_error_limit=limit("consecutive_error_limit"),
         no_data=read.choice(f"{field}.no_data", found.get("no_data"), ("hold", "fail"), defaults["no_data"]),
     )
-
-
-def _truth(read: Reader, field: str, value: Any, default: bool) -> bool:
-    if value is None:
-        return default
-    if isinstance(value, str) and value.lower() in ("true", "yes", "false", "no"):
-        return value.lower() in ("true", "yes")
-    if not isinstance(value, bool):
-        read.refuse(field, value, "true or false")
-        return default
-    return value
 
 
 def _gate(read: Reader, field: str, item: Any, looks: LooksSpec) -> GateSpec | None:

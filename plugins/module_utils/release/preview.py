@@ -20,6 +20,7 @@ from .gate_lines import gate_lines, seconds_of_gates
 from .gates_spec import SEQUENTIAL
 from .job import environment, job_body, job_name, template_of
 from .plan import TRAFFIC, Step, plan, promotes, route_of
+from .profile_spec import profile_line
 from .record import Record
 from .spec import Spec
 from .target import Findings, Target
@@ -81,6 +82,7 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
         said.append("  copies are real requests to the canary: what it writes, sends or charges for, it does twice")
     said += [f"  travels with the version: {Copy(**one)}" for one in target.copies]
     said += [line for check in spec.checks for line in _check_lines(check)]
+    said += [profile_line(spec.profile)] if spec.profile else []
     said += gate_lines(spec, found)
     known = seconds_of_gates(spec, found, steps)
     rest = sum(step.seconds for step in steps)

@@ -12,12 +12,14 @@ from difflib import get_close_matches
 from typing import Any
 
 from ..traffic.route import Match, Sticky
-from . import ab_spec, checks_spec, config_spec, gates_spec, parts
+from . import ab_spec, checks_spec, config_spec, gates_spec, parts, profile_spec
 from .ab_spec import AbSpec
 from .checks_spec import CheckSpec
 from .config_spec import ConfigSpec
 from .gates_spec import THRESHOLD, GateSpec, LooksSpec
 from .parts import LONGEST_WORKLOAD, PodsSpec, StepSpec
+from .profile_spec import ProfileUse
+from .profiles import BUSINESS
 from .values import Problem, Reader
 
 # every variable of a release: name -> what it is when it is left out
@@ -29,6 +31,9 @@ DEFAULTS: dict[str, Any] = {
     "release_container": None,
     "release_template_patch": None,
     "release_config": None,
+    "release_profile": None,
+    "release_profiles": None,
+    "release_business_metric": None,
     "release_strategy": "canary",
     "release_traffic": None,
     "release_rolling": None,
@@ -129,6 +134,7 @@ class Spec:
     deadline_seconds: float
     fix_forward: bool
     stop_after: str | None
+    profile: ProfileUse | None = None  # who said what; not what makes this release this release
 
     @property
     def counted(self) -> tuple[GateSpec, ...]:
@@ -145,9 +151,10 @@ class Spec:
         return self.ab.sticky(self.name, self.image) if self.ab else None
 
     def to_dict(self) -> dict[str, Any]:
-        """What makes this release this release: compared when an unfinished one is met. stop_after may differ."""
+        """What makes this release this release: compared when an unfinished one is met. stop_after and profile may differ."""
         fields = asdict(self)
-        fields.pop("stop_after")
+        for name in ("stop_after", "profile"):
+            fields.pop(name)
         fields["checks"] = tuple(one.to_dict() for one in self.checks)
         fields["config"] = self.config.to_dict() if self.config else None
         return fields
@@ -167,9 +174,11 @@ def unknown_variables(names: Mapping[str, Any]) -> list[Problem]:
 
 def parse(given: Mapping[str, Any]) -> Spec:
     """Checked values from release_... variables; a missing or null one takes its default. Raises SpecError."""
-    values = {name: given[name] if given.get(name) is not None else default for name, default in DEFAULTS.items()}
     read = Reader()
     read.problems += unknown_variables(given)
+    chosen = profile_spec.choose(read, given, DEFAULTS)
+    explicit, given = given, chosen.values
+    values = {name: given[name] if given.get(name) is not None else default for name, default in DEFAULTS.items()}
     for name in given:
         if name not in DEFAULTS and name not in RESERVED and not any(p.field == name for p in read.problems):
             read.refuse(name, given[name], f"no such option; known: {', '.join(DEFAULTS)}")
@@ -183,7 +192,8 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields["steps"] = parts.steps(read, values["release_steps"])
     fields["checks"] = checks_spec.checks(read, values["release_checks"], fields["name"])
     fields["looks"] = gates_spec.looks_of(read, "release_looks", values["release_looks"], LooksSpec())
-    fields["gates"] = gates_spec.gates(read, values["release_gates"], values["release_skip_gates"], fields["looks"])
+    skippable = chosen.skippable
+    fields["gates"] = gates_spec.gates(read, values["release_gates"], values["release_skip_gates"], fields["looks"], skippable)
     judged = bool(fields["gates"] or (fields["ab"] and fields["ab"].conversions)) or any(
         problem.field.startswith("release_gates") for problem in read.problems
     )
@@ -194,9 +204,10 @@ def parse(given: Mapping[str, Any]) -> Spec:
     _lasts(read, given, fields)
     if fields["strategy"] == "rolling":  # it steers no route: whatever the route is, the Service selects old and new pods alike
         fields.update(provider="service", route_kind=None, route_object=None, route=None)
+    _fits_profile(read, explicit, fields)
     if read.problems:
-        raise SpecError(read.problems)
-    return Spec(**fields)
+        raise SpecError(profile_spec.blame(read.problems, chosen.use))
+    return Spec(**fields, profile=chosen.use)
 
 
 def _fits_strategy(read: Reader, given: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
@@ -225,12 +236,19 @@ def _fits_strategy(read: Reader, given: Mapping[str, Any], fields: Mapping[str, 
             "nothing: checks ask the canary's own Service, and rolling makes none; use blue_green",
         )
     _fits_rollback(read, given, fields)
-    if given.get("release_looks") and not any(gate.judge == THRESHOLD for gate in fields["gates"]):
-        read.refuse("release_looks", given["release_looks"], f"nothing, unless the judge of a gate is {THRESHOLD}")
     if strategy == "rolling":
         _asks_of_a_canary(read, fields["gates"])
     if strategy == "shadow" and not fields["gates"]:
         read.refuse("release_gates", given.get("release_gates"), "at least one gate: a shadow without one compares nothing")
+
+
+def _fits_profile(read: Reader, explicit: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
+    """Options that nothing asks for, though the user, and no profile, gives them."""
+    if explicit.get("release_looks") and not any(gate.judge == THRESHOLD for gate in fields["gates"]):
+        read.refuse("release_looks", explicit["release_looks"], f"nothing, unless the judge of a gate is {THRESHOLD}")
+    if explicit.get("release_business_metric") and not any(gate.name == BUSINESS for gate in fields["gates"]):
+        allowed = f"nothing, unless release_profile has a gate {BUSINESS}; without one write a gate with a query"
+        read.refuse("release_business_metric", explicit["release_business_metric"], allowed)
 
 
 def _asks_of_a_canary(read: Reader, gates: tuple[GateSpec, ...]) -> None:

@@ -12,6 +12,7 @@ from ansible_collections.progressive.delivery.plugins.module_utils.release.check
 from ansible_collections.progressive.delivery.plugins.module_utils.release.config_spec import ConfigSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.gates_spec import GateSpec, LooksSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.parts import MOST_STEPS, PodsSpec, StepSpec
+from ansible_collections.progressive.delivery.plugins.module_utils.release.profile_spec import ProfileUse
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import (
     DEFAULTS,
     RESERVED,
@@ -110,6 +111,10 @@ FIELDS = {
     "drain_seconds": ({"release_drain_seconds": "5s"}, 5.0),
     "deadline_seconds": ({"release_deadline_seconds": "30d"}, 2592000.0),
     "fix_forward": ({"release_fix_forward": "yes"}, True),
+    "profile": (
+        {"release_profile": "development", "release_steps": [50, 100]},
+        ProfileUse("development", ("release_looks", "release_gates"), ("release_steps",)),
+    ),
     "stop_after": ({"release_stop_after": "analyze-25"}, "analyze-25"),
 }
 
