@@ -241,7 +241,7 @@ class Threshold:
         return {
             "look": look.number,
             "weight_percent": look.weight_percent,
-            "gates": sorted(self.gates),
+            "gate_names": sorted(self.gates),
             "passed": state.passed,
             "failed": state.failed,
             "failed_in_row": state.failed_in_row,

@@ -3,8 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Queries of gates: names filled in, one number or the reason why there is none, before and during a release."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.analysis.look import ScalarLook
+from ansible_collections.progressive.delivery.plugins.module_utils.engine import assemble
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics import query
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.prometheus import BadQuery, Prometheus, Unavailable
 from ansible_collections.progressive.delivery.plugins.module_utils.release.gates_spec import PLACEHOLDERS
@@ -106,3 +110,13 @@ def test_before_a_release_a_query_that_cannot_work_is_refused(answer, field, say
     query.inspect(spec(baseline="stable", tolerance="5%"), "front", Script(canary=vector(1), stable=answer), problems)
     (found,) = problems
     assert (found.field, says in found.allowed) == (field, True)
+
+
+def test_a_release_asks_for_itself_and_only_when_a_gate_has_a_query(monkeypatch):
+    script = Script(**{"up{d='shop-canary',s='front'}[60s]": vector(2)})
+    monkeypatch.setattr(assemble, "transport", lambda *_: script)
+    target = SimpleNamespace(namespace="eu", workload="shop", service="front")
+    queries = assemble._queries(None, spec(promql="up{d='{canary}',s='{service}'}[{interval}]"), target)
+    assert queries.read(["paid"]) == (ScalarLook("paid", 2.0),)
+    counted = replace(spec(), gates=())
+    assert assemble._queries(None, counted, target) is None
