@@ -32,7 +32,7 @@ options:
     description: The workload, as V(Deployment/name).
     type: str
   release_image:
-    description: The new version's image reference, with a tag or a digest.
+    description: The new version's image reference, with a tag or a digest. With O(release_manifests) it may be left out.
     type: str
   release_container:
     description: The container that takes O(release_image). Required when the pod has several.
@@ -40,6 +40,15 @@ options:
   release_template_patch:
     description: Changes to the pod template that belong to the version, merged over it; lists of named items merge by name.
     type: dict
+  release_manifests:
+    description:
+      - The version as Kustomize, Helm or anything else renders it, in place of O(release_template_patch) - a list of objects, or YAML of
+        several documents. Of the Deployment that O(release_workload) names the pod template becomes the new version; its image is
+        released unless O(release_image) says another one.
+      - Config maps and secrets among the objects that the template uses are made when the cluster has none of their name. One that is
+        there with other content is only replaced by a copy for the new version, with O(release_config); stable keeps its own.
+      - All other objects, and the rest of the Deployment, are left alone; apply them as you always do, before or after.
+    type: raw
   release_config:
     description:
       - Config maps and secrets that travel with the version. Each one that the new pod template uses (C(envFrom), C(env), volumes, projected

@@ -16,6 +16,7 @@ from . import ab_spec, checks_spec, config_spec, parts
 from .ab_spec import AbSpec
 from .checks_spec import CheckSpec
 from .config_spec import ConfigSpec
+from .manifests import Manifests, image_of, manifests
 from .parts import LONGEST_WORKLOAD, GateSpec, PodsSpec, StepSpec
 from .values import Problem, Reader
 
@@ -27,6 +28,7 @@ DEFAULTS: dict[str, Any] = {
     "release_image": None,
     "release_container": None,
     "release_template_patch": None,
+    "release_manifests": None,
     "release_config": None,
     "release_strategy": "canary",
     "release_traffic": None,
@@ -95,6 +97,7 @@ class Spec:
     image: str
     container: str | None
     template_patch: dict[str, Any] | None
+    manifests: Manifests | None  # the version as Kustomize or Helm renders it
     config: ConfigSpec | None
     strategy: str
     provider: str
@@ -138,6 +141,7 @@ class Spec:
         fields.pop("stop_after")
         fields["checks"] = tuple(one.to_dict() for one in self.checks)
         fields["config"] = self.config.to_dict() if self.config else None
+        fields["manifests"] = self.manifests.to_dict() if self.manifests else None
         return fields
 
 
@@ -163,6 +167,7 @@ def parse(given: Mapping[str, Any]) -> Spec:
             read.refuse(name, given[name], f"no such option; known: {', '.join(DEFAULTS)}")
     fields: dict[str, Any] = {}
     fields.update(_identity(read, values))
+    fields["manifests"] = _manifests(read, values, fields)
     fields["config"] = config_spec.config(read, values["release_config"])
     fields.update(parts.traffic(read, values["release_traffic"]))
     fields["rolling"] = parts.rolling(read, values["release_rolling"])
@@ -249,7 +254,8 @@ def _lasts(read: Reader, given: Mapping[str, Any], fields: dict[str, Any]) -> No
 
 
 def _identity(read: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
-    for field in ("release_name", "release_namespace", "release_workload", "release_image"):
+    needed = ("release_name", "release_namespace", "release_workload", "release_image")
+    for field in needed if values["release_manifests"] is None else needed[:-1]:
         if values[field] is None:
             read.refuse(field, None, "is required")
     kind, _sep, workload = str(values["release_workload"] or "").partition("/")
@@ -267,6 +273,22 @@ def _identity(read: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
         "template_patch": read.mapping("release_template_patch", values["release_template_patch"], ("metadata", "spec")),
         "strategy": read.choice("release_strategy", values["release_strategy"], STRATEGIES, "canary"),
     }
+
+
+def _manifests(read: Reader, values: Mapping[str, Any], fields: dict[str, Any]) -> Manifests | None:
+    """The version's manifests; the image, when it is not given beside them, is theirs."""
+    found = manifests(read, values["release_manifests"], workload=fields["workload"], namespace=fields["namespace"])
+    if found is None:
+        return None
+    if values["release_template_patch"]:
+        read.refuse(
+            "release_template_patch",
+            values["release_template_patch"],
+            "nothing: put it into release_manifests, which has the whole template",
+        )
+    if values["release_image"] is None:
+        fields["image"] = _image(read, image_of(read, found, fields["container"]))
+    return found
 
 
 def _image(read: Reader, value: Any) -> str | None:

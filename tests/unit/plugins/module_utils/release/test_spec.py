@@ -10,6 +10,7 @@ import pytest
 import yaml
 from ansible_collections.progressive.delivery.plugins.module_utils.release.checks_spec import CheckSpec, HttpCheck
 from ansible_collections.progressive.delivery.plugins.module_utils.release.config_spec import ConfigSpec
+from ansible_collections.progressive.delivery.plugins.module_utils.release.manifests import Manifests
 from ansible_collections.progressive.delivery.plugins.module_utils.release.parts import MOST_STEPS, GateSpec, PodsSpec, StepSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import (
     DEFAULTS,
@@ -31,6 +32,11 @@ LEAST = {
     "release_image": "registry.example/shop:2.4.0",
     "release_prometheus": {"url": "http://prometheus.example"},
 }
+TEMPLATE = {"metadata": {"labels": {"app": "shop"}}, "spec": {"containers": [{"name": "app", "image": "shop:2"}]}}
+MANIFESTS = [
+    {"kind": "Deployment", "metadata": {"name": "shop"}, "spec": {"template": TEMPLATE}},
+    {"kind": "Service", "metadata": {"name": "shop"}},
+]
 LATENCY = {"name": "slow", "latency": {"slower_than": "500ms", "max": "1%"}}
 
 
@@ -43,7 +49,7 @@ def problems(**given_values):
 
 def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
     assert parse(LEAST) == Spec(
-        name="shop", namespace="shop", workload="shop", image="registry.example/shop:2.4.0", container=None, template_patch=None,
+        name="shop", namespace="shop", workload="shop", image="registry.example/shop:2.4.0", container=None, template_patch=None, manifests=None,
         config=None, strategy="canary", provider="istio", service=None, route_kind=None, route_object=None, route=None, rolling={}, ab=None,
         matches=(), match_seconds=0, steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)), checks=(),
         gates=(GateSpec("errors", "error_rate", 0.01, None),), on_inconclusive="roll_back", rollback="instant", rollback_step_seconds=5,
@@ -60,6 +66,7 @@ FIELDS = {
     "image": ({"release_image": " shop@sha256:" + "a" * 64}, "shop@sha256:" + "a" * 64),
     "container": ({"release_container": "app"}, "app"),
     "template_patch": ({"release_template_patch": "{spec: {priorityClassName: high}}"}, {"spec": {"priorityClassName": "high"}}),
+    "manifests": ({"release_manifests": MANIFESTS}, Manifests(MANIFESTS[0]["spec"]["template"], (), ("Service/shop",))),
     "config": (
         {"release_config": "{secrets: [tls], data: {env: {LIMIT: '5', OLD: null}}}"},
         ConfigSpec(True, ("tls",), {"env": {"LIMIT": "5", "OLD": None}}),
