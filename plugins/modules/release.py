@@ -290,6 +290,38 @@ options:
       service:
         description: Its Service as V(namespace/name:port), reached through the API server.
         type: str
+      path:
+        description: What comes before C(/api/v1), such as V(/prometheus) with Mimir.
+        type: str
+      headers:
+        description: Headers of every question, such as V(X-Scope-OrgID), which names a tenant. The record keeps hashes of their values.
+        type: dict
+      timeout_seconds:
+        description: How long an answer may take. An answer in part, as Thanos may give, is none.
+        type: str
+        default: "5"
+      token:
+        description: Bearer token; with O(release_prometheus.url) alone, as all that follows. Keep it in a vault; the record keeps a hash.
+        type: str
+      username:
+        description: For basic authentication.
+        type: str
+      password:
+        description: For basic authentication. The record keeps a hash.
+        type: str
+      ca_cert:
+        description: File of certificates, on the control node, that vouch for its certificate.
+        type: path
+      client_cert:
+        description: File of our certificate, for servers that ask for one; it may hold the key, too.
+        type: path
+      client_key:
+        description: File of its key.
+        type: path
+      validate_certs:
+        description: Whether its certificate must be vouched for.
+        type: bool
+        default: true
   release_metrics_source:
     description:
       - Where requests are counted. V(auto) takes the first of V(istio_destination) and V(istio_source) that has data; for

@@ -14,6 +14,7 @@ from .checks_spec import checks_from
 from .config_spec import config_from
 from .manifests import manifests_from
 from .parts import GateSpec, PodsSpec, StepSpec
+from .prometheus_spec import access_from
 from .spec import Spec
 
 
@@ -29,6 +30,7 @@ def spec_from(saved: Mapping[str, Any]) -> Spec:
     fields["gates"] = tuple(GateSpec(**one) for one in fields["gates"])
     if fields["pods"] is not None:
         fields["pods"] = PodsSpec(**fields["pods"])
+    fields["prometheus_access"] = access_from(fields["prometheus_access"])
     if fields["prometheus_service"] is not None:
         fields["prometheus_service"] = tuple(fields["prometheus_service"])
     return Spec(**fields, stop_after=None)

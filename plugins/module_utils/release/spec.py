@@ -18,6 +18,7 @@ from .checks_spec import CheckSpec
 from .config_spec import ConfigSpec
 from .manifests import Manifests, image_of, manifests
 from .parts import LONGEST_WORKLOAD, GateSpec, PodsSpec, StepSpec
+from .prometheus_spec import Access, prometheus
 from .values import Problem, Reader
 
 # every variable of a release: name -> what it is when it is left out
@@ -118,6 +119,7 @@ class Spec:
     on_no_stable: str
     prometheus_url: str | None
     prometheus_service: tuple[str, str, str] | None  # namespace, name, port
+    prometheus_access: Access
     metrics_source: str
     pods: PodsSpec | None  # where metrics_source is pods
     minimum_step_seconds: float
@@ -141,6 +143,7 @@ class Spec:
         fields.pop("stop_after")
         fields["checks"] = tuple(one.to_dict() for one in self.checks)
         fields["config"] = self.config.to_dict() if self.config else None
+        fields["prometheus_access"] = self.prometheus_access.to_dict()
         fields["manifests"] = self.manifests.to_dict() if self.manifests else None
         return fields
 
@@ -181,7 +184,7 @@ def parse(given: Mapping[str, Any]) -> Spec:
     )
     fields.update(_limits(read, values))
     fields["pods"] = parts.pods(read, values["release_pods"], source=fields["metrics_source"])
-    fields.update(parts.prometheus(read, values["release_prometheus"], needed=judged and fields["pods"] is None))
+    fields.update(prometheus(read, values["release_prometheus"], needed=judged and fields["pods"] is None))
     _fits_strategy(read, given, fields)
     _lasts(read, given, fields)
     if fields["strategy"] == "rolling":  # it steers no route: whatever the route is, the Service selects old and new pods alike
