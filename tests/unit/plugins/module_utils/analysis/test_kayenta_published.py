@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """With ``kayenta_compatible`` the numbers and verdicts that Kayenta publishes in its own unit tests come out."""
 
+import random
+
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.analysis.kayenta_shift import (
     brent_root,
@@ -10,7 +12,12 @@ from ansible_collections.progressive.delivery.plugins.module_utils.analysis.kaye
     rank_statistic,
     with_noise,
 )
-from ansible_collections.progressive.delivery.plugins.module_utils.analysis.mann_whitney import compare, mean_ratio, superiority
+from ansible_collections.progressive.delivery.plugins.module_utils.analysis.mann_whitney import (
+    compare,
+    mean_ratio,
+    shift_interval,
+    superiority,
+)
 from ansible_collections.progressive.delivery.plugins.module_utils.analysis.mann_whitney_options import Options
 from ansible_collections.progressive.delivery.plugins.module_utils.analysis.samples import percentile, prepare, within_fences
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.analysis import kayenta_vectors
@@ -19,6 +26,8 @@ PUBLISHED = vars(kayenta_vectors)
 Z95 = PUBLISHED["MOSTLY_ZERO_STATISTICS"]["quantile"]
 ONES, RISING = [1.0] * 5, [1.0, 2.0, 3.0, 4.0, 5.0]
 HIGH, LOW = PUBLISHED["FIVE_HIGH"], PUBLISHED["FIVE_LOW"]
+
+PAIRS = {"tolerance": 0.2, "confidence": 0.98, "effect_size": "cles", "allowed_decrease": 0.2, "allowed_increase": 0.8}
 
 
 def judged(canary, baseline, **options):
@@ -68,12 +77,9 @@ def test_samples_closer_than_the_precision_have_their_estimate_at_an_end():
         (HIGH, LOW, {"allowed_decrease": 0.8, "allowed_increase": 1.2}, ("High", False)),
         ("AROUND_TEN", "AROUND_TWENTY_TOO", {"direction": "decrease", "allowed_decrease": 0.8, "allowed_increase": 1.2}, ("Low", False)),
         ([10.0, 12.2, 10.1, 12.5, 23.0], HIGH, {"allowed_decrease": 0.5}, ("Pass", False)),
-        (
-            "LATENCY_SECONDS",
-            "LATENCY_SECONDS_BEFORE",
-            {"tolerance": 0.2, "confidence": 0.98, "effect_size": "cles", "allowed_decrease": 0.2, "allowed_increase": 0.8},
-            ("High", False),
-        ),
+        ("FEW_ERRORS", "FEWER_ERRORS", {**PAIRS, "allowed_decrease": 0.5}, ("Pass", False)),
+        ("LATENCY_SECONDS", "LATENCY_SECONDS_BEFORE", PAIRS, ("High", False)),
+        ("SHIFTED_DOWN", "SHIFTED_DOWN_BEFORE", PAIRS, ("Low", False)),
         (HIGH, LOW, {"critical": True, "critical_increase": 1.2}, ("High", True)),
         ([2.0, 2.0, 2.0, 2.0, 3.0], [10.0, 20.2, 10.1, 20.5, 30.0], {"critical": True, "critical_decrease": 1.2}, ("Low", True)),
         (HIGH, LOW, {"critical": True, "allowed_increase": 5.0, "critical_increase": 13.0}, ("High", False)),
@@ -131,6 +137,15 @@ def test_the_published_percentiles():
 )
 def test_the_published_outliers(values, inside):
     assert within_fences(sorted(values), 1.5, reduce_sensitivity=False) == inside
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_where_the_unit_is_small_enough_both_ways_find_the_same_interval(seed):
+    draw = random.Random(seed)
+    canary, baseline = (sorted(draw.gauss(mean, 100.0) for _sample in range(40)) for mean in (1000.0, 950.0))
+    exact = shift_interval(canary, baseline, Z95)
+    low, _estimate, high = kayenta_shift(canary, baseline, Z95)  # between the middle differences each estimate is as good
+    assert (low, high) == pytest.approx((exact.low, exact.high), abs=1e-4)
 
 
 def test_one_sample_in_each_arm_is_no_data_even_there():
