@@ -478,6 +478,10 @@ release_id:
   description: What identifies this attempt.
   returned: success
   type: str
+image:
+  description: The version's image reference.
+  returned: unless the release is refused
+  type: str
 steps:
   description: The steps with their times; in check mode the plan.
   returned: success
