@@ -32,7 +32,7 @@ options:
     description: The workload, as V(Deployment/name).
     type: str
   release_image:
-    description: The new version's image reference, with a tag or a digest.
+    description: The new version's image reference, with a tag or a digest. With O(release_manifests) it may be left out.
     type: str
   release_container:
     description: The container that takes O(release_image). Required when the pod has several.
@@ -40,6 +40,15 @@ options:
   release_template_patch:
     description: Changes to the pod template that belong to the version, merged over it; lists of named items merge by name.
     type: dict
+  release_manifests:
+    description:
+      - The version as Kustomize, Helm or anything else renders it, in place of O(release_template_patch) - a list of objects, or YAML of
+        several documents. Of the Deployment that O(release_workload) names the pod template becomes the new version; its image is
+        released unless O(release_image) says another one.
+      - Config maps and secrets among the objects that the template uses are made when the cluster has none of their name. One that is
+        there with other content is only replaced by a copy for the new version, with O(release_config); stable keeps its own.
+      - All other objects, and the rest of the Deployment, are left alone; apply them as you always do, before or after.
+    type: raw
   release_config:
     description:
       - Config maps and secrets that travel with the version. Each one that the new pod template uses (C(envFrom), C(env), volumes, projected
@@ -355,6 +364,38 @@ options:
       service:
         description: Its Service as V(namespace/name:port), reached through the API server.
         type: str
+      path:
+        description: What comes before C(/api/v1), such as V(/prometheus) with Mimir.
+        type: str
+      headers:
+        description: Headers of every question, such as V(X-Scope-OrgID), which names a tenant. The record keeps hashes of their values.
+        type: dict
+      timeout_seconds:
+        description: How long an answer may take. An answer in part, as Thanos may give, is none.
+        type: str
+        default: "5"
+      token:
+        description: Bearer token; with O(release_prometheus.url) alone, as all that follows. Keep it in a vault; the record keeps a hash.
+        type: str
+      username:
+        description: For basic authentication.
+        type: str
+      password:
+        description: For basic authentication. The record keeps a hash.
+        type: str
+      ca_cert:
+        description: File of certificates, on the control node, that vouch for its certificate.
+        type: path
+      client_cert:
+        description: File of our certificate, for servers that ask for one; it may hold the key, too.
+        type: path
+      client_key:
+        description: File of its key.
+        type: path
+      validate_certs:
+        description: Whether its certificate must be vouched for.
+        type: bool
+        default: true
   release_metrics_source:
     description:
       - Where requests are counted. V(auto) takes the first of V(istio_destination) and V(istio_source) that has data; for
@@ -544,6 +585,10 @@ weight_percent:
 release_id:
   description: What identifies this attempt.
   returned: success
+  type: str
+image:
+  description: The version's image reference.
+  returned: unless the release is refused
   type: str
 steps:
   description: The steps with their times; in check mode the plan.

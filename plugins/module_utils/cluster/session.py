@@ -85,6 +85,7 @@ class Session:
         query: Mapping[str, str] | None = None,
         body: Any = None,
         content_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
         read_seconds: float = READ_SECONDS,
     ) -> Any:
         """One HTTP request, no retry; the decoded JSON answer. Raises a ClusterError of the answer's class."""
@@ -96,7 +97,7 @@ class Session:
                 method,
                 url,
                 body=payload,
-                headers=self._headers_with({} if body is None else {"Content-Type": content_type}),
+                headers=self._headers_with({**(headers or {}), **({} if body is None else {"Content-Type": content_type})}),
                 timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=read_seconds),
                 retries=False,
             )

@@ -67,10 +67,11 @@ def router_of(session: Session, spec: Spec, target: Target, process: Process) ->
 
 
 def transport(session: Session, spec: Spec) -> ByUrl | ByService | None:
-    """How Prometheus is reached; None when a release needs none."""
-    if spec.prometheus_url:
-        return ByUrl(spec.prometheus_url)
-    return ByService(session, *spec.prometheus_service) if spec.prometheus_service else None
+    """How Prometheus is reached; None when a release needs none, or when only a record, which keeps no secrets, knows how."""
+    access = spec.prometheus_access
+    if spec.prometheus_url and not access.lost_secrets:
+        return ByUrl(spec.prometheus_url, access)
+    return ByService(session, *spec.prometheus_service, access) if spec.prometheus_service and not access.lost_secrets else None
 
 
 def _source(session: Session, spec: Spec, target: Target, process: Process) -> Looks | None:

@@ -40,7 +40,7 @@ GITOPS_WORDS = "no GitOps controller reverts"  # how a problem of preflight read
 def diagnose(session: Session, given: Mapping[str, Any]) -> JSON:
     """Findings, errors first, and whether there is no error among them. Changes nothing."""
     try:
-        spec = parse(_completed(given))
+        spec = parse(completed(given))
     except SpecError as error:
         namespace, workload = str(given.get("release_namespace")), str(given.get("release_workload"))
         return _result([rules.of_problem(one, namespace, workload) for one in error.problems])
@@ -60,7 +60,7 @@ def told(findings: list[JSON]) -> list[str]:
     return [line for one in findings for line in ("{severity:<7}  {object}: {problem}  ({check})".format(**one), f"  fix: {one['fix']}")]
 
 
-def _completed(given: Mapping[str, Any]) -> JSON:
+def completed(given: Mapping[str, Any]) -> JSON:
     """What a doctor need not be told: a name and an image. Neither changes what is found."""
     workload = str(given.get("release_workload") or "").partition("/")[2]
     told = {name: value for name, value in given.items() if value is not None}

@@ -45,6 +45,7 @@ def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = Fa
             "reason": f"{spec.workload} runs {spec.image} already",
             "weight_percent": 0,
             "release_id": "",
+            "image": spec.image,
             "steps": [],
             "evidence": {},
         }
@@ -259,6 +260,7 @@ def _result(context: Context) -> JSON:
         "reason": state.reason,
         "weight_percent": state.weight_percent,
         "release_id": state.release_id,
+        "image": state.image,
         "digest": state.digest,
         "steps": state.steps,
         "evidence": state.evidence,

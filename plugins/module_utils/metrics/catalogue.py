@@ -102,6 +102,13 @@ class Arms:
         """The label matchers that select both arms."""
         return self.source.matchers.format(namespace=self.namespace, stable=_quoted(self.stable), canary=_quoted(self.stable + SUFFIX))
 
+    @property
+    def stable_selector(self) -> str:
+        """The label matchers that select stable alone."""
+        if self.source.arms_by_pod:
+            return f'namespace="{self.namespace}",pod=~"{_quoted(self.stable)}-[0-9a-z]{{6,10}}-[0-9a-z]{{5}}"'
+        return f'{self.selector},{self.source.arm_label}="{self.stable}"'
+
     def arm_of(self, labels: Mapping[str, str]) -> str | None:
         """stable, canary, or None for a series that belongs to neither."""
         value = labels.get(self.source.arm_label, "")
@@ -150,11 +157,7 @@ class Arms:
 
     def history_query(self, events: str, bound_ms: float | None) -> str:
         """Stable's total of requests or events ("requests", "errors", "slow") as one counter, for a range query."""
-        matchers = self.selector
-        if self.source.arms_by_pod:
-            matchers = f'namespace="{self.namespace}",pod=~"{_quoted(self.stable)}-[0-9a-z]{{6,10}}-[0-9a-z]{{5}}"'
-        else:
-            matchers += f',{self.source.arm_label}="{self.stable}"'
+        matchers = self.stable_selector
         if events == "requests":
             return f"sum(increase({self.source.requests}{{{matchers}}}[1m]))"
         if events == "errors":

@@ -31,7 +31,7 @@ def copy(context: Context) -> None:
         if not _present(context, one):
             context.write(f"copy {one}")
             _make(context, one)
-            context.live.say("config", f"{one.kind} {one.name} made from {one.source}")
+            context.live.say("config", f"{one.kind} {one.name} made from {'release_manifests' if one.name == one.source else one.source}")
         _own(context, one)
 
 
@@ -40,7 +40,7 @@ def _present(context: Context, one: Copy) -> bool:
     found = context.session.find(one.kind, context.namespace, one.name)
     if found is None:
         return False
-    if not config.is_copy(found) or not one.name.endswith(config.content_hash({"kind": one.kind, **found})):
+    if not config.is_copy(found) or config.content_hash({"kind": one.kind, **found}) != one.digest:
         raise TurnBack("config", f"{one.kind} {one.name} was made by somebody else")
     return True
 
@@ -52,7 +52,7 @@ def _make(context: Context, one: Copy) -> None:
         body = body_of(session, context.spec, one, release_id=context.state.release_id, owner=owner)
     except NotFound:
         raise TurnBack("config", f"{one.kind} {one.source} was deleted since the release began") from None
-    if body["metadata"]["name"] != one.name:
+    if config.content_hash(body) != one.digest:
         raise TurnBack("config", f"{one.kind} {one.source} was changed since the release began")
     try:
         session.create(body)

@@ -75,6 +75,21 @@ def container(spec: Spec, deployment: JSON, problems: list[Problem]) -> JSON | N
     return found[0]
 
 
+def new_version(spec: Spec, deployment: JSON, container: str, problems: list[Problem]) -> JSON:
+    """The new pod template. A selector cannot be changed: the new version's pods must bear its labels too."""
+    base = spec.manifests.template if spec.manifests else deployment["spec"]["template"]
+    template = twin.with_version(base, container=container, image=spec.image, patch=spec.template_patch)
+    labels = template["metadata"].get("labels") or {}
+    field = f"release_manifests.Deployment/{spec.workload}.spec.template" if spec.manifests else "release_template_patch"
+    for key, value in (deployment["spec"]["selector"].get("matchLabels") or {}).items():
+        if labels.get(key) != value:
+            allowed = f"{key}={value}: Deployment {spec.workload} selects its pods by it, and that cannot be changed"
+            problems.append(Problem(f"{field}.metadata.labels.{key}", labels.get(key, "nothing"), allowed))
+    if container not in [one["name"] for one in template["spec"]["containers"]]:
+        problems.append(Problem(field, container, f"a pod template with the container {container}, which Deployment {spec.workload} has"))
+    return template
+
+
 def service(session: Session, spec: Spec, deployment: JSON, problems: list[Problem], notes: list[str]) -> JSON | None:
     services = session.list("Service", spec.namespace)
     labels = deployment["spec"]["template"]["metadata"]["labels"]

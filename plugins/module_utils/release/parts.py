@@ -224,25 +224,3 @@ def _port(read: Reader, value: Any) -> str | None:
         return text
     read.refuse("release_pods.port", value, "a port's number, 1 to 65535, or its name in the pod")
     return None
-
-
-def prometheus(read: Reader, value: Any, *, needed: bool) -> dict[str, Any]:
-    """prometheus_url or prometheus_service of release_prometheus."""
-    none = {"prometheus_url": None, "prometheus_service": None}
-    found = read.mapping("release_prometheus", value, ("url", "service"))
-    if found is None:
-        if needed and value is None:
-            read.refuse("release_prometheus", None, "is required by the gates: {url: https://...} or {service: namespace/name:port}")
-        return none
-    if len([key for key in ("url", "service") if found.get(key)]) != 1:
-        read.refuse("release_prometheus", value, "exactly one of url and service")
-        return none
-    if found.get("url"):
-        if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", str(found["url"])):
-            read.refuse("release_prometheus.url", found["url"], "a URL that begins with http:// or https://")
-        return {**none, "prometheus_url": found["url"]}
-    matched = re.fullmatch(r"([a-z0-9-]+)/([a-z0-9-]+):([a-z0-9-]+)", str(found["service"]))
-    if not matched:
-        read.refuse("release_prometheus.service", found["service"], "namespace/name:port, such as monitoring/prometheus:9090")
-        return none
-    return {**none, "prometheus_service": matched.groups()}

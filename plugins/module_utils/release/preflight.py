@@ -10,6 +10,7 @@ from typing import Any
 
 from ..cluster.errors import Conflict, Rejected
 from ..cluster.kinds import plural
+from ..cluster.patch import replace
 from ..cluster.session import Session
 from ..metrics import conversions
 from ..metrics.conversions import CONVERSIONS
@@ -71,7 +72,7 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
     if service is None or container is None or key is None or place is None:
         raise Refused(problems)
     template = deployment["spec"]["template"]
-    versioned = twin.with_version(template, container=container["name"], image=spec.image, patch=spec.template_patch)
+    versioned = objects.new_version(spec, deployment, container["name"], problems)
     copies, new_template = config_preflight.travel(session, spec, versioned, problems=problems, notes=notes)
     if not rolling:  # which makes no twin: at most its surge comes on top
         capacity.room(session, spec, deployment, new_template, problems=problems, notes=notes)
@@ -94,7 +95,7 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
         original_template=template,
         new_template=new_template,
         switch_label=key,
-        pod_labels=own_labels if rolling else twin.twin_labels(template["metadata"]["labels"], key),
+        pod_labels=own_labels if rolling else twin.twin_labels(own_labels, key),
         revision=revision,
         original_knobs=knobs,
         new_knobs=knobs_for(knobs, spec.rolling) if rolling else knobs,
@@ -124,7 +125,7 @@ def missing_rights(session: Session, spec: Spec) -> list[tuple[str, str, str]]:
     own = (("list", "ReplicaSet"),) if spec.strategy == "rolling" else ()
     plain = [(verb, kind, "") for verb, kind in (*NEEDED_RIGHTS, *PROVIDERS[spec.provider].rights, *own)]
     read = [("get", "Pod", "proxy")] if spec.pods is not None and spec.counted else []
-    needed = dict.fromkeys([*plain, *checks_preflight.rights(spec.checks), *config_preflight.rights(spec.config), *read])
+    needed = dict.fromkeys([*plain, *checks_preflight.rights(spec.checks), *config_preflight.rights(spec.config, spec.manifests), *read])
     return [one for one in needed if not session.allowed(one[0], one[1], spec.namespace, subresource=one[2])]
 
 
@@ -192,11 +193,26 @@ def already_running(session: Session, spec: Spec) -> str | None:
     if deployment is None or spec.template_patch:
         return None
     template = deployment["spec"]["template"]
+    if spec.manifests is not None:
+        return spec.image if _manifests_run(session, spec, template) else None
     images = {one["name"]: one["image"] for one in template["spec"]["containers"]}
     wanted: Mapping[str, str] = images if spec.container is None else {spec.container: images.get(spec.container, "")}
     if len(wanted) != 1 or spec.image not in wanted.values():
         return None
     return spec.image if config_preflight.travels_already(session, spec, template) else None
+
+
+def _manifests_run(session: Session, spec: Spec, template: JSON) -> bool:
+    """Whether the API server would make of the manifests' template what is there already: it fills in what they leave out."""
+    container = spec.container or template["spec"]["containers"][0]["name"]
+    wanted = twin.with_version(spec.manifests.template, container=container, image=spec.image, patch=None) if spec.manifests else template
+    if any(one is not None for one in config_preflight.bring(session, spec, []).values()):
+        return False
+    try:
+        stored = session.patch("Deployment", spec.namespace, spec.workload, [replace("/spec/template", wanted)], dry_run=True)
+    except (Conflict, Rejected):
+        return False  # preflight says what is wrong with it
+    return stored["spec"]["template"] == template
 
 
 __all__ = ["able", "already_running", "examine", "missing_rights", "preflight"]

@@ -40,6 +40,7 @@ def show(session: Session, spec: Spec, found: Findings, router: Router, emit: Ca
         "reason": "check mode: this is the plan, nothing was changed",
         "weight_percent": 0,
         "release_id": "",
+        "image": spec.image,
         "steps": [step.to_dict() for step in steps],
         "evidence": {},
         "diff": _differences(session, spec, found, router),
@@ -55,6 +56,7 @@ def unfinished(known: Record) -> JSON:
         "reason": f"release {state.release_id} is {state.phase} at {state.weight_percent} %; a run would go on with it",
         "weight_percent": state.weight_percent,
         "release_id": state.release_id,
+        "image": state.image,
         "steps": state.steps,
         "evidence": state.evidence,
     }

@@ -13,7 +13,9 @@ from .ab_spec import ab_from
 from .checks_spec import checks_from
 from .config_spec import config_from
 from .gates_spec import LooksSpec, gate_from
+from .manifests import manifests_from
 from .parts import PodsSpec, StepSpec
+from .prometheus_spec import access_from
 from .spec import Spec
 
 
@@ -23,12 +25,14 @@ def spec_from(saved: Mapping[str, Any]) -> Spec:
     fields["steps"] = tuple(StepSpec(**one) for one in fields["steps"])
     fields["checks"] = checks_from(fields["checks"])
     fields["config"] = config_from(fields.get("config"))
+    fields["manifests"] = manifests_from(fields.get("manifests"))
     fields["ab"] = ab_from(fields.get("ab"))
     fields["matches"] = matches_from(fields["matches"])
     fields["gates"] = tuple(gate_from(one) for one in fields["gates"])
     fields["looks"] = LooksSpec(**fields["looks"])
     if fields["pods"] is not None:
         fields["pods"] = PodsSpec(**fields["pods"])
+    fields["prometheus_access"] = access_from(fields["prometheus_access"])
     if fields["prometheus_service"] is not None:
         fields["prometheus_service"] = tuple(fields["prometheus_service"])
     return Spec(**fields, stop_after=None)

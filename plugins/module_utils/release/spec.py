@@ -17,9 +17,11 @@ from .ab_spec import AbSpec
 from .checks_spec import CheckSpec
 from .config_spec import ConfigSpec
 from .gates_spec import THRESHOLD, GateSpec, LooksSpec
+from .manifests import Manifests, image_of, manifests
 from .parts import LONGEST_WORKLOAD, PodsSpec, StepSpec
 from .profile_spec import ProfileUse
 from .profiles import BUSINESS
+from .prometheus_spec import Access, prometheus
 from .values import Problem, Reader
 
 # every variable of a release: name -> what it is when it is left out
@@ -30,6 +32,7 @@ DEFAULTS: dict[str, Any] = {
     "release_image": None,
     "release_container": None,
     "release_template_patch": None,
+    "release_manifests": None,
     "release_config": None,
     "release_profile": None,
     "release_profiles": None,
@@ -102,6 +105,7 @@ class Spec:
     image: str
     container: str | None
     template_patch: dict[str, Any] | None
+    manifests: Manifests | None  # the version as Kustomize or Helm renders it
     config: ConfigSpec | None
     strategy: str
     provider: str
@@ -123,6 +127,7 @@ class Spec:
     on_no_stable: str
     prometheus_url: str | None
     prometheus_service: tuple[str, str, str] | None  # namespace, name, port
+    prometheus_access: Access
     metrics_source: str
     pods: PodsSpec | None  # where metrics_source is pods
     minimum_step_seconds: float
@@ -157,6 +162,8 @@ class Spec:
             fields.pop(name)
         fields["checks"] = tuple(one.to_dict() for one in self.checks)
         fields["config"] = self.config.to_dict() if self.config else None
+        fields["prometheus_access"] = self.prometheus_access.to_dict()
+        fields["manifests"] = self.manifests.to_dict() if self.manifests else None
         return fields
 
 
@@ -184,6 +191,7 @@ def parse(given: Mapping[str, Any]) -> Spec:
             read.refuse(name, given[name], f"no such option; known: {', '.join(DEFAULTS)}")
     fields: dict[str, Any] = {}
     fields.update(_identity(read, values))
+    fields["manifests"] = _manifests(read, values, fields)
     fields["config"] = config_spec.config(read, values["release_config"])
     fields.update(parts.traffic(read, values["release_traffic"]))
     fields["rolling"] = parts.rolling(read, values["release_rolling"])
@@ -199,7 +207,7 @@ def parse(given: Mapping[str, Any]) -> Spec:
     )
     fields.update(_limits(read, values))
     fields["pods"] = parts.pods(read, values["release_pods"], source=fields["metrics_source"])
-    fields.update(parts.prometheus(read, values["release_prometheus"], needed=judged and _asks_prometheus(fields)))
+    fields.update(prometheus(read, values["release_prometheus"], needed=judged and _asks_prometheus(fields)))
     _fits_strategy(read, given, fields)
     _lasts(read, given, fields)
     if fields["strategy"] == "rolling":  # it steers no route: whatever the route is, the Service selects old and new pods alike
@@ -299,7 +307,8 @@ def _lasts(read: Reader, given: Mapping[str, Any], fields: dict[str, Any]) -> No
 
 
 def _identity(read: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
-    for field in ("release_name", "release_namespace", "release_workload", "release_image"):
+    needed = ("release_name", "release_namespace", "release_workload", "release_image")
+    for field in needed if values["release_manifests"] is None else needed[:-1]:
         if values[field] is None:
             read.refuse(field, None, "is required")
     kind, _sep, workload = str(values["release_workload"] or "").partition("/")
@@ -317,6 +326,22 @@ def _identity(read: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
         "template_patch": read.mapping("release_template_patch", values["release_template_patch"], ("metadata", "spec")),
         "strategy": read.choice("release_strategy", values["release_strategy"], STRATEGIES, "canary"),
     }
+
+
+def _manifests(read: Reader, values: Mapping[str, Any], fields: dict[str, Any]) -> Manifests | None:
+    """The version's manifests; the image, when it is not given beside them, is theirs."""
+    found = manifests(read, values["release_manifests"], workload=fields["workload"], namespace=fields["namespace"])
+    if found is None:
+        return None
+    if values["release_template_patch"]:
+        read.refuse(
+            "release_template_patch",
+            values["release_template_patch"],
+            "nothing: put it into release_manifests, which has the whole template",
+        )
+    if values["release_image"] is None:
+        fields["image"] = _image(read, image_of(read, found, fields["container"]))
+    return found
 
 
 def _image(read: Reader, value: Any) -> str | None:

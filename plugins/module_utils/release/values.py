@@ -172,6 +172,17 @@ class Reader:
         return found
 
 
+def documents(value: Any) -> list[Any] | None:
+    """A list, or the documents of a string of YAML without empty ones; None when it is neither."""
+    if isinstance(value, str) and yaml is not None:
+        try:
+            loaded = [one for one in yaml.safe_load_all(value) if one is not None]
+        except yaml.YAMLError:
+            return None
+        return loaded[0] if len(loaded) == 1 and isinstance(loaded[0], list) else loaded
+    return list(value) if isinstance(value, (list, tuple)) else None
+
+
 def _load(text: str) -> Any:
     """What a string of YAML says; None when it is no YAML."""
     if yaml is None:

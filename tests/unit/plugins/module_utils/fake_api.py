@@ -114,6 +114,7 @@ class FakeApi(Session):
         query: Any = None,
         body: Any = None,
         content_type: str = "application/json",
+        headers: Any = None,
         read_seconds: float = 10.0,
     ) -> Any:
         """Serve one request, or fail it as the next matching fault says."""

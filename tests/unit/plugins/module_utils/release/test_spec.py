@@ -11,8 +11,10 @@ import yaml
 from ansible_collections.progressive.delivery.plugins.module_utils.release.checks_spec import CheckSpec, HttpCheck
 from ansible_collections.progressive.delivery.plugins.module_utils.release.config_spec import ConfigSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.gates_spec import GateSpec, LooksSpec
+from ansible_collections.progressive.delivery.plugins.module_utils.release.manifests import Manifests
 from ansible_collections.progressive.delivery.plugins.module_utils.release.parts import MOST_STEPS, PodsSpec, StepSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.profile_spec import ProfileUse
+from ansible_collections.progressive.delivery.plugins.module_utils.release.prometheus_spec import Access
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import (
     DEFAULTS,
     RESERVED,
@@ -33,6 +35,11 @@ LEAST = {
     "release_image": "registry.example/shop:2.4.0",
     "release_prometheus": {"url": "http://prometheus.example"},
 }
+TEMPLATE = {"metadata": {"labels": {"app": "shop"}}, "spec": {"containers": [{"name": "app", "image": "shop:2"}]}}
+MANIFESTS = [
+    {"kind": "Deployment", "metadata": {"name": "shop"}, "spec": {"template": TEMPLATE}},
+    {"kind": "Service", "metadata": {"name": "shop"}},
+]
 LATENCY = {"name": "slow", "latency": {"slower_than": "500ms", "max": "1%"}}
 
 
@@ -45,11 +52,11 @@ def problems(**given_values):
 
 def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
     assert parse(LEAST) == Spec(
-        name="shop", namespace="shop", workload="shop", image="registry.example/shop:2.4.0", container=None, template_patch=None,
+        name="shop", namespace="shop", workload="shop", image="registry.example/shop:2.4.0", container=None, template_patch=None, manifests=None,
         config=None, strategy="canary", provider="istio", service=None, route_kind=None, route_object=None, route=None, rolling={}, ab=None,
         matches=(), match_seconds=0, steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)), checks=(),
         gates=(GateSpec("errors", "error_rate", 0.01, None),), looks=LooksSpec(), on_inconclusive="roll_back", rollback="instant", rollback_step_seconds=5,
-        on_no_stable="return", prometheus_url="http://prometheus.example", prometheus_service=None, metrics_source="auto", pods=None,
+        on_no_stable="return", prometheus_url="http://prometheus.example", prometheus_service=None, prometheus_access=Access(), metrics_source="auto", pods=None,
         minimum_step_seconds=0, verify_seconds=60, no_data_seconds=120, max_hold_seconds=1800, ready_timeout_seconds=300,
         drain_seconds=10, deadline_seconds=14400, fix_forward=False, stop_after=None,
     )  # fmt: skip
@@ -62,6 +69,7 @@ FIELDS = {
     "image": ({"release_image": " shop@sha256:" + "a" * 64}, "shop@sha256:" + "a" * 64),
     "container": ({"release_container": "app"}, "app"),
     "template_patch": ({"release_template_patch": "{spec: {priorityClassName: high}}"}, {"spec": {"priorityClassName": "high"}}),
+    "manifests": ({"release_manifests": MANIFESTS}, Manifests(MANIFESTS[0]["spec"]["template"], (), ("Service/shop",))),
     "config": (
         {"release_config": "{secrets: [tls], data: {env: {LIMIT: '5', OLD: null}}}"},
         ConfigSpec(True, ("tls",), {"env": {"LIMIT": "5", "OLD": None}}),
@@ -100,6 +108,10 @@ FIELDS = {
     "rollback_step_seconds": ({"release_rollback": "stepped", "release_rollback_step_seconds": "30s"}, 30.0),
     "on_no_stable": ({"release_on_no_stable": "keep"}, "keep"),
     "prometheus_url": ({"release_prometheus": {"url": "https://p.example/prometheus"}}, "https://p.example/prometheus"),
+    "prometheus_access": (
+        {"release_prometheus": {"url": "https://p.example", "token": "t", "headers": {"X-Scope-OrgID": "shop"}}},
+        Access(token="t", headers=(("X-Scope-OrgID", "shop"),)),
+    ),
     "prometheus_service": ({"release_prometheus": "service: monitoring/prometheus:9090"}, ("monitoring", "prometheus", "9090")),
     "metrics_source": ({"release_metrics_source": "http"}, "http"),
     "pods": ({"release_metrics_source": "pods", "release_pods": "{family: http, port: 90}"}, PodsSpec("http", "90", "/metrics", "http")),
@@ -331,7 +343,17 @@ def test_latency_bounds_become_milliseconds(slower_than, milliseconds):
         ({"url": 5}, "release_prometheus.url"),
         ({"service": "prometheus:9090"}, "release_prometheus.service"),
         ({"service": "monitoring/prometheus"}, "release_prometheus.service"),
-        ({"url": "http://a", "token": "x"}, "release_prometheus.token"),
+        ({"url": "http://a", "tokn": "x"}, "release_prometheus.tokn"),
+        ({"url": "http://a", "token": ""}, "release_prometheus.token"),
+        ({"url": "http://a", "token": "x", "username": "u", "password": "p"}, "release_prometheus.token"),
+        ({"url": "http://a", "username": "u"}, "release_prometheus.username"),
+        ({"url": "http://a", "client_key": "/key"}, "release_prometheus.client_key"),
+        ({"url": "http://a", "validate_certs": "no"}, "release_prometheus.validate_certs"),
+        ({"url": "http://a", "path": "prometheus/"}, "release_prometheus.path"),
+        ({"url": "http://a", "timeout_seconds": 0}, "release_prometheus.timeout_seconds"),
+        ({"url": "http://a", "headers": {"X-Scope-OrgID": 5}}, "release_prometheus.headers.X-Scope-OrgID"),
+        ({"url": "http://u:p@a"}, "release_prometheus.url"),
+        ({"service": "m/p:9090", "token": "x"}, "release_prometheus.token"),
         ("http://a.example", "release_prometheus"),
     ],
     ids=str,
