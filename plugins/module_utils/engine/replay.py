@@ -63,6 +63,9 @@ def replay(session: Session, given: Mapping[str, Any], caller: Caller) -> JSON:
     dealt = intervals if by_pod else split_at_random(intervals, options.share_percent / 100, SEED)
     judged = _Judge(spec, dealt, options, caller.live_emit, caller.target_name)
     judged.say(f"{len(intervals):,} looks of {spoken_seconds(there)}, {_split(by_pod, options)}")
+    others = [gate.name for gate in spec.gates if gate not in gates]
+    if others:
+        judged.say(f"left out: {', '.join(others)}, whose judge is not {SEQUENTIAL}")
     return judged.result({"source": arms.source.name, "split": "by_pod" if by_pod else "at_random", "hours": round(there / 3600, 2)})
 
 

@@ -21,6 +21,8 @@ from ansible_collections.progressive.delivery.plugins.module_utils.analysis.thre
     ThresholdRule,
     ThresholdState,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 ERRORS = ThresholdGate("errors", SHARE, Limit(most=0.01))
 P99 = ThresholdGate("slow", QUANTILE, Limit(most=500.0), quantile=0.99)
@@ -345,3 +347,34 @@ def test_an_initial_delay_is_waited_for_once():
 def test_a_rule_that_could_judge_nothing_is_refused(wrong):
     with pytest.raises(ValueError, match=r"gates|interval_seconds|threshold|iterations"):
         ThresholdRule(**{"gates": (ERRORS,), **wrong})
+
+
+READ = st.one_of(
+    st.none(),
+    st.builds(lambda events, more: Counts(events + more, events), st.integers(0, 10**12), st.integers(0, 10**15)),
+)
+NUMBERS = st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False))
+
+
+@settings(max_examples=200)
+@given(
+    looks=st.lists(
+        st.tuples(READ, NUMBERS, NUMBERS, st.booleans(), st.sampled_from([None, "no_data", "bad_query", "too_little_data"]), st.floats(0, 500)),
+        max_size=12,
+    ),
+    knobs=st.fixed_dictionaries({
+        "threshold": st.integers(0, 3), "count": st.integers(0, 4), "consecutive_successes": st.integers(0, 2), "iterations": st.integers(0, 3),
+        "consecutive": st.booleans(), "no_data_fails": st.booleans(), "unclear_limit": st.one_of(st.none(), st.integers(0, 2)),
+        "error_limit": st.one_of(st.none(), st.integers(0, 2)), "min_requests": st.integers(0, 100),
+    }),
+)  # fmt: skip
+def test_whatever_is_read_the_judge_says_something_that_json_can_hold_and_no_data_never_advances(looks, knobs):
+    both = replace(ORDERS, tolerance=0.1)
+    run = Run(ERRORS, both, **knobs)
+    for counts, canary, stable, closes, problem, seconds in looks:
+        scalar = ScalarLook("orders", None if problem else canary, stable, problem, "why")
+        verdict = run.look(MetricLook("errors", counts, None), scalars=(scalar,), seconds=seconds, closes=closes)
+        assert verdict.decision in ("advance", "hold", "roll_back", "inconclusive")
+        assert verdict.reason and json.loads(json.dumps(verdict.evidence, allow_nan=False)) == verdict.evidence
+        if verdict.decision == "advance" and not run.state.done:
+            assert run.state.last == "passed"

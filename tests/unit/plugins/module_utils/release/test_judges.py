@@ -250,6 +250,24 @@ def test_a_run_that_resumes_knows_of_the_failed_looks_before(world, monkeypatch)
     assert "failed look 3 of 3" in result["reason"]
 
 
+def test_a_profile_shortened_by_variables_promotes_a_good_version_and_returns_a_bad_one(world):
+    short = {
+        "release_profile": "development",
+        "release_gates": None,
+        "release_steps": [20, 50, 100],
+        "release_looks": {"interval_seconds": 10},
+    }
+    result = world.start(**given(**short))
+    assert (result["outcome"], world.weights()) == ("promoted", ["20", "50", "100"])
+    assert result["evidence"]["passed"] == 6, "five before all traffic, one with it"
+    assert record.load(world, "eu", "shop").spec["looks"]["threshold"] == 5
+    world.failing = 0.2
+    result = world.start(**given(**short, release_image="shop:3"))
+    assert (result["outcome"], result["evidence"]["failed"]) == ("rolled_back", 5)
+    assert result["reason"].startswith("failed look 5 of 5: errors ")
+    world.assert_home("shop:2")
+
+
 def test_the_record_of_any_gate_makes_the_same_spec_again():
     own = {**LIMIT, "name": "own", "looks": {"threshold": 5, "inconclusive_limit": 2}}
     full = {"promql": "a", "baseline": "b", "min": 1, "fails_below": 0.5, "max": "9", "fails_above": 10, "tolerance": "5%", "unit": "ms"}
