@@ -254,7 +254,7 @@ options:
   release_gates:
     description:
       - What must hold. An item has a C(name) and one of C(error_rate) with C(max), C(latency) with C(slower_than) and C(max),
-        C(latency) with a quantile such as C(p99) with C(max), and C(query).
+        C(latency) with a quantile such as C(p99) with C(max), C(request_rate) with C(min) (requests of the canary in a second), and C(query).
       - C(max) is a percentage of requests with its sign. C(slower_than) is a duration that is a bucket bound of the histogram. The C(max)
         of a quantile is a duration below the largest bound; where it is no bound itself the quantile is a guess, and the plan says so.
       - A C(query) has C(promql), which gives one number for the canary, with C(min), C(max) or both, in C(unit), which is only

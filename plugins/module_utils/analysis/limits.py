@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-SHARE, QUANTILE, SCALAR = "share", "quantile", "scalar"
+SHARE, QUANTILE, RATE, SCALAR = "share", "quantile", "rate", "scalar"
 PASSED, FAILED, UNCLEAR, ERROR = "passed", "failed", "unclear", "error"
 HIGHER, LOWER, EITHER = "increase", "decrease", "either"
 
@@ -41,7 +41,8 @@ class Limit:
 class ThresholdGate:
     """One gate of the judge.
 
-    ``kind``: the share of the canary's requests that are events, a quantile (milliseconds) of them, or the answer of a query.
+    ``kind``: the share of the canary's requests that are events, a quantile (milliseconds) of them, how many come in a second, or the
+    answer of a query.
     ``tolerance``: with a baseline query, how far the canary may lie beyond it, relative to it, in the bad ``direction``.
     ``unit`` and ``event_word`` are for sentences alone.
     """

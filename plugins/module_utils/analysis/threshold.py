@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from . import verdict as words
-from .limits import ERROR, FAILED, PASSED, QUANTILE, SCALAR, SHARE, UNCLEAR, Limit, ThresholdGate, ThresholdRule
+from .limits import ERROR, FAILED, PASSED, QUANTILE, RATE, SCALAR, SHARE, UNCLEAR, Limit, ThresholdGate, ThresholdRule
 from .look import Look, MetricLook, ScalarLook
 from .panel import StepEntry
 from .quantile import bucket_quantile
@@ -147,6 +147,9 @@ class Threshold:
         if found is None:
             return _Measured(gate.name, ERROR, words.NO_DATA, f"{gate.name}: no counter of the canary")
         requests, events = found
+        if gate.kind == RATE:
+            value = requests / seconds
+            return _compared(gate, value, gate.limit, f"{value:.3g} requests/s", lambda limit: f"{limit:g}/s")
         if requests < max(1, self.rule.min_requests):
             least = max(1, self.rule.min_requests)
             said = f"{gate.name}: {requests:,} requests in {seconds:.0f} s, {least:,} are needed"
@@ -326,4 +329,4 @@ def _bounds(pairs: Buckets) -> list[tuple[float, int]]:
     return [(math.inf if bound is None else bound, count) for bound, count in pairs]
 
 
-__all__ = ["QUANTILE", "SCALAR", "SHARE", "Limit", "Threshold", "ThresholdGate", "ThresholdRule", "ThresholdState"]
+__all__ = ["QUANTILE", "RATE", "SCALAR", "SHARE", "Limit", "Threshold", "ThresholdGate", "ThresholdRule", "ThresholdState"]

@@ -133,7 +133,7 @@ def check_bound(gate: GateSpec, index: int, bounds: list[float], whose: str, pro
 def _history(client: Prometheus, arms: Arms, gate: GateSpec) -> tuple[GateReading, float, bool]:
     now = client.instant("vector(time())")[0][1]
     series = {}
-    events_kind = () if gate.quantile else ("errors" if gate.kind == "error_rate" else "slow",)
+    events_kind = () if gate.quantile else ("slow" if gate.kind == "latency" else "errors",)
     for kind in ("requests", *events_kind):
         found = client.range(
             arms.history_query(kind, gate.slower_than_ms),
@@ -294,7 +294,7 @@ def gate_buckets(increases: Mapping[str, Mapping[str, float]], gates: tuple[Gate
 
 
 def _counts(increases: Mapping[str, float], gate: GateSpec) -> Counts | None:
-    if gate.kind == "error_rate":
+    if gate.kind in ("error_rate", "request_rate"):
         return errors(increases)
     if gate.quantile is not None:
         return slow(increases, float("inf"))

@@ -48,6 +48,8 @@ def _gate_line(spec: Spec, gate: GateSpec, found: Findings) -> str:
     if gate.quantile is not None:
         limit = f"p{100 * gate.quantile.quantile:g} at most {gate.quantile.max_ms:g}ms"
         return f"{gate.name}: {limit} · judge {gate.judge}"
+    if gate.min_per_second is not None:
+        return f"{gate.name}: at least {gate.min_per_second:g} requests/s at the canary · judge {gate.judge}"
     now = "no requests lately" if reading.share is None else f"{100 * reading.share:.3g} % of {100 * gate.max_share:g} % now"
     what = "errors" if gate.kind == "error_rate" else f"slower than {gate.slower_than_ms:g}ms"
     if gate.judge != SEQUENTIAL:

@@ -19,12 +19,13 @@ JUDGES = {
     "error_rate": (SEQUENTIAL, THRESHOLD),
     "latency": (SEQUENTIAL, THRESHOLD),
     "quantile": (THRESHOLD,),
+    "request_rate": (THRESHOLD,),
     "query": (THRESHOLD,),
 }
-KINDS = ("error_rate", "latency", "query")
+KINDS = ("error_rate", "latency", "request_rate", "query")
 GATE_SHAPES = (
-    "exactly one of error_rate: {max: 0.5%}, latency: {slower_than: 500ms, max: 1%}, latency: {p99: {max: 500ms}} "
-    "and query: {promql: ..., max: ...}"
+    "exactly one of error_rate: {max: 0.5%}, latency: {slower_than: 500ms, max: 1%}, latency: {p99: {max: 500ms}}, "
+    "request_rate: {min: 5} and query: {promql: ..., max: ...}"
 )
 DIRECTIONS = ("increase", "decrease", "either")
 QUANTILE_NAME = re.compile(r"p(\d{1,2}(?:\.\d{1,3})?)")
@@ -91,15 +92,16 @@ class QuerySpec:
 class GateSpec:
     """A metric and its limit. max_share: the share of requests that may fail, or be slower than slower_than_ms.
 
-    A gate on a quantile or on a query has its limit there; its max_share is 0 and means nothing.
+    A gate on a quantile, a rate or a query has its limit there; its max_share is 0 and means nothing.
     """
 
     name: str
-    kind: str  # error_rate, latency or query
+    kind: str  # error_rate, latency, request_rate or query
     max_share: float
     slower_than_ms: float | None
     judge: str = SEQUENTIAL
     quantile: QuantileSpec | None = None
+    min_per_second: float | None = None  # requests of the canary
     query: QuerySpec | None = None
     looks: LooksSpec | None = None  # of its own, where the gate is looked at apart from the others
 
@@ -226,6 +228,17 @@ def _milliseconds(read: Reader, field: str, value: Any) -> float:
     return round(1000 * read.seconds(field, value, least=0.0005, most=600, default=0), 3)
 
 
+def _request_rate(read: Reader, field: str, value: Any) -> dict[str, Any] | None:
+    limits = _required_mapping(read, field, value, ("min",))
+    if limits is None:
+        return None
+    least = _number(read, f"{field}.min", limits.get("min"))
+    if least is None or least <= 0.0:
+        read.refuse(f"{field}.min", limits.get("min"), "requests a second of the canary, a number above 0")
+        return None
+    return {"min_per_second": least}
+
+
 def _query(read: Reader, field: str, value: Any) -> dict[str, Any] | None:
     keys = ("promql", "baseline", "min", "max", "fails_below", "fails_above", "unit", "tolerance", "direction")
     found = _required_mapping(read, field, value, keys)
@@ -291,4 +304,4 @@ def _required_mapping(read: Reader, field: str, value: Any, keys: Any) -> dict[s
     return read.mapping(field, value, keys)
 
 
-_METRICS = {"error_rate": _error_rate, "latency": _latency, "query": _query}
+_METRICS = {"error_rate": _error_rate, "latency": _latency, "request_rate": _request_rate, "query": _query}

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..analysis.limits import QUANTILE, SCALAR, SHARE, Limit, ThresholdGate, ThresholdRule
+from ..analysis.limits import QUANTILE, RATE, SCALAR, SHARE, Limit, ThresholdGate, ThresholdRule
 from ..analysis.panel import SEQUENTIAL, Judge, Panel, SequentialJudge
 from ..analysis.sequential import Gate, Rule, Sequential
 from ..analysis.threshold import Threshold
@@ -72,6 +72,8 @@ def _threshold_gate(gate: GateSpec) -> ThresholdGate:
         return ThresholdGate(gate.name, SCALAR, limit, tolerance=asked.tolerance, direction=asked.direction, unit=asked.unit)
     if gate.quantile is not None:
         return ThresholdGate(gate.name, QUANTILE, Limit(most=gate.quantile.max_ms), quantile=gate.quantile.quantile)
+    if gate.min_per_second is not None:
+        return ThresholdGate(gate.name, RATE, Limit(least=gate.min_per_second))
     return ThresholdGate(gate.name, SHARE, Limit(most=gate.max_share), event_word=EVENT_WORDS[gate.kind])
 
 

@@ -13,6 +13,7 @@ from ansible_collections.progressive.delivery.plugins.module_utils.analysis.look
 from ansible_collections.progressive.delivery.plugins.module_utils.analysis.panel import StepEntry
 from ansible_collections.progressive.delivery.plugins.module_utils.analysis.threshold import (
     QUANTILE,
+    RATE,
     SCALAR,
     SHARE,
     Limit,
@@ -204,6 +205,14 @@ def test_a_baseline_is_a_limit_in_the_bad_direction(direction, canary, outcome):
 def test_a_baseline_that_gives_no_answer_is_no_pass():
     run = Run(ThresholdGate("cpu", SCALAR, Limit(), tolerance=0.1))
     assert run.look(scalars=(ScalarLook("cpu", 5.0),)).cause == "no_data"
+
+
+def test_a_rate_is_of_the_whole_interval_and_no_requests_at_all_are_a_rate_too():
+    run = Run(ThresholdGate("errors", RATE, Limit(least=10.0)), threshold=3)
+    run.errors(0, 300, seconds=30.0)
+    assert run.errors(0, 300, seconds=30.0).reason == "10 requests/s, limit 10/s"
+    assert run.errors(0, 0).reason == "hold: failed look 1 of 3: 0 requests/s, below 10/s"
+    assert run.look(MetricLook("errors", None, None)).cause == "no_data"
 
 
 def test_between_limit_and_failure_a_value_is_neither():

@@ -42,6 +42,7 @@ def problems(item, **more):
         ({"latency": {"slower_than": "1s", "max": "1%"}}, "sequential"),
         ({"latency": {"p95": {"max": "1s"}}}, "threshold"),
         ({"query": {"promql": PROMQL, "max": 1}}, "threshold"),
+        ({"request_rate": {"min": 5}}, "threshold"),
     ],
     ids=str,
 )
@@ -83,6 +84,9 @@ def test_looks_are_read_and_a_gates_own_go_over_those_of_the_release():
         ({"latency": {"p99": {"max": 500}}}, "release_gates[0].latency.p99.max", "with its unit"),
         ({"latency": {"p0": {"max": "1s"}}}, "release_gates[0].latency.p0", "above p0"),
         ({"latency": {"p100": {"max": "1s"}}}, "release_gates[0].latency.p100", "unknown"),
+        ({"request_rate": {}}, "release_gates[0].request_rate.min", "a number above 0"),
+        ({"request_rate": {"min": 0}}, "release_gates[0].request_rate.min", "a number above 0"),
+        ({"request_rate": {"min": 5}, "judge": "sequential"}, "release_gates[0].judge", "one of threshold"),
         ({"query": None}, "release_gates[0].query", "is required"),
         ({"query": {"max": 1}}, "release_gates[0].query.promql", "is required"),
         ({"query": {"promql": " ", "max": 1}}, "release_gates[0].query.promql", "a non-empty string"),

@@ -109,7 +109,7 @@ class Asked:
 @pytest.fixture
 def world(monkeypatch):
     made = Serving()
-    names = [gate["name"] for gate in (ERRORS, LIMIT, P99)]
+    names = [gate["name"] for gate in (ERRORS, LIMIT, P99)] + ["traffic"]
     reading = MetricsPreflight({name: GateReading(9000, 0, RATE) for name in names}, "http", dict.fromkeys(names, 1.0), True)
     monkeypatch.setattr(preflight, "inspect", lambda *_, **__: reading)
     monkeypatch.setattr(assemble, "_source", lambda _session, spec, *_: Scraped(made, spec.counted) if spec.counted else None)
@@ -168,6 +168,13 @@ def test_a_quantile_is_judged_by_the_canarys_own_buckets(world):
     result = world.start(**given(P99))
     assert result["outcome"] == "rolled_back"
     assert "p99 495.1 ms of 300 requests, above 400 ms" in result["reason"]
+
+
+def test_a_version_that_nobody_reaches_is_no_good_one(world):
+    rate = {"name": "traffic", "request_rate": {"min": 14}}
+    assert world.start(**given(rate))["outcome"] == "promoted"
+    result = world.start(**given({"name": "traffic", "request_rate": {"min": 16}}, release_image="shop:3"))
+    assert result["reason"] == "failed look 3 of 3: 15 requests/s, below 16/s"
 
 
 def test_a_query_alone_needs_no_counters_and_is_read_once_an_interval(world):
