@@ -52,13 +52,17 @@ class MetricLook:
 
 @dataclass(frozen=True)
 class ScalarLook:
-    """One gate's answers of its queries in one look. With ``problem`` (no_data, too_little_data, bad_query) no value may be used."""
+    """One gate's answers of its queries in one look. With ``problem`` (no_data, too_little_data, bad_query) no value may be used.
+
+    ``values``: by name, where a gate asks for more than the canary's number and stable's (burn rates: a pair for each window).
+    """
 
     gate: str
     canary: float | None
     baseline: float | None = None
     problem: str | None = None
     detail: str = ""
+    values: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
