@@ -254,7 +254,7 @@ options:
   release_gates:
     description:
       - What must hold. An item has a C(name) and one of C(error_rate) with C(max), C(latency) with C(slower_than) and C(max),
-        C(latency) with a quantile such as C(p99) with C(max), C(request_rate) with C(min) (requests of the canary in a second), and C(query).
+        C(latency) with a quantile such as C(p99) with C(max), C(request_rate) with C(min) (requests of the canary in a second), C(query), and C(burn_rate).
       - C(max) is a percentage of requests with its sign. C(slower_than) is a duration that is a bucket bound of the histogram. The C(max)
         of a quantile is a duration below the largest bound; where it is no bound itself the quantile is a guess, and the plan says so.
       - A C(query) has C(promql), which gives one number for the canary, with C(min), C(max) or both, in C(unit), which is only
@@ -262,6 +262,9 @@ options:
         C({canary_pods}) and C({interval}) in it are filled in. With a C(baseline) (PromQL for stable) the canary's number may lie at
         most C(tolerance) (a percentage of stable's) beyond it in the bad C(direction), one of V(increase), V(decrease) and V(either).
         Between C(min) and C(fails_below), and C(max) and C(fails_above), it is neither passed nor failed.
+      - C(burn_rate) with C(over), a list of V(1h), V(6h), V(1d) and V(3d), is the whole service's spending of the budget of O(release_slo). A
+        window counts together with its twelfth, and its limit is 14.4, 6, 3 and 1 times at 30 days. Its judge, V(burn_rate), returns traffic
+        when one begins to burn that did not before the release.
       - No series, several series, no finite number, a warning and a query that Prometheus refuses hold the weight, each with its own
         cause. They are never a pass.
       - C(judge) is V(sequential), the default for C(error_rate) and for C(latency) with C(slower_than), or V(threshold), the only one for
@@ -319,6 +322,62 @@ options:
         type: str
         choices: [hold, fail]
         default: hold
+  release_slo:
+    description:
+      - The service level objective whose error budget the release lives on. Needs a gate on C(error_rate), where its cost is counted.
+      - Before the start the budget that is left chooses how to go. Above 50 % nothing changes. From 50 to 20 % every rise is half as large
+        (strategies V(canary) and V(rolling)) and needs twice the requests. Below 20 %, at 0 %, and while the budget burns 14.4 times too fast
+        over both an hour and five minutes, the release is refused, unless C(budget_override) says why it must be.
+      - While it runs, traffic returns when the canary has caused more failures than C(allowance) lets it, beyond those that stable's rate
+        explains. After the switch it returns when the budget burns 14.4 times too fast over both C(watch) and its twelfth.
+    type: dict
+    suboptions:
+      objective:
+        description: The share of requests that must be good, a percentage such as V(99.9%). Required.
+        type: str
+      period:
+        description: The time over which the objective is kept, 1 to 92 days.
+        type: raw
+        default: 30d
+      source:
+        description:
+          - Where the budget's numbers are. V(raw) reads the counters of the release's own gates over the whole period, V(sloth) and V(pyrra)
+            the series that these tools record.
+        type: str
+        choices: [raw, sloth, pyrra]
+        default: raw
+      series:
+        description: With V(pyrra), what the names of its recorded series begin with, such as V(http_requests).
+        type: str
+      labels:
+        description: With V(sloth) and V(pyrra), the labels that choose one objective, such as C(sloth_id) or C(slo).
+        type: dict
+      errors:
+        description: With V(pyrra), a matcher of the failed requests in its increase series. Left out, C(code=~"5..").
+        type: str
+      allowance:
+        description: The share of what is left of the budget that this release may spend, a percentage.
+        type: str
+        default: 0.1%
+      watch:
+        description:
+          - How long the budget is watched after the switch, while the old version is whole. The step C(verify) lasts at least so long.
+            V(0) watches no longer than O(release_verify_seconds), and by the gates alone.
+        type: raw
+        default: 1h
+      budget_override:
+        description: Why the release must be in spite of its budget. The record and the lines of the release keep it.
+        type: str
+  release_alerts:
+    description:
+      - Alerts that return traffic. One that fires in Prometheus with the label C(action=rollback) and all of C(matchers) ends the release,
+        from its first share of the traffic to the end of the watch. Prometheus itself is asked and not Alertmanager, so that a silence hides nothing.
+      - An alert that fires before the start refuses the release. While the alerts cannot be read no weight rises.
+    type: dict
+    suboptions:
+      matchers:
+        description: Labels that name the release. Left out, the label C(release) with O(release_name).
+        type: dict
   release_skip_gates:
     description: Names of gates to leave out this time.
     type: list

@@ -17,7 +17,9 @@ from ..metrics.conversions import Measure
 from ..metrics.pod_source import PodSource, arms_of
 from ..metrics.prometheus import ByService, ByUrl, Prometheus
 from ..metrics.query import Queries
+from ..metrics.slo import BurnReader, Objective
 from ..metrics.source import Looks, Source
+from ..release import budget_plan
 from ..release.context import Context, Process
 from ..release.record import Journal, State
 from ..release.spec import Spec
@@ -42,6 +44,7 @@ class Caller:
 
 def context_of(session: Session, spec: Spec, target: Target, caller: Caller, *, state: State, held: leases.Lease, token: str) -> Context:
     """All that a runner holds while a release runs."""
+    spec = budget_plan.effective(spec, target.budget)
     log_path = os.path.join(caller.log_dir, f"{state.release_id}.jsonl") if caller.log_dir else None
     return Context(
         session=session,
@@ -57,6 +60,7 @@ def context_of(session: Session, spec: Spec, target: Target, caller: Caller, *, 
         live=Live(caller.live_emit, caller.target_name, clock=caller.process.clock, log_path=log_path),
         process=caller.process,
         queries=_queries(session, spec, target),
+        alerts=_alerts(session, spec),
         deadline_at=caller.process.clock() + spec.deadline_seconds,
     )
 
@@ -89,7 +93,21 @@ def _queries(session: Session, spec: Spec, target: Target) -> Queries | None:
     way = transport(session, spec)
     if way is None or len(spec.counted) == len(spec.gates):
         return None
-    return Queries(Prometheus(way), spec, service=target.service)
+    return Queries(Prometheus(way), spec, service=target.service, burns=_burns(Prometheus(way), spec, target))
+
+
+def _burns(client: Prometheus, spec: Spec, target: Target) -> BurnReader | None:
+    """Who reads the objective of the gates on the burn rate; None where there is none."""
+    gates = {gate.name: gate.burn_over for gate in spec.gates if gate.burn_over}
+    if spec.slo is None or not gates:
+        return None
+    return BurnReader(Objective(client, spec.slo, budget_plan.arms_of(target)), spec.slo, gates)
+
+
+def _alerts(session: Session, spec: Spec) -> Prometheus | None:
+    """Who tells the alerts that return traffic; None where nobody is asked."""
+    way = transport(session, spec)
+    return Prometheus(way) if spec.alerts is not None and way is not None else None
 
 
 def _measure(session: Session, spec: Spec, target: Target) -> Measure | None:

@@ -13,6 +13,8 @@ from ..cluster.errors import ClusterError, Conflict, NotFound, Superseded, Unrea
 from ..cluster.lease import LeaseHeld
 from ..cluster.session import Session
 from ..release import preview, record, runner
+from ..release.budget_plan import effective
+from ..release.budget_plan import lines as budget_lines
 from ..release.context import Context, Process
 from ..release.ending import ABORTED, PROMOTED, REFUSED, TurnBack
 from ..release.gates_spec import SEQUENTIAL
@@ -56,6 +58,7 @@ def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = Fa
         raise Refused([*error.problems, *_held_by_another(session, spec)]) from error
     if check_mode:
         _free_lease(session, spec)
+        spec = effective(spec, found.target.budget)
         return preview.show(session, spec, found, router_of(session, spec, found.target, caller.process), caller.live_emit)
     return _begin(session, spec, found, known, caller)
 
@@ -75,7 +78,7 @@ def abort(session: Session, namespace: str, release_name: str, caller: Caller, *
         return {**summary(ended), "changed": True}
     spec = spec_from(known.spec)
     context = _take_over_patiently(session, spec, known, caller, by_force=True)
-    steps = plan(spec)
+    steps = plan(context.spec)
     if steps[min(known.state.step, len(steps) - 1)].kind == "clean_up":
         return _run(context)  # the version serves everybody already: only tidying is left
     why = TurnBack("aborted", f"aborted by {by}: {reason or 'no reason given'} (the runner did not answer)", outcome=ABORTED)
@@ -151,6 +154,8 @@ def _begin(session: Session, spec: Spec, found: Findings, known: Record | None, 
             context.live.say("note", note)
         if spec.judged_by(SEQUENTIAL) and not found.target.history_known:
             context.live.say("note", "less than an hour of history: errors are taken to be independent (dispersion 1)")
+        for line in budget_lines(context.spec, found.target.budget):
+            context.live.say("budget", line.strip())
         context.live.say("start", f"{state.release_id}: {found.target.stable_image} → {spec.image}")
     except BaseException:
         held.release()

@@ -159,6 +159,13 @@ class Prometheus:
             raise BadQuery("a histogram where one number is wanted; use histogram_quantile or histogram_fraction")
         return float(result[0]["value"][1]) if result else None
 
+    def alerts(self) -> list[dict[str, Any]]:
+        """The alerts that are pending or fire now, as Prometheus has them, whatever Alertmanager does with them."""
+        found = self._data("api/v1/alerts", {}).get("alerts")
+        if not isinstance(found, list):
+            raise BadQuery("no list of alerts")
+        return found
+
     def _ask(self, path: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
         return self._data(path, parameters)["result"]
 

@@ -42,6 +42,8 @@ def seconds_of_gates(spec: Spec, found: Findings, steps: list[Step]) -> float:
 
 
 def _gate_line(spec: Spec, gate: GateSpec, found: Findings) -> str:
+    if gate.burn_over:
+        return f"{gate.name}: the error budget burns too fast over none of {', '.join(gate.burn_over)} · judge {gate.judge}"
     if gate.query is not None:
         return f"{gate.name}: {_asks(gate.query)} · judge {gate.judge}"
     reading = found.gates[gate.name]
@@ -95,6 +97,7 @@ def _certify_seconds(spec: Spec, gate: GateSpec, found: Findings, steps: list[St
         scale = sample_size.certification_scale(step.next_weight_percent)
         share = step.weight_percent or step.mirror_percent
         needed = sample_size.requests_to_certify(expected, gate.max_share, scale=scale, dispersion=found.target.dispersion[gate.name])
+        needed *= spec.requests_factor
         missing = max(0.0, needed - gathered)
         total += max(
             spec.minimum_step_seconds,

@@ -13,7 +13,7 @@ from typing import Any
 
 from .values import PERCENTAGE, Reader
 
-SEQUENTIAL, THRESHOLD = "sequential", "threshold"
+SEQUENTIAL, THRESHOLD, BURN_RATE = "sequential", "threshold", "burn_rate"
 # metric -> who may judge it, the default first
 JUDGES = {
     "error_rate": (SEQUENTIAL, THRESHOLD),
@@ -21,11 +21,13 @@ JUDGES = {
     "quantile": (THRESHOLD,),
     "request_rate": (THRESHOLD,),
     "query": (THRESHOLD,),
+    "burn_rate": (BURN_RATE,),
 }
-KINDS = ("error_rate", "latency", "request_rate", "query")
+KINDS = ("error_rate", "latency", "request_rate", "query", "burn_rate")
+BURN_WINDOWS = ("1h", "6h", "1d", "3d")
 GATE_SHAPES = (
     "exactly one of error_rate: {max: 0.5%}, latency: {slower_than: 500ms, max: 1%}, latency: {p99: {max: 500ms}}, "
-    "request_rate: {min: 5} and query: {promql: ..., max: ...}"
+    "request_rate: {min: 5}, query: {promql: ..., max: ...} and burn_rate: {over: [1h]}"
 )
 DIRECTIONS = ("increase", "decrease", "either")
 QUANTILE_NAME = re.compile(r"p(\d{1,2}(?:\.\d{1,3})?)")
@@ -96,7 +98,7 @@ class GateSpec:
     """
 
     name: str
-    kind: str  # error_rate, latency, request_rate or query
+    kind: str  # error_rate, latency, request_rate, query or burn_rate
     max_share: float
     slower_than_ms: float | None
     judge: str = SEQUENTIAL
@@ -104,17 +106,19 @@ class GateSpec:
     min_per_second: float | None = None  # requests of the canary
     query: QuerySpec | None = None
     looks: LooksSpec | None = None  # of its own, where the gate is looked at apart from the others
+    burn_over: tuple[str, ...] = ()  # burn_rate: the windows of release_slo that must not burn
 
     @property
     def counts(self) -> bool:
         """Whether the gate is judged by requests, and not by a query's answer."""
-        return self.query is None
+        return self.query is None and not self.burn_over
 
 
 def gate_from(saved: Mapping[str, Any]) -> GateSpec:
     """A gate as a record keeps it."""
     made: dict[str, type] = {"quantile": QuantileSpec, "query": QuerySpec, "looks": LooksSpec}
-    return GateSpec(**{key: made[key](**value) if key in made and value is not None else value for key, value in saved.items()})
+    gate = {key: made[key](**value) if key in made and value is not None else value for key, value in saved.items()}
+    return GateSpec(**{**gate, "burn_over": tuple(gate.get("burn_over") or ())})
 
 
 def gates(read: Reader, value: Any, skip: Any, looks: LooksSpec, also_skippable: tuple[str, ...] = ()) -> tuple[GateSpec, ...]:
@@ -265,6 +269,18 @@ def _query(read: Reader, field: str, value: Any) -> dict[str, Any] | None:
     return {"query": QuerySpec(promql, baseline, least, most, below, above, unit, tolerance, direction)}
 
 
+def _burn_rate(read: Reader, field: str, value: Any) -> dict[str, Any] | None:
+    found = _required_mapping(read, field, value, ("over",))
+    if found is None:
+        return None
+    listed = read.sequence(f"{field}.over", found.get("over")) or []
+    wrong = [one for one in listed if one not in BURN_WINDOWS]
+    if wrong or not listed:
+        read.refuse(f"{field}.over", found.get("over"), f"a list of windows among {', '.join(BURN_WINDOWS)}")
+        return None
+    return {"burn_over": tuple(dict.fromkeys(listed))}
+
+
 def _tolerance(read: Reader, field: str, found: Mapping[str, Any]) -> float | None:
     given = found.get("tolerance")
     if found.get("baseline") is None:
@@ -304,4 +320,4 @@ def _required_mapping(read: Reader, field: str, value: Any, keys: Any) -> dict[s
     return read.mapping(field, value, keys)
 
 
-_METRICS = {"error_rate": _error_rate, "latency": _latency, "request_rate": _request_rate, "query": _query}
+_METRICS = {"error_rate": _error_rate, "latency": _latency, "request_rate": _request_rate, "query": _query, "burn_rate": _burn_rate}

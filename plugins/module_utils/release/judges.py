@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from ..analysis.burn_judge import BurnGate, BurnRate
 from ..analysis.limits import QUANTILE, RATE, SCALAR, SHARE, Limit, ThresholdGate, ThresholdRule
 from ..analysis.panel import SEQUENTIAL, Judge, Panel, SequentialJudge
 from ..analysis.sequential import Gate, Rule, Sequential
 from ..analysis.threshold import Threshold
-from .gates_spec import THRESHOLD, GateSpec, LooksSpec
+from .gates_spec import BURN_RATE, THRESHOLD, GateSpec, LooksSpec
+from .slo_spec import SloSpec
 from .spec import Spec
 
 EVENT_WORDS = {"error_rate": "errors", "latency": "slow requests"}
@@ -26,6 +28,8 @@ def panel_of(spec: Spec, dispersion: dict[str, float]) -> Panel | None:
     for gate in spec.judged_by(THRESHOLD):
         if gate.looks is not None:
             judges[f"{THRESHOLD}:{gate.name}"] = Threshold(threshold_rule_of(spec, [gate], gate.looks))
+    if spec.slo is not None and spec.judged_by(BURN_RATE):
+        judges[BURN_RATE] = _burn_judge(spec, spec.slo)
     return Panel(judges) if judges else None
 
 
@@ -37,6 +41,7 @@ def rule_of(spec: Spec, dispersion: dict[str, float]) -> Rule:
     )
     return Rule(
         gates=gates,
+        beta=Rule.beta**spec.requests_factor,  # the requests that certify a version grow with its logarithm
         minimum_seconds=spec.minimum_step_seconds,
         max_hold_seconds=_longest_hold(spec),
         no_data_seconds=spec.no_data_seconds,
@@ -50,7 +55,7 @@ def threshold_rule_of(spec: Spec, gates: list[GateSpec], looks: LooksSpec) -> Th
         gates=tuple(_threshold_gate(gate) for gate in gates),
         interval_seconds=looks.interval_seconds,
         initial_delay_seconds=looks.initial_delay_seconds,
-        min_requests=looks.min_requests,
+        min_requests=looks.min_requests * spec.requests_factor,
         threshold=looks.threshold,
         consecutive=looks.consecutive,
         iterations=looks.iterations,
@@ -59,6 +64,16 @@ def threshold_rule_of(spec: Spec, gates: list[GateSpec], looks: LooksSpec) -> Th
         unclear_limit=looks.inconclusive_limit,
         error_limit=looks.consecutive_error_limit,
         no_data_fails=looks.no_data == "fail",
+        minimum_seconds=spec.minimum_step_seconds,
+        max_hold_seconds=_longest_hold(spec),
+        no_data_seconds=spec.no_data_seconds,
+    )
+
+
+def _burn_judge(spec: Spec, slo: SloSpec) -> BurnRate:
+    return BurnRate(
+        tuple(BurnGate(gate.name, tuple((name, slo.windows[name]) for name in gate.burn_over)) for gate in spec.judged_by(BURN_RATE)),
+        budget=slo.budget,
         minimum_seconds=spec.minimum_step_seconds,
         max_hold_seconds=_longest_hold(spec),
         no_data_seconds=spec.no_data_seconds,

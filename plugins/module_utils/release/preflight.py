@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace as replace_of
 from typing import Any
 
 from ..cluster.errors import Conflict, Rejected
@@ -21,7 +22,7 @@ from ..traffic.providers import PROVIDERS, router, who_can
 from ..traffic.route import Place, RouteError
 from ..workload import twin
 from ..workload.revision import knobs_for, knobs_of, revision_of
-from . import capacity, checks_preflight, config_preflight, objects
+from . import alert_watch, budget_plan, capacity, checks_preflight, config_preflight, objects
 from .plan import NEEDS, ROUTED, Step, plan, route_of
 from .spec import Spec
 from .target import Findings, Refused, Target
@@ -46,7 +47,12 @@ def preflight(session: Session, spec: Spec, transport: Any) -> Findings:
     _rights(session, spec, problems)
     if problems:
         raise Refused(problems)
-    return examine(session, spec, transport)
+    found = examine(session, spec, transport)
+    budget = budget_plan.budget_plan(spec, found, transport, problems)
+    alert_watch.inspect(spec, transport, problems)
+    if problems:
+        raise Refused(problems)
+    return replace_of(found, target=replace_of(found.target, budget=budget.to_dict() if budget else None))
 
 
 def examine(session: Session, spec: Spec, transport: Any) -> Findings:

@@ -14,6 +14,7 @@ from ..cluster.patch import Operation, add, replace
 from ..cluster.session import Session
 from ..traffic.router import Router
 from ..workload import autoscaler, config, twin
+from .budget_plan import lines as budget_lines
 from .checks_spec import CheckSpec, HttpCheck, JobCheck, WebhookCheck, expected
 from .config_preflight import Copy, body_of
 from .gate_lines import gate_lines, seconds_of_gates
@@ -86,6 +87,7 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
     said += [line for check in spec.checks for line in _check_lines(check)]
     said += [profile_line(spec.profile)] if spec.profile else []
     said += gate_lines(spec, found)
+    said += budget_lines(spec, target.budget)
     known = seconds_of_gates(spec, found, steps)
     rest = sum(step.seconds for step in steps)
     said.append(f"  about {spoken_seconds(known + rest)} to {steps[-1].name} at today's traffic, readiness and drain not counted")

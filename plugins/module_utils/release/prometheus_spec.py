@@ -67,7 +67,9 @@ def prometheus(read: Reader, value: Any, *, needed: bool) -> dict[str, Any]:
     found = read.mapping(FIELD, value, OPTIONS)
     if found is None:
         if needed and value is None:
-            read.refuse(FIELD, None, "is required by the gates: {url: https://...} or {service: namespace/name:port}")
+            read.refuse(
+                FIELD, None, "is required by the gates, release_slo or release_alerts: {url: https://...} or {service: namespace/name:port}"
+            )
         return none
     if len([key for key in ("url", "service") if found.get(key)]) != 1:
         read.refuse(FIELD, sorted(found), "exactly one of url and service")

@@ -10,12 +10,14 @@ from typing import Any
 
 from ..traffic.route import matches_from
 from .ab_spec import ab_from
+from .alerts_spec import alerts_from
 from .checks_spec import checks_from
 from .config_spec import config_from
 from .gates_spec import LooksSpec, gate_from
 from .manifests import manifests_from
 from .parts import PodsSpec, StepSpec
 from .prometheus_spec import access_from
+from .slo_spec import slo_from
 from .spec import Spec
 
 
@@ -30,6 +32,8 @@ def spec_from(saved: Mapping[str, Any]) -> Spec:
     fields["matches"] = matches_from(fields["matches"])
     fields["gates"] = tuple(gate_from(one) for one in fields["gates"])
     fields["looks"] = LooksSpec(**fields["looks"])
+    fields["slo"] = slo_from(fields.get("slo"))
+    fields["alerts"] = alerts_from(fields.get("alerts"))
     if fields["pods"] is not None:
         fields["pods"] = PodsSpec(**fields["pods"])
     fields["prometheus_access"] = access_from(fields["prometheus_access"])

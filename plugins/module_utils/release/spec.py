@@ -12,8 +12,9 @@ from difflib import get_close_matches
 from typing import Any
 
 from ..traffic.route import Match, Sticky
-from . import ab_spec, checks_spec, config_spec, gates_spec, parts, profile_spec
+from . import ab_spec, alerts_spec, checks_spec, config_spec, gates_spec, parts, profile_spec
 from .ab_spec import AbSpec
+from .alerts_spec import AlertsSpec
 from .checks_spec import CheckSpec
 from .config_spec import ConfigSpec
 from .gates_spec import THRESHOLD, GateSpec, LooksSpec
@@ -22,6 +23,7 @@ from .parts import LONGEST_WORKLOAD, PodsSpec, StepSpec
 from .profile_spec import ProfileUse
 from .profiles import BUSINESS
 from .prometheus_spec import Access, prometheus
+from .slo_spec import SloSpec
 from .values import Problem, Reader
 
 # every variable of a release: name -> what it is when it is left out
@@ -48,6 +50,8 @@ DEFAULTS: dict[str, Any] = {
     "release_gates": [{"name": "errors", "error_rate": {"max": "1%"}}],
     "release_looks": None,
     "release_skip_gates": [],
+    "release_slo": None,
+    "release_alerts": None,
     "release_on_inconclusive": "roll_back",
     "release_rollback": "instant",
     "release_rollback_step_seconds": 5,
@@ -121,6 +125,8 @@ class Spec:
     checks: tuple[CheckSpec, ...]
     gates: tuple[GateSpec, ...]
     looks: LooksSpec  # of the gates whose judge is threshold
+    slo: SloSpec | None
+    alerts: AlertsSpec | None
     on_inconclusive: str
     rollback: str
     rollback_step_seconds: float
@@ -140,6 +146,7 @@ class Spec:
     fix_forward: bool
     stop_after: str | None
     profile: ProfileUse | None = None  # who said what; not what makes this release this release
+    requests_factor: int = 1  # how many times more requests its gates need: what the error budget has chosen (budget_plan)
 
     @property
     def counted(self) -> tuple[GateSpec, ...]:
@@ -158,7 +165,7 @@ class Spec:
     def to_dict(self) -> dict[str, Any]:
         """What makes this release this release: compared when an unfinished one is met. stop_after and profile may differ."""
         fields = asdict(self)
-        for name in ("stop_after", "profile"):
+        for name in ("stop_after", "profile", "requests_factor"):
             fields.pop(name)
         fields["checks"] = tuple(one.to_dict() for one in self.checks)
         fields["config"] = self.config.to_dict() if self.config else None
@@ -207,7 +214,9 @@ def parse(given: Mapping[str, Any]) -> Spec:
     )
     fields.update(_limits(read, values))
     fields["pods"] = parts.pods(read, values["release_pods"], source=fields["metrics_source"])
-    fields.update(prometheus(read, values["release_prometheus"], needed=judged and _asks_prometheus(fields)))
+    fields.update(alerts_spec.guards(read, values, fields))
+    asks = (judged and _asks_prometheus(fields)) or fields["slo"] or fields["alerts"]
+    fields.update(prometheus(read, values["release_prometheus"], needed=bool(asks)))
     _fits_strategy(read, given, fields)
     _lasts(read, given, fields)
     if fields["strategy"] == "rolling":  # it steers no route: whatever the route is, the Service selects old and new pods alike

@@ -14,6 +14,8 @@ from ..analysis.verdict import Verdict
 from ..cluster.errors import ClusterError, Superseded, Unreachable
 from ..metrics.source import Answer
 from ..workload.deployment import Health
+from .alert_watch import AlertWatch
+from .budget_watch import BudgetWatch
 from .context import Context
 from .ending import ABORTED, PARKED, TurnBack
 from .judges import panel_of
@@ -37,6 +39,7 @@ class Watch:
             saved = context.state.judge
             self._state = self._panel.from_dict(saved) if saved else self._panel.start()
         self._arrived = ArrivedShare(context)
+        self._budget, self._alerts = BudgetWatch(context), AlertWatch(context)
         self._number = context.state.looks[-1]["number"] if context.state.looks else 0
         self._silent_since: float | None = None
         self._said: tuple[str, float] = ("", 0.0)
@@ -64,6 +67,7 @@ class Watch:
         self._stable_expected = step.weight_percent < 100
         self.verdict = self.stable_requests = None
         self._arrived.enter(step)
+        self._budget.enter(step)
         if self._panel and self._state is not None:
             if self._context.source is not None:
                 self._context.source.begin_block()
@@ -127,6 +131,8 @@ class Watch:
             self._api_is_silent(error)
             return
         self._silent_since = None
+        if self._serving:
+            self._alerts.check()
         if self._serving and self._panel is not None:
             self._look(self._read())
 
@@ -182,6 +188,7 @@ class Watch:
         if answer.closes_block:
             self.stable_requests = max((stable.requests for _canary, stable in answer.counts.values() if stable), default=0)
             self._arrived.block(*answer.counts[context.spec.counted[0].name])
+            self._budget.block(answer.counts)
         self._number += ends
         look = Look(
             number=self._number + (0 if ends else 1),
@@ -195,7 +202,7 @@ class Watch:
             has_counts=has_counts,
         )
         self._state, verdict = self._panel.look(self._state, look)
-        self.verdict = self._arrived.judge(verdict)
+        self.verdict = self._budget.judge(self._alerts.judge(self._arrived.judge(verdict)))
         self._tell(look, self.verdict)
         self._act(self.verdict)
 
