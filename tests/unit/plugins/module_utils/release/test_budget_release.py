@@ -97,16 +97,16 @@ def test_twice_the_requests_are_needed_by_both_judges(world):
 
 
 @pytest.mark.parametrize(
-    ("left", "hour", "minutes", "says", "weights"),
+    ("numbers", "says", "weights"),
     [
-        (0.1, 0.0, 0.0, "10 % of the error budget is left", "6 12 16 20 60 100"),  # 39 failures pay for 12 % of 300 requests
-        (0.0, 0.0, 0.0, "nothing is left to spend", "1 10 20 60 100"),
-        (0.9, 0.02, 0.02, "burns 20 times (1 h) and 20 times (5 min)", "10 20 60 100"),
-        (None, 0.0, 0.0, "an objective with data", "10 20 60 100"),
+        ((0.1, 0.0, 0.0), "10 % of the error budget is left", "6 12 16 20 60 100"),  # 39 failures pay for 12 % of 300 requests
+        ((0.0, 0.0, 0.0), "nothing is left to spend", "1 10 20 60 100"),
+        ((0.9, 0.02, 0.02), "burns 20 times (1 h) and 20 times (5 min)", "10 20 60 100"),
+        ((None, 0.0, 0.0), "an objective with data", "10 20 60 100"),
     ],
 )
-def test_a_spent_budget_refuses_unless_somebody_says_why(world, left, hour, minutes, says, weights):
-    world.prometheus.left, world.prometheus.hour, world.prometheus.minutes = left, hour, minutes
+def test_a_spent_budget_refuses_unless_somebody_says_why(world, numbers, says, weights):
+    world.prometheus.left, world.prometheus.hour, world.prometheus.minutes = numbers
     with pytest.raises(Refused) as refused:
         world.start(**given())
     (problem,) = refused.value.problems
