@@ -326,8 +326,8 @@ options:
     description:
       - The service level objective whose error budget the release lives on. Needs a gate on C(error_rate), where its cost is counted.
       - Before the start the budget that is left chooses how to go. Above 50 % nothing changes. From 50 to 20 % every rise is half as large
-        (strategies V(canary) and V(rolling)) and needs twice the requests. Below 20 %, at 0 %, and while the budget burns 14.4 times too fast
-        over both an hour and five minutes, the release is refused, unless C(budget_override) says why it must be.
+        (strategies V(canary) and V(rolling)) and needs twice the requests. Below 20 %, at 0 %, and while the budget burns 14.4 times
+        too fast over both an hour and five minutes, the release is refused, unless C(budget_override) says why it must be.
       - While it runs, traffic returns when the canary has caused more failures than C(allowance) lets it, beyond those that stable's rate
         explains. After the switch it returns when the budget burns 14.4 times too fast over both C(watch) and its twelfth.
     type: dict
@@ -341,8 +341,8 @@ options:
         default: 30d
       source:
         description:
-          - Where the budget's numbers are. V(raw) reads the counters of the release's own gates over the whole period, V(sloth) and V(pyrra)
-            the series that these tools record.
+          - Where the budget's numbers are. V(raw) reads the counters of the release's own gates over the whole period, V(sloth) and
+            V(pyrra) the series that these tools record.
         type: str
         choices: [raw, sloth, pyrra]
         default: raw
@@ -371,7 +371,8 @@ options:
   release_alerts:
     description:
       - Alerts that return traffic. One that fires in Prometheus with the label C(action=rollback) and all of C(matchers) ends the release,
-        from its first share of the traffic to the end of the watch. Prometheus itself is asked and not Alertmanager, so that a silence hides nothing.
+        from its first share of the traffic to the end of the watch. Prometheus itself is asked and not Alertmanager, so that a silence
+        hides nothing.
       - An alert that fires before the start refuses the release. While the alerts cannot be read no weight rises.
     type: dict
     suboptions:
