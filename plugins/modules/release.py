@@ -379,6 +379,12 @@ options:
       matchers:
         description: Labels that name the release. Left out, the label C(release) with O(release_name).
         type: dict
+      silence:
+        description:
+          - Where Alertmanager is, V({url: ...}) or V({service: namespace/name:port}) through the API server. Alerts with C(matchers) and without
+            C(action=rollback) are silenced there while the release runs. A silence lasts ten minutes, is prolonged, and is removed by every
+            ending. What goes wrong with it is told and stops nothing.
+        type: dict
   release_skip_gates:
     description: Names of gates to leave out this time.
     type: list

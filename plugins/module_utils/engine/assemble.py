@@ -12,6 +12,7 @@ from typing import Any
 from ..cluster import lease as leases
 from ..cluster.session import Session
 from ..metrics import conversions
+from ..metrics.alertmanager import Alertmanager
 from ..metrics.catalogue import SOURCES, Arms
 from ..metrics.conversions import Measure
 from ..metrics.pod_source import PodSource, arms_of
@@ -61,6 +62,7 @@ def context_of(session: Session, spec: Spec, target: Target, caller: Caller, *, 
         process=caller.process,
         queries=_queries(session, spec, target),
         alerts=_alerts(session, spec),
+        alertmanager=_alertmanager(session, spec),
         deadline_at=caller.process.clock() + spec.deadline_seconds,
     )
 
@@ -102,6 +104,13 @@ def _burns(client: Prometheus, spec: Spec, target: Target) -> BurnReader | None:
     if spec.slo is None or not gates:
         return None
     return BurnReader(Objective(client, spec.slo, budget_plan.arms_of(target)), spec.slo, gates)
+
+
+def _alertmanager(session: Session, spec: Spec) -> Alertmanager | None:
+    """Who silences the release's own alerts; None where nobody is asked to."""
+    if spec.alerts is None or not (spec.alerts.silence_url or spec.alerts.silence_service):
+        return None
+    return Alertmanager(session, spec.alerts.silence_url, spec.alerts.silence_service)
 
 
 def _alerts(session: Session, spec: Spec) -> Prometheus | None:

@@ -15,6 +15,7 @@ from ..cluster.errors import ClusterError, Conflict, NotFound, Superseded, Unrea
 from ..cluster.lease import RENEW_SECONDS, Lease
 from ..cluster.patch import Operation, add, expect, pointer, remove, set_annotation
 from ..cluster.session import Session
+from ..metrics.alertmanager import Alertmanager
 from ..metrics.conversions import Measure
 from ..metrics.prometheus import Prometheus
 from ..metrics.query import Answers
@@ -59,6 +60,7 @@ class Context:
     deadline_at: float  # Unix time
     queries: Answers | None = None  # of gates that are judged by a query's answer
     alerts: Prometheus | None = None  # who tells the alerts, where release_alerts asks for them
+    alertmanager: Alertmanager | None = None  # who silences the release's own, where it asks for that
     renewed_at: float = 0.0
 
     @property

@@ -65,6 +65,7 @@ class State:
     judge: JSON | None = None  # the judge's whole state
     sample_ratio: JSON | None = None  # the requests that arrived at this weight (analysis.sample_ratio.SampleRatio)
     budget: JSON | None = None  # what the release has spent of it (release.budget_watch)
+    silence: str = ""  # the id of the one in Alertmanager
     experiment: JSON | None = None  # since when, what was counted, what came of it (release.experiment)
     steps: list[JSON] = field(default_factory=list)  # name, started_at, ended_at, note
     looks: list[JSON] = field(default_factory=list)  # the last looks

@@ -16,6 +16,7 @@ from .floors import restore_floors
 from .plan import TRAFFIC, Step, ending
 from .record import now
 from .rollback import patiently, turn_back
+from .silence import lift
 from .steps import HANDLERS
 from .watch import Watch
 
@@ -119,6 +120,7 @@ def _end_back(context: Context, why: TurnBack) -> str:
 def _finish(context: Context, outcome: str, reason: str) -> str:
     """Every ending but parking: traffic is home, stable is whole, the canary is gone."""
     patiently(context, lambda: restore_floors(context))
+    lift(context)
     context.state.phase, context.state.outcome, context.state.reason = "ended", outcome, reason
     if result := result_of(context.state.experiment):
         context.state.evidence = {**context.state.evidence, "experiment": result}
@@ -132,6 +134,7 @@ def _finish(context: Context, outcome: str, reason: str) -> str:
 
 def _let_go(context: Context) -> None:
     """Take the fences down and give the Lease back; what stays behind would only be tidied by the next run."""
+    lift(context)
     for action in (lambda: context.router.unclaim(context.token), context.unclaim_workload, context.lease.release):
         try:
             action()

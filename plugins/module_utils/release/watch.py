@@ -21,6 +21,7 @@ from .ending import ABORTED, PARKED, TurnBack
 from .judges import panel_of
 from .plan import Step
 from .share import ArrivedShare
+from .silence import Silencer
 
 POLL_SECONDS = 1.0
 LEAST_PAUSE_SECONDS = 0.2
@@ -39,7 +40,7 @@ class Watch:
             saved = context.state.judge
             self._state = self._panel.from_dict(saved) if saved else self._panel.start()
         self._arrived = ArrivedShare(context)
-        self._budget, self._alerts = BudgetWatch(context), AlertWatch(context)
+        self._budget, self._alerts, self._silencer = BudgetWatch(context), AlertWatch(context), Silencer(context)
         self._number = context.state.looks[-1]["number"] if context.state.looks else 0
         self._silent_since: float | None = None
         self._said: tuple[str, float] = ("", 0.0)
@@ -117,6 +118,7 @@ class Watch:
             raise TurnBack("deadline", late, gentle=True)
         try:
             self._lease_and_abort()
+            self._silencer.check()
         except Unreachable as error:
             self._api_is_silent(error)
             return

@@ -40,7 +40,7 @@ def test_an_objective_alone_is_thirty_days_of_raw_counters():
 @pytest.mark.parametrize("slo", [SLO, SLOTH, {**PYRRA, "errors": 'code!~"2.."', "budget_override": "the fix of an outage"}])
 def test_a_record_gives_the_same_spec_back(slo):
     burns = {"name": "slo", "burn_rate": {"over": ["1h", "6h"]}}
-    given = {"release_slo": slo, "release_alerts": {"matchers": {"app": "shop"}}}
+    given = {"release_slo": slo, "release_alerts": {"matchers": {"app": "shop"}, "silence": {"service": "monitoring/alerts:9093"}}}
     spec = parse({**LEAST, **given, "release_gates": [{"name": "errors", "error_rate": {"max": "1%"}}, burns]})
     assert spec_from(json.loads(json.dumps(spec.to_dict()))).to_dict() == spec.to_dict()
     assert spec.gates[1] == GateSpec("slo", "burn_rate", 0.0, None, "burn_rate", burn_over=("1h", "6h"))
@@ -104,7 +104,7 @@ def test_an_objective_that_the_release_has_no_use_for_is_refused(more, field, al
         ({"matchers": {}}, "release_alerts.matchers", "at least one label"),
         ({"matchers": {"release": 1}}, "release_alerts.matchers.release", "a non-empty string"),
         ({"matchers": {"re-lease": "shop"}}, "release_alerts.matchers.re-lease", "a label's name"),
-        ({"labels": {}}, "release_alerts.labels", "known: matchers"),
+        ({"labels": {}}, "release_alerts.labels", "known: matchers, silence"),
     ],
 )
 def test_wrong_alerts_are_refused(alerts, field, allowed):
