@@ -381,10 +381,16 @@ options:
         type: dict
       silence:
         description:
-          - Where Alertmanager is, V({url: ...}) or V({service: namespace/name:port}) through the API server. Alerts with C(matchers) and without
-            C(action=rollback) are silenced there while the release runs. A silence lasts ten minutes, is prolonged, and is removed by every
-            ending. What goes wrong with it is told and stops nothing.
+          - Where Alertmanager is. Alerts with C(matchers) and without C(action=rollback) are silenced there while the release runs. A silence
+            lasts ten minutes, is prolonged, and is removed by every ending. What goes wrong with it is told and stops nothing.
         type: dict
+        suboptions:
+          url:
+            description: Its URL, without a password.
+            type: str
+          service:
+            description: Its Service, as V(namespace/name:port), through the API server. One of both.
+            type: str
   release_skip_gates:
     description: Names of gates to leave out this time.
     type: list
