@@ -12,7 +12,7 @@ from ..metrics.alerts import firing
 from ..metrics.prometheus import MetricsError, Prometheus
 from .alerts_spec import FIELD
 from .context import Context
-from .ending import TurnBack
+from .ending import PARKED, TurnBack
 from .spec import Spec
 from .values import Problem
 
@@ -41,6 +41,7 @@ class AlertWatch:
             if self._silent_since is None:
                 self._silent_since = now
                 self._context.live.say("hold", self._trouble, cause=NO_DATA)
+            self._end_where_no_gate_does()
             return
         self._silent_since = None
         if found:
@@ -51,8 +52,19 @@ class AlertWatch:
         """The verdict on the version, but no advance while nobody knows whether an alert fires."""
         if self._silent_since is None or verdict.decision != ADVANCE:
             return verdict
-        over = self._context.process.clock() - self._silent_since >= self._context.spec.no_data_seconds
-        return Verdict(INCONCLUSIVE if over else HOLD, NO_DATA, self._trouble, verdict.evidence)
+        return Verdict(INCONCLUSIVE if self._silent_for_too_long() else HOLD, NO_DATA, self._trouble, verdict.evidence)
+
+    def _end_where_no_gate_does(self) -> None:
+        """Without gates there is no verdict that could wait: after the time that gates would have had, release_on_inconclusive decides."""
+        policy = self._context.spec.on_inconclusive
+        if self._context.spec.gates or policy == "promote" or not self._silent_for_too_long():
+            return
+        words = f"{self._trouble}; release_on_inconclusive is {policy}"
+        raise TurnBack(NO_DATA, words, outcome=PARKED if policy == "ask" else "rolled_back", gentle=True)
+
+    def _silent_for_too_long(self) -> bool:
+        since = self._silent_since
+        return since is not None and self._context.process.clock() - since >= self._context.spec.no_data_seconds
 
 
 def inspect(spec: Spec, transport: Any, problems: list[Problem]) -> None:

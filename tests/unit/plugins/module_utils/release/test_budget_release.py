@@ -238,6 +238,15 @@ def test_while_alerts_cannot_be_read_no_weight_rises(world):
     assert world.clock() - began > 60
 
 
+@pytest.mark.parametrize(("policy", "outcome"), [("roll_back", "rolled_back"), ("ask", "parked"), ("promote", "promoted")])
+def test_without_gates_alerts_that_cannot_be_read_end_a_release_as_its_policy_says(world, policy, outcome):
+    world.at["weight"] = lambda: setattr(world.prometheus, "down", True)
+    more = {"release_gates": [], "release_steps": [{"weight": 10, "bake_seconds": 200}, 100], "release_no_data_seconds": 60}
+    result = world.start(**given(**ALERTED, **more, release_on_inconclusive=policy))
+    assert result["outcome"] == outcome
+    assert ("the alerts cannot be read" in result["reason"]) is (policy != "promote")
+
+
 def test_alerts_that_can_be_read_again_let_the_release_go_on(world):
     world.at["weight"] = lambda: setattr(world.prometheus, "down", True)
     world.at["the alerts cannot be read"] = lambda: setattr(world.prometheus, "down", False)
