@@ -14,6 +14,7 @@ from typing import Any
 
 from ..analysis import budget
 from ..analysis.budget import ASK, CAREFUL, NORMAL, REFUSE
+from ..analysis.burn_rate import HOUR
 from ..metrics.catalogue import SOURCES, Arms
 from ..metrics.prometheus import BadQuery, MetricsError, Prometheus
 from ..metrics.slo import NoData, Objective, SloReading
@@ -67,7 +68,8 @@ def budget_plan(spec: Spec, found: Findings, transport: Any, problems: list[Prob
     choice = budget.choose(reading.remaining, reading.long_burn, reading.short_burn)
     why = choice.why
     if reading.known_seconds is not None and reading.known_seconds < 0.95 * slo.period_seconds:
-        why += f" (of the {spoken_seconds(slo.period_seconds)} Prometheus remembers {spoken_seconds(reading.known_seconds)})"
+        known = "less than an hour" if reading.known_seconds < HOUR else spoken_seconds(reading.known_seconds)
+        why += f" (of the {spoken_seconds(slo.period_seconds)} Prometheus remembers {known})"
     if choice.word in (ASK, REFUSE) and slo.budget_override is None:
         problems.append(Problem(FIELD, why, _wanted(choice.word)))
         return None
@@ -133,8 +135,8 @@ def lines(spec: Spec, saved: Mapping[str, Any] | None) -> list[str]:
 def _blind(slo: SloSpec, error: NoData, problems: list[Problem]) -> BudgetPlan | None:
     """Nobody knows what is left: no reason to believe that something is."""
     if slo.budget_override is None:
-        allowed = f"an objective with data, or {FIELD}.budget_override with a reason, which the record keeps: {error}"
-        problems.append(Problem(FIELD, slo.source, allowed))
+        allowed = f"an objective with data, or {FIELD}.budget_override with a reason, which the record keeps"
+        problems.append(Problem(FIELD, str(error), allowed))
         return None
     return BudgetPlan(CAREFUL, f"nobody knows what is left of the error budget: {error}", slo.budget_override)
 

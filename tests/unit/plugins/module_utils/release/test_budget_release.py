@@ -4,6 +4,7 @@
 """Whole releases that live on an error budget: how they may begin, what they may cost, and what an alert does to them."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.engine import assemble, native
@@ -13,6 +14,7 @@ from ansible_collections.progressive.delivery.plugins.module_utils.release impor
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse
 from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_world import GIVEN
+from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.metrics.test_slo_alerts import KNOWN, RAW, Answers
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.release.test_judges import RATE, Scraped, Serving
 
 MONTH = 30 * 86400.0
@@ -251,3 +253,16 @@ def test_alerts_that_can_be_read_again_let_the_release_go_on(world):
     world.at["weight"] = lambda: setattr(world.prometheus, "down", True)
     world.at["the alerts cannot be read"] = lambda: setattr(world.prometheus, "down", False)
     assert world.start(**given(**ALERTED))["outcome"] == "promoted"
+
+
+@pytest.mark.parametrize(("hours", "says"), [(540, "remembers 22.5 days"), (None, "remembers less than an hour"), (720, None)])
+def test_a_short_memory_is_told(hours, says):
+    spec = parse({**GIVEN, **given(release_slo={"objective": "99.9%"})})
+    target = SimpleNamespace(metrics_source="istio_destination", namespace="eu", workload="shop", service="shop", revision=None)
+    found = SimpleNamespace(gates={"errors": GateReading(9000, 0, 100.0)}, target=target)
+    problems = []
+    plan = budget_plan.budget_plan(spec, found, Answers(answers={**RAW, KNOWN: hours}), problems)
+    assert problems == []
+    assert ("remembers" in plan.why) is (says is not None)
+    assert (says or "") in plan.why
+    assert plan.allowed == pytest.approx(0.001 * 0.7 * 0.001 * (200_000_000 * 720 / hours if hours else 100 * MONTH))
