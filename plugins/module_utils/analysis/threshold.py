@@ -82,6 +82,10 @@ class Threshold:
             no_answer_since=None,
         )
 
+    def after_people(self, state: ThresholdState, at_seconds: float) -> ThresholdState:
+        """The state when people have taken their time: the longest time without a passed look begins anew."""
+        return replace(state, passed_at=max(state.passed_at, at_seconds))
+
     def due(self, state: ThresholdState, at_seconds: float, *, closes_block: bool) -> frozenset[str]:
         """The gates whose queries are to be read for a look at this time."""
         if state.done or not self.rule.asked or at_seconds < state.interval_at + self.rule.interval_seconds:
