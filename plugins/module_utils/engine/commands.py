@@ -76,20 +76,21 @@ def _answer(session: Session, known: Record, number: int, command: Command, call
         known = native.known_release(session, command.namespace, command.name)
     entry = next((one for one in known.state.control.get("log") or [] if one["number"] == number), None)
     if entry is None:
-        return {**native.summary(known), "changed": True, "acknowledged": False, "said": _unanswered(session, known)}
+        return {**native.summary(known), "changed": True, "acknowledged": False, **_unanswered(session, known)}
     if entry["said"].startswith(REFUSED_WORD):
         raise Refused([_problem(command, entry["said"].removeprefix(REFUSED_WORD))])
     return {**native.summary(known), "changed": True, "acknowledged": True, "said": entry["said"]}
 
 
-def _unanswered(session: Session, known: Record) -> str:
+def _unanswered(session: Session, known: Record) -> JSON:
+    """What to tell of a command that still lies on the record, and what to type then where that is known."""
     if known.state.phase == "parked":
-        return "noted: the release is parked; run it again, or retry it, to go on"
+        return {"said": "noted: the release is parked; run it again, or retry it, to go on"}
     if known.state.phase != "running":
-        return f"too late: the release is {known.state.phase}"
+        return {"said": f"too late: the release is {known.state.phase}"}
     if native.runner_is_dead(session, known):
-        return "noted: its runner is dead; who runs the release again, or retries it, obeys"
-    return f"noted: its runner did not answer within {native.ACKNOWLEDGE_SECONDS:.0f} s; it obeys as soon as it looks"
+        return {"said": "noted: its runner is dead; who runs the release again, or retries it, obeys", "next_commands": ["retry", "abort"]}
+    return {"said": f"noted: its runner did not answer within {native.ACKNOWLEDGE_SECONDS:.0f} s; it obeys as soon as it looks"}
 
 
 def _retry(session: Session, command: Command, caller: Caller, check_mode: bool) -> JSON:
@@ -167,7 +168,8 @@ def _cleanup(session: Session, command: Command, caller: Caller, check_mode: boo
         session.delete("ConfigMap", known.namespace, known.name)
     except NotFound:
         context.live.say("warning", f"ConfigMap {known.name} was gone already")
-    return {**native.summary(known), "changed": True, "outcome": context.state.outcome, "said": f"removed {known.state.release_id}"}
+    said = f"removed what was left of {known.state.release_id}, and its record"
+    return {**native.summary(known), "changed": True, "outcome": context.state.outcome, "said": said, "next_commands": []}
 
 
 def _is_safe(session: Session, known: Record, command: Command, caller: Caller) -> None:

@@ -25,6 +25,7 @@ COMMANDS = "progressive.delivery/commands"  # a list of the others, oldest first
 LARGEST_BYTES = 64 * 1024
 KEPT_LOOKS = 20
 KEPT_ENDINGS = 5
+KEPT_COMMANDS = 5  # of each of them: who approved it, and why
 UNFINISHED = ("running", "returning", "parked")
 
 
@@ -79,7 +80,8 @@ class State:
 
     def ending(self) -> JSON:
         """The one-line memory of this release for the next record's history."""
-        return {key: getattr(self, key) for key in ("release_id", "outcome", "reason", "image", "digest", "started_at", "updated_at")}
+        kept = {key: getattr(self, key) for key in ("release_id", "outcome", "reason", "image", "digest", "started_at", "updated_at")}
+        return {**kept, "commands": (self.control.get("log") or [])[-KEPT_COMMANDS:]}
 
 
 @dataclass

@@ -33,7 +33,10 @@ def next_commands(known: Record) -> list[str]:
     """The verbs that make sense now, the likeliest first."""
     control, phase = known.state.control, known.state.phase
     waiting = (control.get("waiting") or {}).get("step", "")
-    is_open = bool(waiting) and waiting not in (control.get("approvals") or {})
+    pending = [one.get("step") for one in unobeyed(control, known.commands) if one["command"] == "approve"]
+    is_open = bool(waiting) and waiting not in (control.get("approvals") or {}) and waiting not in pending
+    if phase == "ended" and (control.get("begun") or {}).get("command") == "rollback":
+        return ["retry"] if known.state.outcome != "promoted" else []
     if phase == "ended":
         return {"promoted": ["rollback"], "rolled_back": ["retry", "cleanup"], "aborted": ["retry", "cleanup"]}.get(
             known.state.outcome or "", []

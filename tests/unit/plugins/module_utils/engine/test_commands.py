@@ -254,6 +254,7 @@ def test_a_command_to_a_dead_runner_is_kept_and_obeyed_once_by_the_next(world):
     world.killed("50 %", **BAKED)
     found = world.tell("pause", for_seconds=100, then="resume")
     assert (found["changed"], found["acknowledged"], "its runner is dead" in found["said"]) == (True, False, True)
+    assert found["next_commands"] == ["retry", "abort"]
     assert world.tell("pause", for_seconds=100, then="resume")["changed"] is False
     assert world.start(**BAKED)["outcome"] == "promoted"
     assert [command for command, _said in world.log] == ["pause"]
@@ -308,6 +309,9 @@ def test_the_verbs_that_make_sense_are_told_at_each_moment(world):
     seen.append(verbs())
     world.tell("approve")
     assert native.status(world, "eu")[0]["commands_pending"][0]["step"] == "approve-50"
+    assert verbs() == ["retry", "abort"]
     assert [one[0] for one in seen] == ["pause", "resume", "approve", "approve"]
     assert world.start(**PARKED)["outcome"] == "promoted"
     assert verbs() == ["rollback"]
+    world.tell("rollback")
+    assert verbs() == []

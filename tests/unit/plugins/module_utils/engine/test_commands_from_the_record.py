@@ -35,6 +35,15 @@ def test_a_release_that_was_rolled_back_is_retried_from_its_record(world):
     assert world.state.history[0]["outcome"] == "aborted"
 
 
+def test_who_approved_an_earlier_release_stays_known():
+    world = People()
+    world.when("  deploy  ", "approve", step="approve-50")
+    world.start(release_steps=[{"weight": 50, "approve": True}, 100])
+    world.start(release_image="shop:3")
+    (before,) = world.state.history
+    assert [(one["command"], one["by"], one["reason"]) for one in before["commands"]] == [("approve", "mia", "why not")]
+
+
 def test_a_retry_goes_on_with_what_a_dead_runner_left(world):
     world.killed("50 %", **BAKED)
     assert world.tell("retry")["outcome"] == "promoted"
