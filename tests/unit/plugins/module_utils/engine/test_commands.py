@@ -56,6 +56,31 @@ def test_a_pause_to_zero_returns_traffic_at_once_and_gives_the_share_back_afterw
     world.assert_home("shop:2")
 
 
+@pytest.mark.parametrize(
+    ("release", "moment"),
+    [
+        ({"release_strategy": "blue_green", "release_steps": None, "release_verify_seconds": 60}, "  verify  "),
+        ({"release_strategy": "canary", "release_match": [{"headers": {"x-team": "qa"}}], "release_match_seconds": 60}, "  bake  "),
+    ],
+    ids=["blue_green", "matched"],
+)
+def test_a_pause_to_zero_takes_back_whatever_traffic_the_canary_had(world, release, moment):
+    def whole():
+        return world.stored("VirtualService", "eu", "shop")["spec"]["http"]
+
+    before = whole()
+    runner = world.beside(**release)
+    runner.until(moment)
+    assert whole() != before
+    world.tell("pause", sleep=runner.turn, weight_percent=0)
+    runner.until("while it is paused")
+    assert whole() == before
+    world.tell("resume", sleep=runner.turn)
+    runner.until("goes on")
+    assert runner.end()["outcome"] == "promoted"
+    world.assert_home("shop:2")
+
+
 @pytest.mark.parametrize(("then", "outcome"), [("resume", "promoted"), ("park", "parked"), ("roll_back", "rolled_back"), (None, "parked")])
 def test_a_pause_that_nobody_ends_follows_the_policy(world, then, outcome):
     world.when("50 %", "pause", for_seconds=60, then=then)

@@ -167,6 +167,26 @@ def test_waiting_for_pods_longer_than_allowed_is_stuck_when_that_is_shorter_than
     assert (result["outcome"], result["reason"]) == ("rolled_back", "no progress in deploy for 2 min (release_stuck_seconds)")
 
 
+def test_what_is_stuck_but_may_go_on_still_ends_at_its_own_limit(world):
+    world.controllers.clear()
+    slow = {"release_ready_timeout_seconds": 300, "release_stuck_seconds": 120, "release_on_inconclusive": "promote"}
+    result = world.start(**JUDGED, **slow)
+    assert (result["outcome"], len(world.said("  stuck  "))) == ("rolled_back", 1)
+    assert "did not become ready within 300 s" in result["reason"]
+
+
+def test_people_may_send_a_release_on_that_the_gates_parked(world):
+    world.rate = 0.1
+    asks = {**JUDGED, "release_on_inconclusive": "ask", "release_max_hold_seconds": 300}
+    assert world.start(**asks)["outcome"] == "parked"
+    assert "parked" in world.tell("promote")["said"]
+    world.rate = 150.0
+    began = world.clock()
+    assert world.start(**asks, release_minimum_step_seconds=0)["outcome"] == "promoted"
+    assert [one["note"] for one in world.state.steps if one["name"] == "analyze-10"] == ["left out: promoted by mia"]
+    assert world.clock() - began < 600
+
+
 def test_waiting_for_people_is_not_being_stuck(world):
     world.when("10 %", "pause", for_seconds=5000, then="resume")
     steps = {**JUDGED, "release_steps": [{"weight": 10, "approve": True}, 100], "release_approval_seconds": 5000}
