@@ -18,10 +18,11 @@ MOST_STEPS = 50
 
 @dataclass(frozen=True)
 class StepSpec:
-    """One rise of the weight and how long it bakes at least before evidence may move it on."""
+    """One rise of the weight, how long it bakes at least before evidence may move it on, and whether people must agree, too."""
 
     weight_percent: int
     bake_seconds: float
+    approve: bool = False
 
 
 @dataclass(frozen=True)
@@ -184,10 +185,10 @@ def steps(read: Reader, value: Any) -> tuple[StepSpec, ...]:
     made: list[StepSpec] = []
     for index, item in enumerate(listed):
         field = f"release_steps[{index}]"
-        share, bake = item, None
+        share, bake, approve = item, None, False
         if isinstance(item, dict):
-            read.known_keys(field, item, ("weight", "bake_seconds"))
-            share, bake = item.get("weight"), item.get("bake_seconds")
+            read.known_keys(field, item, ("weight", "bake_seconds", "approve"))
+            share, bake, approve = item.get("weight"), item.get("bake_seconds"), read.truth(f"{field}.approve", item.get("approve"))
             field += ".weight"
         if share is None:
             read.refuse(field, None, "is required")
@@ -196,7 +197,7 @@ def steps(read: Reader, value: Any) -> tuple[StepSpec, ...]:
         if weight >= 0:
             if made and weight <= made[-1].weight_percent:
                 read.refuse(field, weight, f"more than the step before it ({made[-1].weight_percent})")
-            made.append(StepSpec(weight, seconds))
+            made.append(StepSpec(weight, seconds, approve))
     if not 0 < len(listed) <= MOST_STEPS:
         read.refuse("release_steps", value, f"1 to {MOST_STEPS} steps")
     elif made and made[-1].weight_percent != 100:

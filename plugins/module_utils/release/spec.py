@@ -12,10 +12,11 @@ from difflib import get_close_matches
 from typing import Any
 
 from ..traffic.route import Match, Sticky
-from . import ab_spec, checks_spec, config_spec, parts
+from . import ab_spec, checks_spec, config_spec, control_spec, parts
 from .ab_spec import AbSpec
 from .checks_spec import CheckSpec
 from .config_spec import ConfigSpec
+from .control_spec import ControlSpec
 from .manifests import Manifests, image_of, manifests
 from .parts import LONGEST_WORKLOAD, GateSpec, PodsSpec, StepSpec
 from .prometheus_spec import Access, prometheus
@@ -58,6 +59,7 @@ DEFAULTS: dict[str, Any] = {
     "release_fix_forward": False,
     "release_stop_after": None,
     "release_log_dir": None,
+    **control_spec.DEFAULTS,
 }
 # variables of later parts of the collection: known, so that a typing error can be told from them
 RESERVED = frozenset(
@@ -69,6 +71,15 @@ RESERVED = frozenset(
         "release_copy_policies",
         "release_report_dir",
         "release_reason",
+        # of the playbooks that give commands
+        "release_by",
+        "release_command",
+        "release_for_seconds",
+        "release_full",
+        "release_then",
+        "release_to",
+        "release_at_weight",
+        "release_at_step",
     }
 )
 SHAPES = ("instant", "capacity_first", "stepped")  # how traffic comes back
@@ -130,6 +141,7 @@ class Spec:
     drain_seconds: float
     deadline_seconds: float
     fix_forward: bool
+    control: ControlSpec
     stop_after: str | None
 
     @property
@@ -187,6 +199,7 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields.update(prometheus(read, values["release_prometheus"], needed=judged and fields["pods"] is None))
     _fits_strategy(read, given, fields)
     _lasts(read, given, fields)
+    fields["control"] = control_spec.control(read, values, fields)
     if fields["strategy"] == "rolling":  # it steers no route: whatever the route is, the Service selects old and new pods alike
         fields.update(provider="service", route_kind=None, route_object=None, route=None)
     if read.problems:
@@ -298,14 +311,18 @@ def _image(read: Reader, value: Any) -> str | None:
     image = read.text("release_image", value)
     if image is None:
         return None
-    tagged = "@" in image or ":" in image.rpartition("/")[2]
-    if not IMAGE.fullmatch(image) or not tagged:
+    if not is_pinned_or_tagged(image):
         read.refuse(
             "release_image",
             value,
             "an image reference with a tag or a digest, such as registry.example/shop:2.4.0 or ...@sha256:<64 digits>",
         )
     return image
+
+
+def is_pinned_or_tagged(image: str) -> bool:
+    """Whether it is an image reference that says which version it means."""
+    return bool(IMAGE.fullmatch(image)) and ("@" in image or ":" in image.rpartition("/")[2])
 
 
 def _limits(read: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
