@@ -73,6 +73,19 @@ options:
       data:
         description: Values of this release, laid over those of its config maps, by config map and key. V(null) removes a key.
         type: dict
+  release_profile:
+    description:
+      - A set of defaults under the other variables, V(production), V(development), V(staged) or one of O(release_profiles). What a variable says
+        goes over what the profile says; of O(release_looks) key by key.
+      - V(production) needs O(release_business_metric) and the checks C(configuration) and C(load-test) in O(release_checks), and asks for
+        an approval before any traffic. Each of C(business), C(configuration), C(load-test) and C(approval) in O(release_skip_gates) is left out.
+    type: str
+  release_profiles:
+    description: Profiles of your own, a dictionary of names and of the variables that each sets. Best kept in C(group_vars).
+    type: dict
+  release_business_metric:
+    description: PromQL for the gate C(business) of O(release_profile=production), one number for the canary in percent, with placeholders as in O(release_gates).
+    type: str
   release_strategy:
     description:
       - How the version is brought to all users.
@@ -241,11 +254,72 @@ options:
     default: []
   release_gates:
     description:
-      - What must hold. An item has a C(name) and one of C(error_rate) with C(max), and C(latency) with C(slower_than) and C(max).
-      - C(max) is a percentage of requests with its sign. C(slower_than) is a duration that is a bucket bound of the histogram.
+      - What must hold. An item has a C(name) and one of C(error_rate) with C(max), C(latency) with C(slower_than) and C(max),
+        C(latency) with a quantile such as C(p99) with C(max), C(request_rate) with C(min) (requests of the canary in a second), and C(query).
+      - C(max) is a percentage of requests with its sign. C(slower_than) is a duration that is a bucket bound of the histogram. The C(max)
+        of a quantile is a duration below the largest bound; where it is no bound itself the quantile is a guess, and the plan says so.
+      - A C(query) has C(promql), which gives one number for the canary, with C(min), C(max) or both, in C(unit), which is only
+        shown. C({namespace}), C({workload}), C({stable}), C({canary}), C({service}), C({canary_service}), C({stable_pods}),
+        C({canary_pods}) and C({interval}) in it are filled in. With a C(baseline) (PromQL for stable) the canary's number may lie at
+        most C(tolerance) (a percentage of stable's) beyond it in the bad C(direction), one of V(increase), V(decrease) and V(either).
+        Between C(min) and C(fails_below), and C(max) and C(fails_above), it is neither passed nor failed.
+      - No series, several series, no finite number, a warning and a query that Prometheus refuses hold the weight, each with its own
+        cause. They are never a pass.
+      - C(judge) is V(sequential), the default for C(error_rate) and for C(latency) with C(slower_than), or V(threshold), the only one for
+        the others. A gate with C(looks) of its own (as O(release_looks), which they go over) is looked at apart from the others.
+      - All judges must agree before the weight rises; one of them is enough to hold it, or to return traffic.
     type: list
     elements: dict
     default: [{name: errors, error_rate: {max: 1%}}]
+  release_looks:
+    description:
+      - How gates whose C(judge) is V(threshold) are looked at. They are looked at together, and a look in which any of them
+        fails is one failed look. A failed look holds the weight; each weight needs a passed one of its own.
+    type: dict
+    suboptions:
+      interval_seconds:
+        description: The time between two looks. Each judges what was counted in it.
+        type: str
+        default: "60"
+      threshold:
+        description: So many failed looks return traffic, in the whole release. With V(0) none do.
+        type: int
+        default: 1
+      consecutive:
+        description: Count failed looks in a row instead; one that passes begins anew.
+        type: bool
+        default: false
+      iterations:
+        description: The least number of looks in the whole release before the canary gets all traffic.
+        type: int
+        default: 0
+      min_requests:
+        description: A look at fewer requests of the canary is neither passed nor failed.
+        type: int
+        default: 1
+      initial_delay_seconds:
+        description: How long after the first traffic the first look begins.
+        type: str
+        default: "0"
+      count:
+        description: After so many looks the gates have passed for good. With V(0) they are looked at until the end.
+        type: int
+        default: 0
+      consecutive_success_limit:
+        description: After so many passed looks in a row the gates have passed for good. With V(0) they are looked at until the end.
+        type: int
+        default: 0
+      inconclusive_limit:
+        description: More looks that neither passed nor failed are inconclusive; O(release_on_inconclusive) decides. Left out, only time is.
+        type: int
+      consecutive_error_limit:
+        description: More looks in a row without data return traffic. Left out, O(release_no_data_seconds) decides.
+        type: int
+      no_data:
+        description: Whether a look without data only holds the weight, or is a failed look.
+        type: str
+        choices: [hold, fail]
+        default: hold
   release_skip_gates:
     description: Names of gates to leave out this time.
     type: list
@@ -455,6 +529,40 @@ EXAMPLES = r"""
       - {name: errors, error_rate: {max: 0.5%}}
       - {name: slow, latency: {slower_than: 500ms, max: 1%}}
   register: release_result
+
+- name: Ship shop 2.4.0 while fewer than 3 looks of a minute fail, and paid orders stay within 5 % of stable's
+  progressive.delivery.release:
+    release_name: shop
+    release_namespace: shop
+    release_workload: Deployment/shop
+    release_image: registry.example/shop:2.4.0
+    release_prometheus: {service: "monitoring/prometheus:9090"}
+    release_looks: {interval_seconds: 60, threshold: 3, iterations: 10}
+    release_gates:
+      - {name: errors, error_rate: {max: 0.5%}, judge: threshold}
+      - {name: p99, latency: {p99: {max: 500ms}}}
+      - name: paid
+        query:
+          promql: avg(shop_paid_percent{namespace="{namespace}",pod=~"{canary_pods}"})
+          baseline: avg(shop_paid_percent{namespace="{namespace}",pod=~"{stable_pods}"})
+          min: 90
+          tolerance: 5%
+          direction: decrease
+          unit: "%"
+
+- name: Ship shop 2.4.0 by the profile for production, with a limit of its own
+  progressive.delivery.release:
+    release_name: shop
+    release_namespace: shop
+    release_workload: Deployment/shop
+    release_image: registry.example/shop:2.4.0
+    release_prometheus: {service: "monitoring/prometheus:9090"}
+    release_profile: production
+    release_business_metric: avg(shop_paid_percent{namespace="{namespace}",pod=~"{canary_pods}"})
+    release_looks: {threshold: 3}
+    release_checks:
+      - {name: configuration, http: {path: /configuration/valid}}
+      - {name: load-test, job: {from_cronjob: shop-load, timeout_seconds: 10m}}
 
 - name: Ship shop 2.4.0 with a configuration of its own, which goes back with it
   progressive.delivery.release:

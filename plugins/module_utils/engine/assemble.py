@@ -16,6 +16,7 @@ from ..metrics.catalogue import SOURCES, Arms
 from ..metrics.conversions import Measure
 from ..metrics.pod_source import PodSource, arms_of
 from ..metrics.prometheus import ByService, ByUrl, Prometheus
+from ..metrics.query import Queries
 from ..metrics.source import Looks, Source
 from ..release.context import Context, Process
 from ..release.record import Journal, State
@@ -59,6 +60,7 @@ def context_of(session: Session, spec: Spec, target: Target, caller: Caller, *, 
         measure=_measure(session, spec, target),
         live=Live(caller.live_emit, caller.target_name, clock=caller.process.clock, log_path=log_path),
         process=caller.process,
+        queries=_queries(session, spec, target),
         deadline_at=caller.process.clock() + spec.deadline_seconds,
     )
 
@@ -77,13 +79,21 @@ def transport(session: Session, spec: Spec) -> ByUrl | ByService | None:
 
 
 def _source(session: Session, spec: Spec, target: Target, process: Process) -> Looks | None:
-    if spec.gates and spec.pods is not None:
-        return PodSource(session, arms_of(target), spec.pods, spec.gates, clock=process.clock)
+    if spec.counted and spec.pods is not None:
+        return PodSource(session, arms_of(target), spec.pods, spec.counted, clock=process.clock)
     way = transport(session, spec)
-    if not spec.gates or target.metrics_source is None or way is None:
+    if not spec.counted or target.metrics_source is None or way is None:
         return None
     arms = Arms(SOURCES[target.metrics_source], spec.namespace, target.workload, target.service, target.revision)
-    return Source(Prometheus(way), arms, spec.gates)
+    return Source(Prometheus(way), arms, spec.counted)
+
+
+def _queries(session: Session, spec: Spec, target: Target) -> Queries | None:
+    """Who answers the queries of the gates; None where there is none."""
+    way = transport(session, spec)
+    if way is None or len(spec.counted) == len(spec.gates):
+        return None
+    return Queries(Prometheus(way), spec, service=target.service)
 
 
 def _measure(session: Session, spec: Spec, target: Target) -> Measure | None:

@@ -15,6 +15,7 @@ from ..cluster.session import Session
 from ..release import park, preview, record, runner
 from ..release.context import Context, Process
 from ..release.ending import ABORTED, PROMOTED, REFUSED, TurnBack
+from ..release.gates_spec import SEQUENTIAL
 from ..release.plan import TRAFFIC, difference, plan
 from ..release.preflight import already_running, preflight
 from ..release.record import Journal, Record, State
@@ -164,7 +165,7 @@ def _begin(session: Session, spec: Spec, found: Findings, known: Record | None, 
         context = context_of(session, spec, found.target, caller, state=state, held=held, token=token)
         for note in found.notes:
             context.live.say("note", note)
-        if spec.gates and not found.target.history_known:
+        if spec.judged_by(SEQUENTIAL) and not found.target.history_known:
             context.live.say("note", "less than an hour of history: errors are taken to be independent (dispersion 1)")
         context.live.say("start", f"{state.release_id}: {found.target.stable_image} → {spec.image}")
     except BaseException:

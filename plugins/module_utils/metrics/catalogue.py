@@ -127,8 +127,8 @@ class Arms:
             return None
         return "stable" if pod.startswith(f"{self.workload}-{self.revision}-") else "canary"
 
-    def look_query(self, bounds_ms: Iterable[float]) -> str:
-        """One query for everything a look needs: counters by code, their sample times, and buckets at the bounds."""
+    def look_query(self, bounds_ms: Iterable[float] | None) -> str:
+        """One query for everything a look needs: counters by code, their sample times, and buckets at the bounds (None: at all of them)."""
         keys = ["pod", "instance"] if self.source.arms_by_pod else [self.source.arm_label, "pod", "instance"]
         by = ",".join(keys)
         requests = f"{self.source.requests}{{{self.selector}}}"
@@ -136,7 +136,9 @@ class Arms:
             _kind(f"sum by ({by},{self.source.code_label}) ({requests})", "requests"),
             _kind(f"max by ({by}) (timestamp({requests}))", "time"),
         ]
-        wanted = [self.bound_pattern(bound) for bound in bounds_ms]
+        wanted = [self.bound_pattern(bound) for bound in bounds_ms or ()]
+        if bounds_ms is None:
+            parts.append(_kind(f"sum by ({by},le) ({self.source.buckets}{{{self.selector}}})", "buckets"))
         if wanted:
             le = "|".join([*wanted, "\\\\+Inf"])
             parts.append(_kind(f'sum by ({by},le) ({self.source.buckets}{{{self.selector},le=~"{le}"}})', "buckets"))

@@ -16,11 +16,12 @@ from urllib.parse import urlencode
 from ..cluster.errors import ClusterError
 from ..cluster.kinds import object_path
 from ..cluster.session import Session
-from ..release.parts import GateSpec, PodsSpec
+from ..release.gates_spec import GateSpec
+from ..release.parts import PodsSpec
 from .counters import CANARY, STABLE, Counters, Key, PodCounters, Reading
 from .exposition import FAMILIES, Family
 from .prometheus import BadQuery, MetricsError, Unavailable
-from .source import Answer, gate_counts
+from .source import Answer, bounds_wanted, gate_buckets, gate_counts
 
 JSON = dict[str, Any]
 READ_SECONDS = 1.0
@@ -171,7 +172,7 @@ class PodSource:
         self._arms = arms
         self._gates = gates
         self._clock = clock
-        self._bounds = [gate.slower_than_ms for gate in gates if gate.slower_than_ms is not None]
+        self._bounds = bounds_wanted(gates)
         self._reader = PodReader(session, where, arms.container)
         self._where = where
         self._counters = Counters()
@@ -215,7 +216,7 @@ class PodSource:
         closes = complete and reading.now_seconds - self._block_began >= BLOCK_SECONDS
         if closes:
             self._next_block()
-        return Answer(counts, closes, new=bool(fresh))
+        return Answer(counts, closes, new=bool(fresh), buckets=gate_buckets(increases, self._gates))
 
     def read(self) -> Reading:
         """The counters of both arms as they stand. Raises Unavailable when pods cannot be listed, ValueError for what is no count."""

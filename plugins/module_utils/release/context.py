@@ -16,6 +16,7 @@ from ..cluster.lease import RENEW_SECONDS, Lease
 from ..cluster.patch import Operation, add, expect, pointer, remove, set_annotation
 from ..cluster.session import Session
 from ..metrics.conversions import Measure
+from ..metrics.query import Answers
 from ..metrics.source import Looks
 from ..report.live import Live
 from ..traffic.route import EPOCH, HOME, Route
@@ -55,6 +56,7 @@ class Context:
     live: Live
     process: Process
     deadline_at: float  # Unix time
+    queries: Answers | None = None  # of gates that are judged by a query's answer
     renewed_at: float = 0.0
 
     @property

@@ -26,16 +26,6 @@ class StepSpec:
 
 
 @dataclass(frozen=True)
-class GateSpec:
-    """A metric and its limit. max_share: the share of requests that may fail, or be slower than slower_than_ms."""
-
-    name: str
-    kind: str  # error_rate or latency
-    max_share: float
-    slower_than_ms: float | None
-
-
-@dataclass(frozen=True)
 class PodsSpec:
     """Where pods are read: the family of their counters, the port (a number or a name; None: the application's first), path and scheme."""
 
@@ -203,59 +193,6 @@ def steps(read: Reader, value: Any) -> tuple[StepSpec, ...]:
     elif made and made[-1].weight_percent != 100:
         read.refuse("release_steps", value, "a list that ends at 100")
     return tuple(step for step in made if step.weight_percent > 0)
-
-
-def gates(read: Reader, value: Any, skip: Any) -> tuple[GateSpec, ...]:
-    """The gates of release_gates without those of release_skip_gates."""
-    listed = read.sequence("release_gates", value) or []
-    skipped = read.sequence("release_skip_gates", skip) or []
-    made: list[GateSpec] = []
-    for index, item in enumerate(listed):
-        field = f"release_gates[{index}]"
-        gate = _gate(read, field, item)
-        if gate is None:
-            continue
-        if gate.name in [other.name for other in made]:
-            read.refuse(f"{field}.name", gate.name, "a name that no other gate has")
-        made.append(gate)
-    names = [gate.name for gate in made]
-    for name in skipped:
-        if name not in names:
-            read.refuse("release_skip_gates", name, f"names of release_gates: {', '.join(names) or 'there are none'}")
-    return tuple(gate for gate in made if gate.name not in skipped)
-
-
-def _gate(read: Reader, field: str, item: Any) -> GateSpec | None:
-    found = _required_mapping(read, field, item, ("name", "error_rate", "latency"))
-    if found is None:
-        return None
-    kinds = [kind for kind in ("error_rate", "latency") if kind in found]
-    name = read.name(f"{field}.name", found.get("name") or (kinds[0].replace("_", "-") if kinds else None))
-    if len(kinds) != 1:
-        read.refuse(field, found, "exactly one of error_rate: {max: 0.5%} and latency: {slower_than: 500ms, max: 1%}")
-        return None
-    kind = kinds[0]
-    limits = _required_mapping(read, f"{field}.{kind}", found[kind], ("max",) if kind == "error_rate" else ("slower_than", "max"))
-    if limits is None:
-        return None
-    most = read.share(f"{field}.{kind}.max", limits.get("max"))
-    slower = None
-    if kind == "latency":
-        if limits.get("slower_than") is None:
-            read.refuse(f"{field}.latency.slower_than", None, "is required: a duration such as 500ms")
-        elif not re.search(r"[a-z]\s*$", str(limits["slower_than"])):
-            read.refuse(f"{field}.latency.slower_than", limits["slower_than"], "a duration with its unit, such as 500ms or 1s")
-        slower = round(1000 * read.seconds(f"{field}.latency.slower_than", limits.get("slower_than"), least=0.0005, most=600, default=0), 3)
-    if name is None or most is None:
-        return None
-    return GateSpec(name, kind, most, slower)
-
-
-def _required_mapping(read: Reader, field: str, value: Any, keys: tuple[str, ...]) -> dict[str, Any] | None:
-    """A dictionary that must be there: a gate that is left empty would otherwise be a gate that judges nothing."""
-    if value is None:
-        read.refuse(field, None, "is required")
-    return read.mapping(field, value, keys)
 
 
 def pods(read: Reader, value: Any, *, source: str) -> PodsSpec | None:

@@ -108,7 +108,7 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
         autoscalers=scalers,
         copies=[one.to_dict() for one in copies],
     )
-    return Findings(target, metrics.gates, notes, counted)
+    return Findings(target, metrics.gates, [*notes, *metrics.notes], counted)
 
 
 def _rights(session: Session, spec: Spec, problems: list[Problem]) -> None:
@@ -124,7 +124,7 @@ def missing_rights(session: Session, spec: Spec) -> list[tuple[str, str, str]]:
     """(verb, kind, subresource) that a release needs and that we do not have."""
     own = (("list", "ReplicaSet"),) if spec.strategy == "rolling" else ()
     plain = [(verb, kind, "") for verb, kind in (*NEEDED_RIGHTS, *PROVIDERS[spec.provider].rights, *own)]
-    read = [("get", "Pod", "proxy")] if spec.pods is not None and spec.gates else []
+    read = [("get", "Pod", "proxy")] if spec.pods is not None and spec.counted else []
     needed = dict.fromkeys([*plain, *checks_preflight.rights(spec.checks), *config_preflight.rights(spec.config, spec.manifests), *read])
     return [one for one in needed if not session.allowed(one[0], one[1], spec.namespace, subresource=one[2])]
 

@@ -9,25 +9,24 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ..analysis import experiment, sample_size
+from ..analysis import experiment
 from ..cluster.patch import Operation, add, replace
 from ..cluster.session import Session
-from ..metrics.source import GateReading
 from ..traffic.router import Router
 from ..workload import autoscaler, config, twin
 from .checks_spec import CheckSpec, HttpCheck, JobCheck, WebhookCheck, expected
 from .config_preflight import Copy, body_of
+from .gate_lines import gate_lines, seconds_of_gates
+from .gates_spec import SEQUENTIAL
 from .job import environment, job_body, job_name, template_of
-from .parts import GateSpec
 from .plan import TRAFFIC, Step, plan, promotes, route_of
+from .profile_spec import profile_line
 from .record import Record
 from .spec import Spec
 from .target import Findings, Target
 from .values import spoken_seconds
 
 JSON = dict[str, Any]
-NOTICEABLE_RATIO = 10.0
-LEAST_SHARE = 1e-4
 
 
 def show(session: Session, spec: Spec, found: Findings, router: Router, emit: Callable[[str], None]) -> JSON:
@@ -85,9 +84,9 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
         said.append("  copies are real requests to the canary: what it writes, sends or charges for, it does twice")
     said += [f"  travels with the version: {Copy(**one)}" for one in target.copies]
     said += [line for check in spec.checks for line in _check_lines(check)]
-    for gate in spec.gates:
-        said.append("  gate " + _gate_line(spec, gate, found.gates[gate.name], target.dispersion[gate.name]))
-    known = max((_certify_seconds(spec, gate, found, steps) for gate in spec.gates), default=0.0)
+    said += [profile_line(spec.profile)] if spec.profile else []
+    said += gate_lines(spec, found)
+    known = seconds_of_gates(spec, found, steps)
     rest = sum(step.seconds for step in steps)
     said.append(f"  about {spoken_seconds(known + rest)} to {steps[-1].name} at today's traffic, readiness and drain not counted")
     if target.revision is None:
@@ -102,7 +101,7 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
     if spec.rollback != "instant":
         pace = f", {spec.rollback_step_seconds:g} s apart unless users are hurt" if spec.rollback == "stepped" else ""
         said.append(f"  traffic would come back {spec.rollback.replace('_', ' ')}{pace}")
-    if spec.gates and not found.target.history_known:
+    if spec.judged_by(SEQUENTIAL) and not found.target.history_known:
         said.append("  less than an hour of history: errors are taken to be independent (dispersion 1)")
     said += [f"  {note}" for note in found.notes]
     return said
@@ -162,36 +161,6 @@ def _check_lines(check: CheckSpec) -> list[str]:
     if isinstance(detail, JobCheck) and detail.point_of_no_return:
         said.append(f"  point of no return: check {check.name}; what its Job has done stays, also when the release goes back")
     return said
-
-
-def _gate_line(spec: Spec, gate: GateSpec, reading: GateReading, phi: float) -> str:
-    now = "no requests lately" if reading.share is None else f"{100 * reading.share:.3g} % of {100 * gate.max_share:g} % now"
-    what = "errors" if gate.kind == "error_rate" else f"slower than {gate.slower_than_ms:g}ms"
-    first = next(share for step in plan(spec) if step.kind in TRAFFIC and (share := step.weight_percent or step.size_percent))
-    needed = sample_size.requests_to_detect(max(reading.share or 0.0, LEAST_SHARE), NOTICEABLE_RATIO, dispersion=phi)
-    seconds = sample_size.seconds_for(needed, requests_per_second=reading.per_second, weight_percent=first)
-    shows = f"{NOTICEABLE_RATIO:g} times stable's shows after {needed:,.0f} canary requests, {spoken_seconds(seconds)} at {first} %"
-    return f"{gate.name}: {what} {now}; {shows}"
-
-
-def _certify_seconds(spec: Spec, gate: GateSpec, found: Findings, steps: list[Step]) -> float:
-    """Seconds until the last weight below 100 is certified: evidence adds up over the steps, each needs its own limit."""
-    reading = found.gates[gate.name]
-    expected = reading.share or 0.0
-    gathered = total = 0.0
-    for step in steps:
-        if step.kind != "analyze":
-            continue
-        scale = sample_size.certification_scale(step.next_weight_percent)
-        share = step.weight_percent or step.mirror_percent
-        needed = sample_size.requests_to_certify(expected, gate.max_share, scale=scale, dispersion=found.target.dispersion[gate.name])
-        missing = max(0.0, needed - gathered)
-        total += max(
-            spec.minimum_step_seconds,
-            sample_size.seconds_for(missing, requests_per_second=reading.per_second, weight_percent=share),
-        )
-        gathered = max(gathered, needed)
-    return total
 
 
 def _differences(session: Session, spec: Spec, found: Findings, router: Router) -> list[JSON]:

@@ -13,8 +13,9 @@ from .ab_spec import ab_from
 from .checks_spec import checks_from
 from .config_spec import config_from
 from .control_spec import control_from
+from .gates_spec import LooksSpec, gate_from
 from .manifests import manifests_from
-from .parts import GateSpec, PodsSpec, StepSpec
+from .parts import PodsSpec, StepSpec
 from .prometheus_spec import access_from
 from .spec import Spec
 
@@ -29,7 +30,8 @@ def spec_from(saved: Mapping[str, Any]) -> Spec:
     fields["ab"] = ab_from(fields.get("ab"))
     fields["control"] = control_from(fields["control"])
     fields["matches"] = matches_from(fields["matches"])
-    fields["gates"] = tuple(GateSpec(**one) for one in fields["gates"])
+    fields["gates"] = tuple(gate_from(one) for one in fields["gates"])
+    fields["looks"] = LooksSpec(**fields["looks"])
     if fields["pods"] is not None:
         fields["pods"] = PodsSpec(**fields["pods"])
     fields["prometheus_access"] = access_from(fields["prometheus_access"])

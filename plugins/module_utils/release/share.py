@@ -28,7 +28,7 @@ class ArrivedShare:
         saved = context.state.sample_ratio
         self._state = SampleRatio.from_dict(saved) if saved else None
         self._counted_from = self._block_began = self._held_since = 0.0
-        gates = context.spec.gates
+        gates = context.spec.counted
         self._dispersion = context.target.dispersion.get(gates[0].name, 1.0) if gates else 1.0
 
     def enter(self, step: Step) -> None:

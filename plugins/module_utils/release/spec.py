@@ -12,13 +12,16 @@ from difflib import get_close_matches
 from typing import Any
 
 from ..traffic.route import Match, Sticky
-from . import ab_spec, checks_spec, config_spec, control_spec, parts
+from . import ab_spec, checks_spec, config_spec, control_spec, gates_spec, parts, profile_spec
 from .ab_spec import AbSpec
 from .checks_spec import CheckSpec
 from .config_spec import ConfigSpec
 from .control_spec import ControlSpec
+from .fits import asks_prometheus, fits_profile, fits_strategy, lasts, makes_experiment
+from .gates_spec import GateSpec, LooksSpec
 from .manifests import Manifests, image_of, manifests
-from .parts import LONGEST_WORKLOAD, GateSpec, PodsSpec, StepSpec
+from .parts import LONGEST_WORKLOAD, PodsSpec, StepSpec
+from .profile_spec import ProfileUse
 from .prometheus_spec import Access, prometheus
 from .values import Problem, Reader
 
@@ -32,6 +35,9 @@ DEFAULTS: dict[str, Any] = {
     "release_template_patch": None,
     "release_manifests": None,
     "release_config": None,
+    "release_profile": None,
+    "release_profiles": None,
+    "release_business_metric": None,
     "release_strategy": "canary",
     "release_traffic": None,
     "release_rolling": None,
@@ -41,6 +47,7 @@ DEFAULTS: dict[str, Any] = {
     "release_steps": [0, 10, 25, 50, 75, 100],
     "release_checks": [],
     "release_gates": [{"name": "errors", "error_rate": {"max": "1%"}}],
+    "release_looks": None,
     "release_skip_gates": [],
     "release_on_inconclusive": "roll_back",
     "release_rollback": "instant",
@@ -84,8 +91,6 @@ RESERVED = frozenset(
 )
 SHAPES = ("instant", "capacity_first", "stepped")  # how traffic comes back
 STRATEGIES = ("canary", "blue_green", "ab_test", "shadow", "rolling")
-# strategies that know no release_steps, and why
-NO_STEPS = {"blue_green": "moves all traffic at once", "ab_test": "has one share, release_ab.share"}
 SOURCES = ("auto", "istio_destination", "istio_source", "http", "pods")
 IMAGE_PART = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
 IMAGE = re.compile(rf"({IMAGE_PART}(:\d+)?/)?{IMAGE_PART}(/{IMAGE_PART})*(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?")
@@ -124,6 +129,7 @@ class Spec:
     steps: tuple[StepSpec, ...]
     checks: tuple[CheckSpec, ...]
     gates: tuple[GateSpec, ...]
+    looks: LooksSpec  # of the gates whose judge is threshold
     on_inconclusive: str
     rollback: str
     rollback_step_seconds: float
@@ -143,6 +149,16 @@ class Spec:
     fix_forward: bool
     control: ControlSpec
     stop_after: str | None
+    profile: ProfileUse | None = None  # who said what; not what makes this release this release
+
+    @property
+    def counted(self) -> tuple[GateSpec, ...]:
+        """The gates that are judged by requests: for them the requests of both versions are counted."""
+        return tuple(gate for gate in self.gates if gate.counts)
+
+    def judged_by(self, judge: str) -> tuple[GateSpec, ...]:
+        """The gates that have this judge."""
+        return tuple(gate for gate in self.gates if gate.judge == judge)
 
     @property
     def sticky(self) -> Sticky | None:
@@ -150,9 +166,10 @@ class Spec:
         return self.ab.sticky(self.name, self.image) if self.ab else None
 
     def to_dict(self) -> dict[str, Any]:
-        """What makes this release this release: compared when an unfinished one is met. stop_after may differ."""
+        """What makes this release this release: compared when an unfinished one is met. stop_after and profile may differ."""
         fields = asdict(self)
-        fields.pop("stop_after")
+        for name in ("stop_after", "profile"):
+            fields.pop(name)
         fields["checks"] = tuple(one.to_dict() for one in self.checks)
         fields["config"] = self.config.to_dict() if self.config else None
         fields["prometheus_access"] = self.prometheus_access.to_dict()
@@ -174,9 +191,11 @@ def unknown_variables(names: Mapping[str, Any]) -> list[Problem]:
 
 def parse(given: Mapping[str, Any]) -> Spec:
     """Checked values from release_... variables; a missing or null one takes its default. Raises SpecError."""
-    values = {name: given[name] if given.get(name) is not None else default for name, default in DEFAULTS.items()}
     read = Reader()
     read.problems += unknown_variables(given)
+    chosen = profile_spec.choose(read, given, DEFAULTS)
+    explicit, given = given, chosen.values
+    values = {name: given[name] if given.get(name) is not None else default for name, default in DEFAULTS.items()}
     for name in given:
         if name not in DEFAULTS and name not in RESERVED and not any(p.field == name for p in read.problems):
             read.refuse(name, given[name], f"no such option; known: {', '.join(DEFAULTS)}")
@@ -187,86 +206,29 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields.update(parts.traffic(read, values["release_traffic"]))
     fields["rolling"] = parts.rolling(read, values["release_rolling"])
     fields["matches"] = parts.matches(read, values["release_match"])
-    fields["ab"] = ab_spec.experiment(read, values["release_ab"], chosen=bool(given.get("release_match"))) if _tests(fields) else None
+    fields["ab"] = (
+        ab_spec.experiment(read, values["release_ab"], chosen=bool(given.get("release_match"))) if makes_experiment(fields) else None
+    )
     fields["steps"] = parts.steps(read, values["release_steps"])
     fields["checks"] = checks_spec.checks(read, values["release_checks"], fields["name"])
-    fields["gates"] = parts.gates(read, values["release_gates"], values["release_skip_gates"])
+    fields["looks"] = gates_spec.looks_of(read, "release_looks", values["release_looks"], LooksSpec())
+    skippable = chosen.skippable
+    fields["gates"] = gates_spec.gates(read, values["release_gates"], values["release_skip_gates"], fields["looks"], skippable)
     judged = bool(fields["gates"] or (fields["ab"] and fields["ab"].conversions)) or any(
         problem.field.startswith("release_gates") for problem in read.problems
     )
     fields.update(_limits(read, values))
     fields["pods"] = parts.pods(read, values["release_pods"], source=fields["metrics_source"])
-    fields.update(prometheus(read, values["release_prometheus"], needed=judged and fields["pods"] is None))
-    _fits_strategy(read, given, fields)
-    _lasts(read, given, fields)
+    fields.update(prometheus(read, values["release_prometheus"], needed=judged and asks_prometheus(fields)))
+    fits_strategy(read, given, fields)
+    lasts(read, given, fields)
     fields["control"] = control_spec.control(read, values, fields)
     if fields["strategy"] == "rolling":  # it steers no route: whatever the route is, the Service selects old and new pods alike
         fields.update(provider="service", route_kind=None, route_object=None, route=None)
+    fits_profile(read, explicit, fields)
     if read.problems:
-        raise SpecError(read.problems)
-    return Spec(**fields)
-
-
-def _fits_strategy(read: Reader, given: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
-    """Options that a strategy has no use for are refused: who gives them expects them to do something."""
-    strategy = fields["strategy"]
-    if strategy in NO_STEPS and given.get("release_steps") is not None:
-        read.refuse("release_steps", given["release_steps"], f"nothing: {strategy} {NO_STEPS[strategy]}")
-    choosing = {"release_match": ("canary", "ab_test"), "release_match_seconds": ("canary",)}
-    for name, strategies in choosing.items():
-        if strategy not in strategies and given.get(name):
-            read.refuse(name, given[name], f"nothing: {strategy} does not choose requests so; use strategy {' or '.join(strategies)}")
-    if strategy == "canary" and given.get("release_match_seconds") and not given.get("release_match"):
-        read.refuse("release_match_seconds", given["release_match_seconds"], "nothing, unless release_match says whose requests to match")
-    if not _tests(fields) and given.get("release_ab"):
-        read.refuse("release_ab", given["release_ab"], f"nothing: {strategy} makes no experiment; use strategy ab_test")
-    if strategy != "rolling" and given.get("release_rolling"):
-        read.refuse(
-            "release_rolling", given["release_rolling"], f"nothing: {strategy} rolls with what the Deployment says; use strategy rolling"
-        )
-    if strategy == "ab_test" and fields["metrics_source"] == "pods":
-        read.refuse("release_metrics_source", "pods", "a source in Prometheus: an experiment compares counts of its whole time")
-    if strategy == "rolling" and fields["checks"]:
-        read.refuse(
-            "release_checks",
-            given["release_checks"],
-            "nothing: checks ask the canary's own Service, and rolling makes none; use blue_green",
-        )
-    _fits_rollback(read, given, fields)
-    if strategy == "shadow" and not fields["gates"]:
-        read.refuse("release_gates", given.get("release_gates"), "at least one gate: a shadow without one compares nothing")
-
-
-def _fits_rollback(read: Reader, given: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
-    strategy, shape = fields["strategy"], fields["rollback"]
-    if strategy in ("rolling", "shadow"):
-        for name, default in (("release_rollback", "instant"), ("release_on_no_stable", "return")):
-            if fields[name.removeprefix("release_")] != default:
-                does = "its way back is the old template" if strategy == "rolling" else "it gives the canary no traffic that could return"
-                read.refuse(name, given[name], f"{default}: strategy {strategy} knows nothing else; {does}")
-    elif shape == "stepped" and (strategy != "canary" or fields["provider"] == "service"):
-        who = f"strategy {strategy}" if strategy != "canary" else "provider service"
-        read.refuse(
-            "release_rollback", shape, f"instant or capacity_first: {who} moves all traffic at once and has no weights to step down"
-        )
-    if given.get("release_rollback_step_seconds") is not None and shape != "stepped":
-        read.refuse("release_rollback_step_seconds", given["release_rollback_step_seconds"], "nothing, unless release_rollback is stepped")
-
-
-def _tests(fields: Mapping[str, Any]) -> bool:
-    return fields["strategy"] == "ab_test"
-
-
-def _lasts(read: Reader, given: Mapping[str, Any], fields: dict[str, Any]) -> None:
-    """An experiment lasts longer than other releases: its deadline follows it, unless one is given, which must be long enough."""
-    if fields["ab"] is None:
-        return
-    longest = fields["ab"].longest_seconds
-    if given.get("release_deadline_seconds") is None:
-        fields["deadline_seconds"] = max(fields["deadline_seconds"], longest + ab_spec.SLACK_SECONDS)
-    elif fields["deadline_seconds"] <= longest:
-        allowed = f"more than the experiment may take ({longest:.0f} s), or nothing: then it follows that"
-        read.refuse("release_deadline_seconds", given["release_deadline_seconds"], allowed)
+        raise SpecError(profile_spec.blame(read.problems, chosen.use))
+    return Spec(**fields, profile=chosen.use)
 
 
 def _identity(read: Reader, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 
+from ..analysis.verdict import UNSETTLED
 from ..cluster.errors import Conflict, NotFound, Rejected, Superseded
 from ..cluster.lease import own_identity
 from ..cluster.patch import expect, replace
@@ -339,11 +340,4 @@ def _route_is_ours(context: Context) -> None:
 
 
 def _quiet(watch: Watch) -> bool:
-    return watch.verdict is not None and watch.verdict.cause not in (
-        "watching",
-        "no_data",
-        "bad_query",
-        "stale",
-        "shared_incident",
-        "too_little_data",
-    )
+    return watch.verdict is not None and watch.verdict.cause not in UNSETTLED

@@ -14,7 +14,8 @@ from ansible_collections.progressive.delivery.plugins.module_utils.metrics impor
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.counters import CANARY, STABLE
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.pod_source import PodArms, PodSource, arms_of, pod_path
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.prometheus import Unavailable
-from ansible_collections.progressive.delivery.plugins.module_utils.release.parts import GateSpec, PodsSpec
+from ansible_collections.progressive.delivery.plugins.module_utils.release.gates_spec import GateSpec, QuantileSpec
+from ansible_collections.progressive.delivery.plugins.module_utils.release.parts import PodsSpec
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_api import FakeApi
 
 ERRORS = GateSpec("errors", "error_rate", 0.01, None)
@@ -289,3 +290,15 @@ def test_envoy_is_asked_for_little_and_the_application_for_what_it_has(pods):
 def test_a_read_that_cannot_reach_the_api_server_is_a_missed_one(pods):
     pods.said["stable-2"] = Unreachable("connection refused")
     assert pods.poll().counts["errors"] == (Counts(0, 0), Counts(0, 0))
+
+
+def test_a_quantile_brings_the_canarys_buckets_at_every_bound_the_pods_have():
+    tail = GateSpec("tail", "latency", 0.0, None, "threshold", quantile=QuantileSpec(0.99, 500.0))
+    pods = Pods("stable-1", "canary-1", gates=(ERRORS, tail))
+    pods.source.prepare()
+    pods.said["canary-1"] = text(1090, 10, 7).replace(
+        "http_request_duration_seconds_bucket", 'http_request_duration_seconds_bucket{le="0.1"} 50\nhttp_request_duration_seconds_bucket', 1
+    )
+    answer = pods.poll()
+    assert answer.buckets == {"tail": ((100.0, 50), (500.0, 93), (float("inf"), 100))}
+    assert answer.counts["tail"][0] == Counts(100, 0)

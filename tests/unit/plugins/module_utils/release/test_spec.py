@@ -11,8 +11,10 @@ import yaml
 from ansible_collections.progressive.delivery.plugins.module_utils.release.checks_spec import CheckSpec, HttpCheck
 from ansible_collections.progressive.delivery.plugins.module_utils.release.config_spec import ConfigSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.control_spec import ControlSpec
+from ansible_collections.progressive.delivery.plugins.module_utils.release.gates_spec import GateSpec, LooksSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.manifests import Manifests
-from ansible_collections.progressive.delivery.plugins.module_utils.release.parts import MOST_STEPS, GateSpec, PodsSpec, StepSpec
+from ansible_collections.progressive.delivery.plugins.module_utils.release.parts import MOST_STEPS, PodsSpec, StepSpec
+from ansible_collections.progressive.delivery.plugins.module_utils.release.profile_spec import ProfileUse
 from ansible_collections.progressive.delivery.plugins.module_utils.release.prometheus_spec import Access
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import (
     DEFAULTS,
@@ -55,7 +57,7 @@ def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
         name="shop", namespace="shop", workload="shop", image="registry.example/shop:2.4.0", container=None, template_patch=None, manifests=None,
         config=None, strategy="canary", provider="istio", service=None, route_kind=None, route_object=None, route=None, rolling={}, ab=None,
         matches=(), match_seconds=0, steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)), checks=(),
-        gates=(GateSpec("errors", "error_rate", 0.01, None),), on_inconclusive="roll_back", rollback="instant", rollback_step_seconds=5,
+        gates=(GateSpec("errors", "error_rate", 0.01, None),), looks=LooksSpec(), on_inconclusive="roll_back", rollback="instant", rollback_step_seconds=5,
         on_no_stable="return", prometheus_url="http://prometheus.example", prometheus_service=None, prometheus_access=Access(), metrics_source="auto", pods=None,
         minimum_step_seconds=0, verify_seconds=60, no_data_seconds=120, max_hold_seconds=1800, ready_timeout_seconds=300,
         drain_seconds=10, deadline_seconds=14400, fix_forward=False, control=CONTROL, stop_after=None,
@@ -99,6 +101,10 @@ FIELDS = {
         (CheckSpec("smoke", "http", HttpCheck("/healthz", None, (200,), None, (), 10, 3, 1)),),
     ),
     "gates": ({"release_gates": [LATENCY]}, (GateSpec("slow", "latency", 0.01, 500.0),)),
+    "looks": (
+        {"release_gates": [{**LATENCY, "judge": "threshold"}], "release_looks": "{interval_seconds: 2m, threshold: 3, consecutive: yes}"},
+        LooksSpec(interval_seconds=120.0, threshold=3, consecutive=True),
+    ),
     "on_inconclusive": ({"release_on_inconclusive": "ask"}, "ask"),
     "rollback": ({"release_rollback": "capacity_first"}, "capacity_first"),
     "rollback_step_seconds": ({"release_rollback": "stepped", "release_rollback_step_seconds": "30s"}, 30.0),
@@ -123,6 +129,10 @@ FIELDS = {
         replace(CONTROL, approve=("promote",), parked_weight=5, pause_seconds=600.0, stuck_seconds=60.0),
     ),
     "fix_forward": ({"release_fix_forward": "yes"}, True),
+    "profile": (
+        {"release_profile": "development", "release_steps": [50, 100]},
+        ProfileUse("development", ("release_looks", "release_gates"), ("release_steps",)),
+    ),
     "stop_after": ({"release_stop_after": "analyze-25"}, "analyze-25"),
 }
 
