@@ -84,7 +84,9 @@ options:
     description: Profiles of your own, a dictionary of names and of the variables that each sets. Best kept in C(group_vars).
     type: dict
   release_business_metric:
-    description: PromQL for the gate C(business) of O(release_profile=production), one number for the canary in percent, with placeholders as in O(release_gates).
+    description:
+      - PromQL for the gate C(business) of O(release_profile=production), one number for the canary in percent, with placeholders as in
+        O(release_gates).
     type: str
   release_strategy:
     description:

@@ -4,7 +4,8 @@
 """What a command does to a release: one pure function, asked by who gives it (is it possible, would it change anything) and by the runner.
 
 What stands of the commands is State.control: obeyed (the number of the last one), log, pause, skip, approvals, waiting,
-parked, stuck, and of a pause: zeroed (traffic was returned), stopped (a rolling update was). A command is JSON: number, command, by, reason, at, and its options.
+parked, stuck, and of a pause: zeroed (traffic was returned), stopped (a rolling update was). A command is JSON: number,
+command, by, reason, at, and its options.
 """
 
 from __future__ import annotations

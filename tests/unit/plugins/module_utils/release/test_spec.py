@@ -58,7 +58,8 @@ def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
         config=None, strategy="canary", provider="istio", service=None, route_kind=None, route_object=None, route=None, rolling={}, ab=None,
         matches=(), match_seconds=0, steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)), checks=(),
         gates=(GateSpec("errors", "error_rate", 0.01, None),), looks=LooksSpec(), on_inconclusive="roll_back", rollback="instant", rollback_step_seconds=5,
-        on_no_stable="return", prometheus_url="http://prometheus.example", prometheus_service=None, prometheus_access=Access(), metrics_source="auto", pods=None,
+        on_no_stable="return", prometheus_url="http://prometheus.example", prometheus_service=None, prometheus_access=Access(),
+        metrics_source="auto", pods=None,
         minimum_step_seconds=0, verify_seconds=60, no_data_seconds=120, max_hold_seconds=1800, ready_timeout_seconds=300,
         drain_seconds=10, deadline_seconds=14400, fix_forward=False, control=CONTROL, stop_after=None,
     )  # fmt: skip
