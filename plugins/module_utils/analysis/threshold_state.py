@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Optional
 
-Buckets = tuple[tuple[float | None, int], ...]  # (bound in ms, requests up to it); None: the infinite bound, which JSON has not
+Buckets = tuple[tuple[Optional[float], int], ...]  # (bound in ms, requests up to it); None: the infinite bound, which JSON has not
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..analysis.look import Counts, Look, MetricLook, ScalarLook
 from ..analysis.panel import PanelState, StepEntry
-from ..analysis.verdict import Verdict
+from ..analysis.verdict import MAX_HOLD, SHARE_MISSED, Verdict
 from ..cluster.errors import ClusterError, Superseded, Unreachable
 from ..metrics.source import Answer
 from ..workload.deployment import Health
@@ -19,6 +19,7 @@ from .ending import ABORTED, PARKED, TurnBack
 from .judges import panel_of
 from .plan import Step
 from .share import ArrivedShare
+from .waits import Stuck, obey
 
 POLL_SECONDS = 1.0
 LEAST_PAUSE_SECONDS = 0.2
@@ -44,6 +45,8 @@ class Watch:
         self._serving = False  # the canary gets requests of any sort
         self._canary_expected = self._stable_expected = True
         self._share = 0
+        self.stuck = Stuck(context)
+        self._patient = False
         self.verdict: Verdict | None = None
         self.stable_requests: int | None = None  # in the last closed look of this step
 
@@ -116,7 +119,9 @@ class Watch:
         except Unreachable as error:
             self._api_is_silent(error)
             return
+        self._time_for_people()
         self.harm()
+        self.stuck.check(self)
 
     def harm(self) -> None:
         """Check the canary's pods and the gates alone. Raises TurnBack; a gentle one says that the gates cannot decide."""
@@ -145,11 +150,18 @@ class Watch:
 
     def _lease_and_abort(self) -> None:
         context = self._context
-        request = context.journal.poll()
+        request, commands = context.journal.requests()
         if request is not None:
             who, why = request.get("by", "somebody"), request.get("reason") or "no reason given"
             raise TurnBack("aborted", f"aborted by {who}: {why}", outcome=ABORTED, gentle=True, asked=request)
         context.keep_lease()
+        obey(context, commands)
+
+    def _time_for_people(self) -> None:
+        """The time that people took is not one that the gates needed."""
+        before, self._patient = self._patient, self.stuck.is_patient
+        if before and not self._patient and self._panel is not None and self._state is not None:
+            self._state = self._panel.after_people(self._state, self._context.process.clock())
 
     def _pods(self) -> None:
         trouble = self._health.judge(self._context.twin_pods())
@@ -251,6 +263,8 @@ class Watch:
         if verdict.cause == "shared_incident_after_rise":
             raise TurnBack(verdict.cause, verdict.reason, evidence=verdict.evidence)
         if verdict.decision == "inconclusive":
+            if self.stuck.is_patient and verdict.cause in (MAX_HOLD, SHARE_MISSED):
+                return
             policy = self._context.spec.on_inconclusive
             if policy == "promote":
                 return

@@ -65,7 +65,7 @@ FIRST = ("roll_back", "hold", "inconclusive", "advance")
 def decided(*judges, looks=1):
     panel = Panel({f"judge {index}": judge for index, judge in enumerate(judges)})
     state = panel.start()
-    for _ in range(looks):
+    for _each in range(looks):
         state, verdict = panel.look(state, LOOK)
     return verdict
 

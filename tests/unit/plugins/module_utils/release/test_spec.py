@@ -4,12 +4,13 @@
 """From what a user wrote to a Spec: every field, its default, and every way of getting it wrong."""
 
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 import yaml
 from ansible_collections.progressive.delivery.plugins.module_utils.release.checks_spec import CheckSpec, HttpCheck
 from ansible_collections.progressive.delivery.plugins.module_utils.release.config_spec import ConfigSpec
+from ansible_collections.progressive.delivery.plugins.module_utils.release.control_spec import ControlSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.gates_spec import GateSpec, LooksSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.manifests import Manifests
 from ansible_collections.progressive.delivery.plugins.module_utils.release.parts import MOST_STEPS, PodsSpec, StepSpec
@@ -40,6 +41,7 @@ MANIFESTS = [
     {"kind": "Deployment", "metadata": {"name": "shop"}, "spec": {"template": TEMPLATE}},
     {"kind": "Service", "metadata": {"name": "shop"}},
 ]
+CONTROL = ControlSpec((), 3600, "park", 3600, "park", 86400, 0, 1800)
 LATENCY = {"name": "slow", "latency": {"slower_than": "500ms", "max": "1%"}}
 
 
@@ -56,9 +58,10 @@ def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
         config=None, strategy="canary", provider="istio", service=None, route_kind=None, route_object=None, route=None, rolling={}, ab=None,
         matches=(), match_seconds=0, steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)), checks=(),
         gates=(GateSpec("errors", "error_rate", 0.01, None),), looks=LooksSpec(), on_inconclusive="roll_back", rollback="instant", rollback_step_seconds=5,
-        on_no_stable="return", prometheus_url="http://prometheus.example", prometheus_service=None, prometheus_access=Access(), metrics_source="auto", pods=None,
+        on_no_stable="return", prometheus_url="http://prometheus.example", prometheus_service=None, prometheus_access=Access(),
+        metrics_source="auto", pods=None,
         minimum_step_seconds=0, verify_seconds=60, no_data_seconds=120, max_hold_seconds=1800, ready_timeout_seconds=300,
-        drain_seconds=10, deadline_seconds=14400, fix_forward=False, stop_after=None,
+        drain_seconds=10, deadline_seconds=14400, fix_forward=False, control=CONTROL, stop_after=None,
     )  # fmt: skip
 
 
@@ -122,6 +125,10 @@ FIELDS = {
     "ready_timeout_seconds": ({"release_ready_timeout_seconds": 60}, 60.0),
     "drain_seconds": ({"release_drain_seconds": "5s"}, 5.0),
     "deadline_seconds": ({"release_deadline_seconds": "30d"}, 2592000.0),
+    "control": (
+        {"release_approve": "[promote]", "release_parked_weight": 5, "release_pause_seconds": "10m", "release_stuck_seconds": 60},
+        replace(CONTROL, approve=("promote",), parked_weight=5, pause_seconds=600.0, stuck_seconds=60.0),
+    ),
     "fix_forward": ({"release_fix_forward": "yes"}, True),
     "profile": (
         {"release_profile": "development", "release_steps": [50, 100]},
