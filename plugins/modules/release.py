@@ -84,7 +84,9 @@ options:
     description: Profiles of your own, a dictionary of names and of the variables that each sets. Best kept in C(group_vars).
     type: dict
   release_business_metric:
-    description: PromQL for the gate C(business) of O(release_profile=production), one number for the canary in percent, with placeholders as in O(release_gates).
+    description:
+      - PromQL for the gate C(business) of O(release_profile=production), one number for the canary in percent, with placeholders as in
+        O(release_gates).
     type: str
   release_strategy:
     description:
@@ -227,7 +229,8 @@ options:
       - The canary's shares of the traffic in percent, growing, the last one V(100). For V(release_strategy=shadow)
         the shares that are copied, for V(release_strategy=rolling) the shares of the pods.
         V(release_strategy=blue_green) and V(release_strategy=ab_test) have none.
-      - An item is a number, or a dictionary of C(weight) and C(bake_seconds), the least time at that weight.
+      - An item is a number, or a dictionary of C(weight), C(bake_seconds), the least time at that weight, and C(approve). With C(approve=true)
+        people must approve after that weight was judged, at C(weight=100) after the watch, before stable takes the version.
     type: list
     elements: raw
     default: [0, 10, 25, 50, 75, 100]
@@ -534,6 +537,51 @@ options:
     description: The release is the cure of a running incident, so it is judged against stable alone.
     type: bool
     default: false
+  release_approve:
+    description:
+      - Moments at which the release waits for an approval (M(progressive.delivery.release_control)), beside those of O(release_steps).
+        V(traffic) is before the canary gets any traffic, after the checks, V(promote) after the watch with all traffic on the canary,
+        before stable takes the version.
+      - While it waits the gates look on, and evidence of harm returns traffic.
+    type: list
+    elements: str
+    default: []
+  release_approval_seconds:
+    description: How long an approval is waited for before O(release_on_no_approval) decides, in seconds or with a unit.
+    type: str
+    default: "3600"
+  release_on_no_approval:
+    description:
+      - What happens when nobody approves in time. V(park) leaves the canary with the share O(release_parked_weight), and the run ends as
+        V(parked). Once it is approved, run the release again. V(roll_back) ends the release.
+    type: str
+    choices: [park, roll_back]
+    default: park
+  release_pause_seconds:
+    description: How long a pause lasts whose command says nothing of that, in seconds or with a unit.
+    type: str
+    default: "3600"
+  release_on_pause_end:
+    description: What happens when nobody ends a pause in time. V(resume) goes on, the others are as in O(release_on_no_approval).
+    type: str
+    choices: [resume, park, roll_back]
+    default: park
+  release_parked_seconds:
+    description: How long a parked release may be taken up again. A run after that time returns it to stable, unless it was approved in time.
+    type: str
+    default: "86400"
+  release_parked_weight:
+    description:
+      - The canary's share in percent, at most, while a release is parked that waits for people. Nobody looks after it meanwhile.
+      - Strategy V(canary) with a router that has weights only. What the gates park has no traffic.
+    type: int
+    default: 0
+  release_stuck_seconds:
+    description:
+      - How long a step may take, beyond what was asked of it, before the release says that it is stuck and O(release_on_inconclusive) decides.
+        With V(release_on_inconclusive=promote) only a step that waits for evidence goes on. Waiting for people does not count.
+      - Left out, 30 minutes, and at least O(release_max_hold_seconds) and O(release_ready_timeout_seconds).
+    type: str
   release_stop_after:
     description: Stop after the step of this name and leave everything as it is; the next run goes on.
     type: str

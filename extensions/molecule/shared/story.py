@@ -11,6 +11,7 @@ nothing: verify.yml does. A story:
       start: NAME         ansible-playbook progressive.delivery.release in the background (with: variables of this run alone)
       plan: NAME          the same with --check --diff, to its end
       abort: NAME         ansible-playbook progressive.delivery.abort, to its end
+      control: VERB       ansible-playbook progressive.delivery.VERB, to its end
       finish: NAME        wait for the end of what was started
       (with these: limit: one target; within: seconds of patience; label: what verify.yml calls the act)
       until: {...}        wait for what Story.holds() reads in the cluster
@@ -92,7 +93,7 @@ class Story:
     def holds(self, wanted: JSON, target: str) -> bool:
         """Whether all that is wanted can be read in the cluster now.
 
-        Of the record: phase, outcome, weight, doing (how it begins), started and ended (a step). Of the cluster:
+        Of the record: phase, outcome, weight, doing (how it begins), started and ended (a step), waiting (for an approval). Of the cluster:
         image (of stable's template), twin (whether it exists), route (percent of the canary's destination).
         """
         state = self.cluster.record(target, self.release)
@@ -101,6 +102,7 @@ class Story:
             "phase": lambda value: state.get("phase") == value,
             "outcome": lambda value: state.get("outcome") == value,
             "weight": lambda value: state.get("weight_percent") == value,
+            "waiting": lambda value: (state.get("control", {}).get("waiting") or {}).get("step") == value,
             "doing": lambda value: state.get("doing", "").startswith(value),
             "started": lambda value: value in steps,
             "ended": lambda value: "ended_at" in steps.get(value, {}),
@@ -128,6 +130,11 @@ class Story:
 
     def _do_abort(self, name: str, extra: JSON) -> JSON:
         self._start(name, f"{COLLECTION}.abort", [], {"release_reason": f"act {name}", **extra.get("with", {})})
+        return {**self.runners[name].finish(extra.get("within", WAIT_SECONDS)), "output": self.runners[name].output()}
+
+    def _do_control(self, verb: str, extra: JSON) -> JSON:
+        name = extra.get("label", verb).replace(" ", "-")
+        self._start(name, f"{COLLECTION}.{verb}", [], {"release_reason": f"act {verb}", **extra.get("with", {})})
         return {**self.runners[name].finish(extra.get("within", WAIT_SECONDS)), "output": self.runners[name].output()}
 
     def _do_finish(self, name: str, extra: JSON) -> JSON:

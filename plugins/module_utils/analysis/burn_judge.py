@@ -76,6 +76,10 @@ class BurnRate:
         """The clock restarts; what burned before the release is remembered."""
         return replace(state, entered_at=step.at_seconds, read_at=None, held_since=None, no_data_since=None)
 
+    def after_people(self, state: BurnState, at_seconds: float) -> BurnState:
+        """The state when people have taken their time: the longest times of a hold begin anew."""
+        return replace(state, held_since=None, no_data_since=None)
+
     def due(self, state: BurnState, at_seconds: float, *, closes_block: bool) -> frozenset[str]:
         """All its gates, every fifteen seconds."""
         return self.gates if state.read_at is None or at_seconds >= state.read_at + READ_SECONDS else frozenset()

@@ -56,6 +56,9 @@ class Judge(Protocol):
     def look(self, state: Any, look: Look) -> tuple[Any, Verdict | None]:
         """The state after a look, and what it leads to; None: what the look before led to."""
 
+    def after_people(self, state: Any, at_seconds: float) -> Any:
+        """The state when people have taken their time (a pause, an approval): it counts as no time without a verdict."""
+
     def to_dict(self, state: Any) -> JSON:
         """The state as JSON."""
 
@@ -94,6 +97,10 @@ class SequentialJudge:
             return state, None
         mine = tuple(metric for metric in look.metrics if metric.gate in self.gates)
         return self._sequential.look(state, replace(look, metrics=mine, scalars=()))
+
+    def after_people(self, state: State, at_seconds: float) -> State:
+        """Of the time watched so far only the step's minimum counts."""
+        return replace(state, watched_seconds=min(state.watched_seconds, state.minimum_seconds))
 
     def to_dict(self, state: State) -> JSON:
         """The state as JSON."""
@@ -145,6 +152,11 @@ class Panel:
         verdicts = tuple(new or before for (_state, new), before in zip(found, state.verdicts))
         after = PanelState(tuple(each for each, _verdict in found), verdicts)
         return after, self._together(after, look)
+
+    def after_people(self, state: PanelState, at_seconds: float) -> PanelState:
+        """The state when people have taken their time: no judge counts it as time without a verdict."""
+        pairs = zip(self._judges.values(), state.states)
+        return replace(state, states=tuple(judge.after_people(each, at_seconds) for judge, each in pairs))
 
     def to_dict(self, state: PanelState) -> JSON:
         """Plain JSON, by the judges' names; ``from_dict`` gives back an equal state."""

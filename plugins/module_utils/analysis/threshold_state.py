@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Optional
 
-Buckets = tuple[tuple[float | None, int], ...]  # (bound in ms, requests up to it); None: the infinite bound, which JSON has not
+Buckets = tuple[tuple[Optional[float], int], ...]  # (bound in ms, requests up to it); None: the infinite bound, which JSON has not
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class ThresholdState:
     interval_at: float = 0.0
     minimum_seconds: float = 0.0
     before_all: bool = False
+    absolute_only: bool = False
     no_counts_since: float | None = None
     no_answer_since: float | None = None
     problem: str = ""

@@ -42,6 +42,10 @@ class Caller:
     next_status: str
     next_abort: str
 
+    def playbook(self, verb: str, release_name: str) -> str:
+        """The command that runs one of our playbooks for a release of this target."""
+        return f"ansible-playbook progressive.delivery.{verb} -e release_name={release_name} -l {self.target_name}"
+
 
 def context_of(session: Session, spec: Spec, target: Target, caller: Caller, *, state: State, held: leases.Lease, token: str) -> Context:
     """All that a runner holds while a release runs."""

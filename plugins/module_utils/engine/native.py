@@ -12,7 +12,7 @@ from ..cluster import lease as leases
 from ..cluster.errors import ClusterError, Conflict, NotFound, Superseded, Unreachable
 from ..cluster.lease import LeaseHeld
 from ..cluster.session import Session
-from ..release import preview, record, runner
+from ..release import park, preview, record, runner
 from ..release.budget_plan import effective
 from ..release.budget_plan import lines as budget_lines
 from ..release.context import Context, Process
@@ -23,6 +23,7 @@ from ..release.preflight import already_running, preflight
 from ..release.record import Journal, Record, State
 from ..release.saved import spec_from
 from ..release.spec import Spec
+from ..release.standing import standing
 from ..release.target import Findings, Refused, Target
 from ..release.values import Problem
 from ..traffic.route import RouteError, fence_token
@@ -34,8 +35,11 @@ ABORT_SECONDS = 600.0
 TAKE_OVER_SECONDS = 60.0
 
 
-def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = False) -> JSON:
-    """Run the release to its ending, or go on with the one that is unfinished. Raises Refused with nothing changed."""
+def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = False, begun: JSON | None = None) -> JSON:
+    """Run the release to its ending, or go on with the one that is unfinished. Raises Refused with nothing changed.
+
+    begun: the command that began it, where that is not the release verb.
+    """
     known = record.load(session, spec.namespace, spec.name)
     if known is not None and known.unfinished:
         _same_plan(known, spec)
@@ -60,28 +64,39 @@ def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = Fa
         _free_lease(session, spec)
         spec = effective(spec, found.target.budget)
         return preview.show(session, spec, found, router_of(session, spec, found.target, caller.process), caller.live_emit)
-    return _begin(session, spec, found, known, caller)
+    return _begin(session, spec, found, known, caller, begun=begun)
 
 
 def abort(session: Session, namespace: str, release_name: str, caller: Caller, *, by: str, reason: str) -> JSON:
     """Return traffic now. The runner is asked first; after five seconds without an answer its Lease is taken over."""
-    known = record.load(session, namespace, release_name)
-    if known is None:
-        names = ", ".join(one.name.removeprefix("release-") for one in record.load_all(session, namespace)) or "none"
-        raise Refused([Problem("release_name", release_name, f"a release of namespace {namespace}; there is: {names}")])
+    known = known_release(session, namespace, release_name)
     if not known.unfinished:
         return {**summary(known), "changed": False}
     request = {"by": by, "reason": reason, "at": record.now()}
     record.ask_abort(session, known, request)
-    ended = _await_ending(session, namespace, release_name, caller.process)
+    why = TurnBack("aborted", f"aborted by {by}: {reason or 'no reason given'} (the runner did not answer)", outcome=ABORTED)
+    return bring_back(session, known, caller, why)
+
+
+def known_release(session: Session, namespace: str, release_name: str) -> Record:
+    """The record of a release. Raises Refused with the names that there are."""
+    known = record.load(session, namespace, release_name)
+    if known is None:
+        names = ", ".join(one.name.removeprefix("release-") for one in record.load_all(session, namespace)) or "none"
+        raise Refused([Problem("release_name", release_name, f"a release of namespace {namespace}; there is: {names}")])
+    return known
+
+
+def bring_back(session: Session, known: Record, caller: Caller, why: TurnBack) -> JSON:
+    """Wait for the ending that a runner was asked for; when it has not begun to return traffic after five seconds, do it from here."""
+    ended = _await_ending(session, known.namespace, known.name.removeprefix("release-"), caller.process)
     if ended is not None:
         return {**summary(ended), "changed": True}
     spec = spec_from(known.spec)
-    context = _take_over_patiently(session, spec, known, caller, by_force=True)
+    context = take_over(session, spec, known, caller, by_force=True)
     steps = plan(context.spec)
     if steps[min(known.state.step, len(steps) - 1)].kind == "clean_up":
         return _run(context)  # the version serves everybody already: only tidying is left
-    why = TurnBack("aborted", f"aborted by {by}: {reason or 'no reason given'} (the runner did not answer)", outcome=ABORTED)
     runner.go_back(context, why)
     return {**_result(context), "changed": True}
 
@@ -116,6 +131,7 @@ def summary(known: Record) -> JSON:
         "evidence": state.evidence,
         "history": state.history,
         "abort_requested": known.abort,
+        **standing(known),
     }
 
 
@@ -142,9 +158,9 @@ def _held_by_another(session: Session, spec: Spec) -> list[Problem]:
     return []
 
 
-def _begin(session: Session, spec: Spec, found: Findings, known: Record | None, caller: Caller) -> JSON:
+def _begin(session: Session, spec: Spec, found: Findings, known: Record | None, caller: Caller, *, begun: JSON | None = None) -> JSON:
     held = _lease(session, spec, caller)
-    state = State(record.new_release_id(spec.name), image=spec.image)
+    state = State(record.new_release_id(spec.name), image=spec.image, control={"begun": begun} if begun else {})
     token = fence_token(state.release_id, held.epoch)
     journal = Journal(session, spec.namespace, spec.name, token)
     try:
@@ -187,7 +203,14 @@ def _lease(session: Session, spec: Spec, caller: Caller, *, by_force: bool = Fal
 
 
 def _resume(session: Session, spec: Spec, known: Record, caller: Caller) -> JSON:
-    context = _take_over_patiently(session, spec, known, caller)
+    parked = known.state.phase == "parked"
+    if parked and not park.is_too_late(known, caller.process.clock()) and (waiting := park.waits_for(known, caller.process.clock())):
+        reason = f"waits for an approval of {waiting} ({known.state.reason}); approve or reject it, then run the release again"
+        return {**summary(known), "changed": False, "reason": reason}
+    context = take_over(session, spec, known, caller)
+    if parked and (late := park.is_too_late(known, caller.process.clock())):
+        runner.go_back(context, TurnBack("parked", late))
+        return _result(context)
     context.live.say(
         "resume", f"{known.state.release_id} at {known.state.weight_percent} %, step {known.state.step + 1}, was {known.state.phase}"
     )
@@ -204,10 +227,11 @@ def _unpark(context: Context) -> None:
     steps = plan(context.spec)
     weights = [index for index, step in enumerate(steps) if step.kind in TRAFFIC and index <= context.state.step]
     context.state.phase, context.state.outcome = "running", None
+    park.unpark(context.state.control)
     context.state.step = weights[-1] if weights else context.state.step
 
 
-def _take_over_patiently(session: Session, spec: Spec, known: Record, caller: Caller, *, by_force: bool = False) -> Context:
+def take_over(session: Session, spec: Spec, known: Record, caller: Caller, *, by_force: bool = False) -> Context:
     """Take over; an API server that is just restarting is asked again for a minute, for nobody else looks after this release."""
     until = caller.process.clock() + TAKE_OVER_SECONDS
     while True:
@@ -281,18 +305,19 @@ def _await_ending(session: Session, namespace: str, release_name: str, process: 
             return known
         if known.state.phase == "running" and process.clock() - began > ACKNOWLEDGE_SECONDS:
             return None
-        if known.state.phase != "running" and _runner_is_dead(session, known):
+        if known.state.phase != "running" and runner_is_dead(session, known):
             return None
         process.sleep(0.25)
     return None
 
 
-def _runner_is_dead(session: Session, known: Record) -> bool:
+def runner_is_dead(session: Session, known: Record) -> bool:
     try:
         found = session.get("Lease", known.namespace, leases.lease_name("deployment", known.target["workload"]))
     except NotFound:
         return True
-    return leases.is_dead(found["spec"].get("holderIdentity") or "")
+    holder = found["spec"].get("holderIdentity") or ""
+    return not holder or leases.is_dead(holder)
 
 
 __all__ = ["REFUSED", "Caller", "abort", "start", "status", "summary"]

@@ -57,7 +57,8 @@ def replay(session: Session, given: Mapping[str, Any], caller: Caller) -> JSON:
     intervals = history.read(client, arms, gates, start_seconds=start, end_seconds=now, step_seconds=step)
     there = intervals[-1].at_seconds - intervals[0].at_seconds if intervals else 0.0
     if there < LEAST_WINDOWS * options.window_seconds:
-        allowed = f"at least {LEAST_WINDOWS} window of {spoken_seconds(options.window_seconds)} of requests; Prometheus has {spoken_seconds(there)} of {spec.workload}"
+        needed, found = spoken_seconds(options.window_seconds), spoken_seconds(there)
+        allowed = f"at least {LEAST_WINDOWS} window of {needed} of requests; Prometheus has {found} of {spec.workload}"
         raise Refused([Problem("replay_hours", options.hours, allowed)])
     by_pod = history.parts_are_pods(arms) and any(len(one.parts()) > 1 for one in intervals)
     dealt = intervals if by_pod else split_at_random(intervals, options.share_percent / 100, SEED)
@@ -165,7 +166,8 @@ def _told(summary: Summary) -> JSON:
 
 def _healthy(summary: Summary) -> str:
     share, lower, upper = summary.rolled_back_share
-    line = f"a version no worse than stable would have been returned in {summary.rolled_back} of {summary.trials} trials ({100 * share:.2g} %, 95 %: {100 * lower:.2g} to {100 * upper:.2g} %)"
+    certain = f"{100 * share:.2g} %, 95 %: {100 * lower:.2g} to {100 * upper:.2g} %"
+    line = f"a version no worse than stable would have been returned in {summary.rolled_back} of {summary.trials} trials ({certain})"
     onward = f"; {summary.advanced} would have gone on" + (
         f", after {spoken_seconds(summary.seconds_to_advance)} (median)" if summary.seconds_to_advance is not None else ""
     )

@@ -96,6 +96,10 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
         said.append(f"  capacity: up to {most} more pods of {target.workload}'s size while it runs")
     else:
         said.append(f"  {' · '.join(f'{name} {value}' for name, value in sorted(knobs.items()))}")
+    asked = [step.name for step in steps if step.kind == "approve"]
+    if asked:
+        wait = spoken_seconds(spec.control.approval_seconds)
+        said.append(f"  waits for people at {', '.join(asked)}, up to {wait} each, then {spec.control.on_no_approval}")
     if spec.rollback != "instant":
         pace = f", {spec.rollback_step_seconds:g} s apart unless users are hurt" if spec.rollback == "stepped" else ""
         said.append(f"  traffic would come back {spec.rollback.replace('_', ' ')}{pace}")

@@ -21,9 +21,11 @@ from ..traffic.route import EPOCH, Route
 JSON = dict[str, Any]
 LABEL = "progressive.delivery/record"
 ABORT = "progressive.delivery/abort"
+COMMANDS = "progressive.delivery/commands"  # a list of the others, oldest first (release.commands)
 LARGEST_BYTES = 64 * 1024
 KEPT_LOOKS = 20
 KEPT_ENDINGS = 5
+KEPT_COMMANDS = 5  # of each of them: who approved it, and why
 UNFINISHED = ("running", "returning", "parked")
 
 
@@ -71,6 +73,7 @@ class State:
     looks: list[JSON] = field(default_factory=list)  # the last looks
     evidence: JSON = field(default_factory=dict)
     history: list[JSON] = field(default_factory=list)  # earlier endings under this name
+    control: JSON = field(default_factory=dict)  # which commands were obeyed, and what stands of them (release.commands)
 
     def hold(self, route: Route) -> None:
         """Note the route that stands."""
@@ -79,12 +82,13 @@ class State:
 
     def ending(self) -> JSON:
         """The one-line memory of this release for the next record's history."""
-        return {key: getattr(self, key) for key in ("release_id", "outcome", "reason", "image", "digest", "started_at", "updated_at")}
+        kept = {key: getattr(self, key) for key in ("release_id", "outcome", "reason", "image", "digest", "started_at", "updated_at")}
+        return {**kept, "commands": (self.control.get("log") or [])[-KEPT_COMMANDS:]}
 
 
 @dataclass
 class Record:
-    """A record as it was read. spec and target are JSON; abort is the request of who wants the release undone."""
+    """A record as it was read. spec and target are JSON; abort is the request of who wants the release undone, commands the others."""
 
     name: str
     namespace: str
@@ -93,6 +97,7 @@ class Record:
     state: State
     fence: str
     abort: JSON | None
+    commands: list[JSON] = field(default_factory=list)
 
     @property
     def unfinished(self) -> bool:
@@ -129,6 +134,7 @@ def _parse(found: JSON) -> Record:
         State(**json.loads(data["state"])),
         annotations.get(EPOCH, ""),
         json.loads(request) if request else None,
+        json.loads(annotations.get(COMMANDS) or "[]"),
     )
 
 
@@ -153,7 +159,7 @@ class Journal:
                 "name": self._name,
                 "namespace": self._namespace,
                 "labels": {LABEL: "true", "app.kubernetes.io/managed-by": "progressive.delivery"},
-                "annotations": {EPOCH: self._token},
+                "annotations": {EPOCH: self._token, COMMANDS: "[]"},
             },
             "data": {"spec": _dump(spec), "target": _dump(target), "state": _dump(vars(state))},
         }
@@ -176,12 +182,16 @@ class Journal:
 
     def poll(self) -> JSON | None:
         """The abort request, if there is one. Raises Superseded when the record is not ours any more."""
+        return self.requests()[0]
+
+    def requests(self) -> tuple[JSON | None, list[JSON]]:
+        """The abort request and the other commands. Raises Superseded when the record is not ours any more."""
         found = self._session.request("GET", f"/api/v1/namespaces/{self._namespace}/configmaps/{self._name}")
         annotations = found["metadata"].get("annotations") or {}
         if annotations.get(EPOCH) != self._token:
             raise Superseded(f"the record {self._name} is held by {annotations.get(EPOCH)}, not by {self._token}")
         request = annotations.get(ABORT)
-        return json.loads(request) if request else None
+        return json.loads(request) if request else None, json.loads(annotations.get(COMMANDS) or "[]")
 
     def _fence(self) -> str:
         found = self._session.get("ConfigMap", self._namespace, self._name)

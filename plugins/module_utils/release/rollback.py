@@ -21,6 +21,7 @@ from . import check_job, config, shape
 from .context import Context
 from .ending import PARKED, PASSED, TurnBack
 from .floors import stable_size
+from .park import park, park_with_share
 from .rolling import undo_operations
 
 PATIENCE_SECONDS = 900.0
@@ -47,6 +48,8 @@ def turn_back(context: Context, why: TurnBack) -> str:
     _best_effort_journal(context, f"returning traffic: {why.cause}")
     if context.state.stable_changed:
         patiently(context, lambda: _undo_template(context))
+    if park_with_share(context, why):
+        return PARKED
     try:
         shape.fill_stable(context, why)
         if not patiently(context, lambda: _stable_can_serve(context)):
@@ -61,7 +64,7 @@ def turn_back(context: Context, why: TurnBack) -> str:
         return _keep(context, why)
     patiently(context, lambda: _return_traffic(context))
     if why.outcome == PARKED:
-        context.state.phase = "parked"
+        park(context)
         patiently(context, context.write)
     else:
         patiently(context, lambda: remove_canary(context))

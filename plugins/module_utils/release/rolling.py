@@ -37,6 +37,7 @@ def roll(context: Context, step: Step, watch: Watch) -> None:
     if not context.state.stable_changed:
         context.state.stable_changed = True
         context.write("roll: the Deployment takes the new template")
+    watch.check()  # who paused or aborted meanwhile wants no pod more
     watch.prepare()
     begin(context)
     entered = context.state.weight_percent > 0

@@ -13,6 +13,7 @@ from .ab_spec import ab_from
 from .alerts_spec import alerts_from
 from .checks_spec import checks_from
 from .config_spec import config_from
+from .control_spec import control_from
 from .gates_spec import LooksSpec, gate_from
 from .manifests import manifests_from
 from .parts import PodsSpec, StepSpec
@@ -29,6 +30,7 @@ def spec_from(saved: Mapping[str, Any]) -> Spec:
     fields["config"] = config_from(fields.get("config"))
     fields["manifests"] = manifests_from(fields.get("manifests"))
     fields["ab"] = ab_from(fields.get("ab"))
+    fields["control"] = control_from(fields["control"])
     fields["matches"] = matches_from(fields["matches"])
     fields["gates"] = tuple(gate_from(one) for one in fields["gates"])
     fields["looks"] = LooksSpec(**fields["looks"])

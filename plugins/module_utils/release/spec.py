@@ -12,16 +12,17 @@ from difflib import get_close_matches
 from typing import Any
 
 from ..traffic.route import Match, Sticky
-from . import ab_spec, alerts_spec, checks_spec, config_spec, gates_spec, parts, profile_spec
+from . import ab_spec, alerts_spec, checks_spec, config_spec, control_spec, gates_spec, parts, profile_spec
 from .ab_spec import AbSpec
 from .alerts_spec import AlertsSpec
 from .checks_spec import CheckSpec
 from .config_spec import ConfigSpec
-from .gates_spec import THRESHOLD, GateSpec, LooksSpec
+from .control_spec import ControlSpec
+from .fits import asks_prometheus, fits_profile, fits_strategy, lasts, makes_experiment
+from .gates_spec import GateSpec, LooksSpec
 from .manifests import Manifests, image_of, manifests
 from .parts import LONGEST_WORKLOAD, PodsSpec, StepSpec
 from .profile_spec import ProfileUse
-from .profiles import BUSINESS
 from .prometheus_spec import Access, prometheus
 from .slo_spec import SloSpec
 from .values import Problem, Reader
@@ -69,6 +70,7 @@ DEFAULTS: dict[str, Any] = {
     "release_fix_forward": False,
     "release_stop_after": None,
     "release_log_dir": None,
+    **control_spec.DEFAULTS,
 }
 # variables of later parts of the collection: known, so that a typing error can be told from them
 RESERVED = frozenset(
@@ -80,12 +82,19 @@ RESERVED = frozenset(
         "release_copy_policies",
         "release_report_dir",
         "release_reason",
+        # of the playbooks that give commands
+        "release_by",
+        "release_command",
+        "release_for_seconds",
+        "release_full",
+        "release_then",
+        "release_to",
+        "release_at_weight",
+        "release_at_step",
     }
 )
 SHAPES = ("instant", "capacity_first", "stepped")  # how traffic comes back
 STRATEGIES = ("canary", "blue_green", "ab_test", "shadow", "rolling")
-# strategies that know no release_steps, and why
-NO_STEPS = {"blue_green": "moves all traffic at once", "ab_test": "has one share, release_ab.share"}
 SOURCES = ("auto", "istio_destination", "istio_source", "http", "pods")
 IMAGE_PART = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
 IMAGE = re.compile(rf"({IMAGE_PART}(:\d+)?/)?{IMAGE_PART}(/{IMAGE_PART})*(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?")
@@ -144,6 +153,7 @@ class Spec:
     drain_seconds: float
     deadline_seconds: float
     fix_forward: bool
+    control: ControlSpec
     stop_after: str | None
     profile: ProfileUse | None = None  # who said what; not what makes this release this release
     requests_factor: int = 1  # how many times more requests its gates need: what the error budget has chosen (budget_plan)
@@ -203,7 +213,9 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields.update(parts.traffic(read, values["release_traffic"]))
     fields["rolling"] = parts.rolling(read, values["release_rolling"])
     fields["matches"] = parts.matches(read, values["release_match"])
-    fields["ab"] = ab_spec.experiment(read, values["release_ab"], chosen=bool(given.get("release_match"))) if _tests(fields) else None
+    fields["ab"] = (
+        ab_spec.experiment(read, values["release_ab"], chosen=bool(given.get("release_match"))) if makes_experiment(fields) else None
+    )
     fields["steps"] = parts.steps(read, values["release_steps"])
     fields["checks"] = checks_spec.checks(read, values["release_checks"], fields["name"])
     fields["looks"] = gates_spec.looks_of(read, "release_looks", values["release_looks"], LooksSpec())
@@ -215,104 +227,17 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields.update(_limits(read, values))
     fields["pods"] = parts.pods(read, values["release_pods"], source=fields["metrics_source"])
     fields.update(alerts_spec.guards(read, values, fields))
-    asks = (judged and _asks_prometheus(fields)) or fields["slo"] or fields["alerts"]
+    asks = (judged and asks_prometheus(fields)) or fields["slo"] or fields["alerts"]
     fields.update(prometheus(read, values["release_prometheus"], needed=bool(asks)))
-    _fits_strategy(read, given, fields)
-    _lasts(read, given, fields)
+    fits_strategy(read, given, fields)
+    lasts(read, given, fields)
+    fields["control"] = control_spec.control(read, values, fields)
     if fields["strategy"] == "rolling":  # it steers no route: whatever the route is, the Service selects old and new pods alike
         fields.update(provider="service", route_kind=None, route_object=None, route=None)
-    _fits_profile(read, explicit, fields)
+    fits_profile(read, explicit, fields)
     if read.problems:
         raise SpecError(profile_spec.blame(read.problems, chosen.use))
     return Spec(**fields, profile=chosen.use)
-
-
-def _fits_strategy(read: Reader, given: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
-    """Options that a strategy has no use for are refused: who gives them expects them to do something."""
-    strategy = fields["strategy"]
-    if strategy in NO_STEPS and given.get("release_steps") is not None:
-        read.refuse("release_steps", given["release_steps"], f"nothing: {strategy} {NO_STEPS[strategy]}")
-    choosing = {"release_match": ("canary", "ab_test"), "release_match_seconds": ("canary",)}
-    for name, strategies in choosing.items():
-        if strategy not in strategies and given.get(name):
-            read.refuse(name, given[name], f"nothing: {strategy} does not choose requests so; use strategy {' or '.join(strategies)}")
-    if strategy == "canary" and given.get("release_match_seconds") and not given.get("release_match"):
-        read.refuse("release_match_seconds", given["release_match_seconds"], "nothing, unless release_match says whose requests to match")
-    if not _tests(fields) and given.get("release_ab"):
-        read.refuse("release_ab", given["release_ab"], f"nothing: {strategy} makes no experiment; use strategy ab_test")
-    if strategy != "rolling" and given.get("release_rolling"):
-        read.refuse(
-            "release_rolling", given["release_rolling"], f"nothing: {strategy} rolls with what the Deployment says; use strategy rolling"
-        )
-    if strategy == "ab_test" and fields["metrics_source"] == "pods":
-        read.refuse("release_metrics_source", "pods", "a source in Prometheus: an experiment compares counts of its whole time")
-    if strategy == "rolling" and fields["checks"]:
-        read.refuse(
-            "release_checks",
-            given["release_checks"],
-            "nothing: checks ask the canary's own Service, and rolling makes none; use blue_green",
-        )
-    _fits_rollback(read, given, fields)
-    if strategy == "rolling":
-        _asks_of_a_canary(read, fields["gates"])
-    if strategy == "shadow" and not fields["gates"]:
-        read.refuse("release_gates", given.get("release_gates"), "at least one gate: a shadow without one compares nothing")
-
-
-def _fits_profile(read: Reader, explicit: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
-    """Options that nothing asks for, though the user, and no profile, gives them."""
-    if explicit.get("release_looks") and not any(gate.judge == THRESHOLD for gate in fields["gates"]):
-        read.refuse("release_looks", explicit["release_looks"], f"nothing, unless the judge of a gate is {THRESHOLD}")
-    if explicit.get("release_business_metric") and not any(gate.name == BUSINESS for gate in fields["gates"]):
-        allowed = f"nothing, unless release_profile has a gate {BUSINESS}; without one write a gate with a query"
-        read.refuse("release_business_metric", explicit["release_business_metric"], allowed)
-
-
-def _asks_of_a_canary(read: Reader, gates: tuple[GateSpec, ...]) -> None:
-    """A rolled Deployment keeps its name, so that a query cannot tell old pods from new ones by it."""
-    for index, gate in enumerate(gates):
-        for promql in gate.query.asked if gate.query else ():
-            for name in ("canary", "canary_service", "canary_pods"):
-                if "{" + name + "}" in promql:
-                    allowed = "no such placeholder: strategy rolling makes no canary, its new pods have the names of the old ones"
-                    read.refuse(f"release_gates[{index}].query", "{" + name + "}", allowed)
-
-
-def _asks_prometheus(fields: Mapping[str, Any]) -> bool:
-    """Whether the gates cannot do without Prometheus: pods count requests, and answer no queries."""
-    return fields["pods"] is None or not all(gate.counts for gate in fields["gates"])
-
-
-def _fits_rollback(read: Reader, given: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
-    strategy, shape = fields["strategy"], fields["rollback"]
-    if strategy in ("rolling", "shadow"):
-        for name, default in (("release_rollback", "instant"), ("release_on_no_stable", "return")):
-            if fields[name.removeprefix("release_")] != default:
-                does = "its way back is the old template" if strategy == "rolling" else "it gives the canary no traffic that could return"
-                read.refuse(name, given[name], f"{default}: strategy {strategy} knows nothing else; {does}")
-    elif shape == "stepped" and (strategy != "canary" or fields["provider"] == "service"):
-        who = f"strategy {strategy}" if strategy != "canary" else "provider service"
-        read.refuse(
-            "release_rollback", shape, f"instant or capacity_first: {who} moves all traffic at once and has no weights to step down"
-        )
-    if given.get("release_rollback_step_seconds") is not None and shape != "stepped":
-        read.refuse("release_rollback_step_seconds", given["release_rollback_step_seconds"], "nothing, unless release_rollback is stepped")
-
-
-def _tests(fields: Mapping[str, Any]) -> bool:
-    return fields["strategy"] == "ab_test"
-
-
-def _lasts(read: Reader, given: Mapping[str, Any], fields: dict[str, Any]) -> None:
-    """An experiment lasts longer than other releases: its deadline follows it, unless one is given, which must be long enough."""
-    if fields["ab"] is None:
-        return
-    longest = fields["ab"].longest_seconds
-    if given.get("release_deadline_seconds") is None:
-        fields["deadline_seconds"] = max(fields["deadline_seconds"], longest + ab_spec.SLACK_SECONDS)
-    elif fields["deadline_seconds"] <= longest:
-        allowed = f"more than the experiment may take ({longest:.0f} s), or nothing: then it follows that"
-        read.refuse("release_deadline_seconds", given["release_deadline_seconds"], allowed)
 
 
 def _identity(read: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -357,14 +282,18 @@ def _image(read: Reader, value: Any) -> str | None:
     image = read.text("release_image", value)
     if image is None:
         return None
-    tagged = "@" in image or ":" in image.rpartition("/")[2]
-    if not IMAGE.fullmatch(image) or not tagged:
+    if not is_pinned_or_tagged(image):
         read.refuse(
             "release_image",
             value,
             "an image reference with a tag or a digest, such as registry.example/shop:2.4.0 or ...@sha256:<64 digits>",
         )
     return image
+
+
+def is_pinned_or_tagged(image: str) -> bool:
+    """Whether it is an image reference that says which version it means."""
+    return bool(IMAGE.fullmatch(image)) and ("@" in image or ":" in image.rpartition("/")[2])
 
 
 def _limits(read: Reader, values: Mapping[str, Any]) -> dict[str, Any]:

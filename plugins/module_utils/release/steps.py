@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 from ..analysis.verdict import UNSETTLED
@@ -20,9 +21,10 @@ from .context import Context
 from .ending import TurnBack
 from .experiment import Trial
 from .floors import present_size, raise_floors, stable_size
-from .plan import Step
+from .plan import ROUTED, Step, plan
 from .rollback import remove_canary
 from .rolling import roll
+from .waits import Approval, Pause, stop_rolling
 from .watch import Watch, may_go_on
 
 BYPASS_SECONDS = 60.0  # longest wait for stable to fall silent at 100 %: clients that bypass the route never let it
@@ -126,6 +128,55 @@ def analyze(context: Context, step: Step, watch: Watch) -> None:
         context.live.say("advance", f"{onward}  {watch.verdict.reason}")
 
 
+def approve(context: Context, step: Step, watch: Watch) -> None:
+    """Watch until people agree, or their time is over."""
+    wait = Approval(context, step)
+    _with_people(context, watch, wait)
+    context.live.say("approve", f"{step.name}: goes on")
+
+
+def pause(context: Context, step: Step, watch: Watch) -> None:
+    """Stand still as long as people want it, at the weight that is there or with all traffic on stable."""
+    wait = Pause(context)
+    stop_rolling(context)
+    _adopt(context, watch)
+    if wait.to_zero and context.route != HOME:
+        if context.stable_ready():
+            context.state.control["zeroed"] = True
+            context.write("pause: traffic returns")
+            took = _shift(context, HOME)
+            watch.leave_traffic()
+            context.live.say("traffic", f"100 % stable while it is paused · put and read back in {took:.0f} ms")
+        else:
+            context.live.say("warning", f"{context.target.workload} has no ready pod: traffic stays at {context.route}")
+    _with_people(context, watch, wait)
+
+
+def _adopt(context: Context, watch: Watch) -> None:
+    """What stands may be what the present step puts: a runner that died between a change and its note left it so."""
+    step = plan(context.spec)[context.state.step]
+    if step.kind not in ROUTED or (route := context.route_of(step)) == context.route:
+        return
+    with contextlib.suppress(RouteEdited):  # which the next look at the route tells
+        if context.router.read().route == route:
+            context.state.hold(route)
+            watch.enter(step)
+
+
+def _with_people(context: Context, watch: Watch, wait: Approval | Pause) -> None:
+    """Watch until a wait is over; if there is some evidence of harm by then, until it has gone or sufficed."""
+    watch.stuck.patient = True
+    try:
+        while not wait.is_over():
+            watch.poll()
+            _route_is_ours(context)
+    finally:
+        watch.stuck.patient = False
+    while context.spec.gates and context.route != HOME and watch.verdict is not None and not _quiet(watch):
+        watch.poll()
+        _route_is_ours(context)
+
+
 def verify(context: Context, step: Step, watch: Watch) -> None:
     """The watch with all traffic on the twin, while stable is whole: return is one patch."""
     rolled = context.target.revision is not None
@@ -197,6 +248,8 @@ HANDLERS = {
     "roll": roll,
     "bake": bake,
     "analyze": analyze,
+    "approve": approve,
+    "pause": pause,
     "verify": verify,
     "promote": promote,
     "clean_up": clean_up,

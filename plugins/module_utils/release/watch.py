@@ -10,7 +10,7 @@ from typing import Any
 
 from ..analysis.look import Counts, Look, MetricLook, ScalarLook
 from ..analysis.panel import PanelState, StepEntry
-from ..analysis.verdict import Verdict
+from ..analysis.verdict import MAX_HOLD, SHARE_MISSED, Verdict
 from ..cluster.errors import ClusterError, Superseded, Unreachable
 from ..metrics.source import Answer
 from ..workload.deployment import Health
@@ -22,6 +22,7 @@ from .judges import panel_of
 from .plan import Step
 from .share import ArrivedShare
 from .silence import Silencer
+from .waits import Stuck, obey
 
 POLL_SECONDS = 1.0
 LEAST_PAUSE_SECONDS = 0.2
@@ -48,6 +49,8 @@ class Watch:
         self._serving = False  # the canary gets requests of any sort
         self._canary_expected = self._stable_expected = True
         self._share = 0
+        self.stuck = Stuck(context)
+        self._patient = False
         self.verdict: Verdict | None = None
         self.stable_requests: int | None = None  # in the last closed look of this step
 
@@ -122,7 +125,9 @@ class Watch:
         except Unreachable as error:
             self._api_is_silent(error)
             return
+        self._time_for_people()
         self.harm()
+        self.stuck.check(self)
 
     def harm(self) -> None:
         """Check the canary's pods and the gates alone. Raises TurnBack; a gentle one says that the gates cannot decide."""
@@ -153,11 +158,18 @@ class Watch:
 
     def _lease_and_abort(self) -> None:
         context = self._context
-        request = context.journal.poll()
+        request, commands = context.journal.requests()
         if request is not None:
             who, why = request.get("by", "somebody"), request.get("reason") or "no reason given"
             raise TurnBack("aborted", f"aborted by {who}: {why}", outcome=ABORTED, gentle=True, asked=request)
         context.keep_lease()
+        obey(context, commands)
+
+    def _time_for_people(self) -> None:
+        """The time that people took is not one that the gates needed."""
+        before, self._patient = self._patient, self.stuck.is_patient
+        if before and not self._patient and self._panel is not None and self._state is not None:
+            self._state = self._panel.after_people(self._state, self._context.process.clock())
 
     def _pods(self) -> None:
         trouble = self._health.judge(self._context.twin_pods())
@@ -185,7 +197,8 @@ class Watch:
             return  # no matched request has come yet
         now = context.process.clock()
         due = self._panel.due(self._state, now, closes_block=answer.closes_block or bool(answer.problem))
-        scalars = context.queries.read(due) if due and context.queries else ()
+        compare = self._canary_expected and self._stable_expected
+        scalars = context.queries.read(due, compare=compare) if due and context.queries else ()
         ends = answer.closes_block or bool(scalars)
         if answer.closes_block:
             self.stable_requests = max((stable.requests for _canary, stable in answer.counts.values() if stable), default=0)
@@ -259,6 +272,8 @@ class Watch:
         if verdict.cause == "shared_incident_after_rise":
             raise TurnBack(verdict.cause, verdict.reason, evidence=verdict.evidence)
         if verdict.decision == "inconclusive":
+            if self.stuck.is_patient and verdict.cause in (MAX_HOLD, SHARE_MISSED):
+                return
             policy = self._context.spec.on_inconclusive
             if policy == "promote":
                 return

@@ -88,6 +88,14 @@ def test_no_data_holds_and_is_never_a_success():
     assert case.look(problem="bad_query").cause == "bad_query"
 
 
+def test_time_that_people_took_is_no_time_without_a_verdict():
+    case = Case(no_data_seconds=30, max_hold_seconds=30)
+    for _look in range(2):
+        assert case.look(problem="no_data").decision == "hold"
+    case.state = case.judge.after_people(case.state, case.at)
+    assert [case.look(problem="no_data").decision for _look in range(3)] == ["hold", "hold", "inconclusive"]
+
+
 def test_the_minimum_time_is_kept_and_reads_are_fifteen_seconds_apart():
     case = Case(minimum_seconds=31)
     assert case.judge.due(case.state, 0.0, closes_block=False) == {"slo"}

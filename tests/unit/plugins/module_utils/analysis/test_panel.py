@@ -48,6 +48,9 @@ class Fixed:
         (name,) = self.gates
         return state + 1, decision and Verdict(decision, self._cause, f"{name} says {decision}", {"n": state})
 
+    def after_people(self, state, at_seconds):
+        return state
+
     def to_dict(self, state):
         return {"n": state}
 
@@ -62,7 +65,7 @@ FIRST = ("roll_back", "hold", "inconclusive", "advance")
 def decided(*judges, looks=1):
     panel = Panel({f"judge {index}": judge for index, judge in enumerate(judges)})
     state = panel.start()
-    for _ in range(looks):
+    for _each in range(looks):
         state, verdict = panel.look(state, LOOK)
     return verdict
 
@@ -163,6 +166,21 @@ def test_sequential_gates_do_not_hear_of_looks_without_counts_and_keep_their_alp
     assert after.states[0] == state.states[0]
     assert (verdict.decision, after.verdicts[0]) == ("hold", None)
     assert SEQUENTIAL.rule.weight_of(SEQUENTIAL.rule.gates[0]) == 1.0
+
+
+def test_the_time_that_people_take_is_no_time_without_a_verdict():
+    panel = all_three()
+    state = panel.enter_step(panel.start(), StepEntry(10, 0.0, 50))
+    for number in range(1, 200):
+        counts = Counts(1, 0), Counts(9, 0)
+        look = Look(number, 10.0 * number, 10, (MetricLook("errors", *counts), MetricLook("limit", Counts(9, 9), None)), True)
+        state, _verdict = panel.look(state, look)
+    late = {name: one["verdict"]["decision"] for name, one in panel.to_dict(state).items()}
+    assert late == {"sequential": "inconclusive", "threshold": "roll_back", "threshold:orders": "inconclusive"}
+    rested = panel.after_people(state, 1995.0)
+    after, _verdict = panel.look(rested, Look(200, 1996.0, 10, (MetricLook("errors", Counts(1, 0), Counts(9, 0)),), True))
+    assert panel.to_dict(after)["sequential"]["verdict"]["decision"] == "hold"
+    assert panel.to_dict(after)["threshold:orders"]["verdict"]["decision"] == "hold"
 
 
 def test_the_gates_to_read_are_those_of_all_judges():

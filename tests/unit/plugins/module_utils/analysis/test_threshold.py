@@ -116,13 +116,13 @@ def test_each_weight_needs_a_passed_look_of_its_own():
 
 def test_no_data_holds_then_is_inconclusive_and_is_no_failed_look_unless_asked_for():
     run = Run(no_data_seconds=120.0)
-    assert [run.look(problem="no_data").cause for _ in range(2)] == ["no_data", "no_data"]
+    assert [run.look(problem="no_data").cause for _each in range(2)] == ["no_data", "no_data"]
     verdict = run.look(problem="bad_query")
     assert (verdict.decision, verdict.cause, run.state.failed) == ("inconclusive", "bad_query", 0)
     assert verdict.reason == "the query failed for 120 s of at most 120 s: it is down"
     assert run.errors(0).decision == "advance"
     strict = Run(threshold=2, no_data_fails=True)
-    assert [strict.look(problem="no_data").decision for _ in range(2)] == ["hold", "roll_back"]
+    assert [strict.look(problem="no_data").decision for _each in range(2)] == ["hold", "roll_back"]
 
 
 def test_a_canary_without_a_counter_is_no_data_and_zero_requests_are_too_few():
@@ -133,7 +133,7 @@ def test_a_canary_without_a_counter_is_no_data_and_zero_requests_are_too_few():
 
 def test_a_time_without_a_passed_look_is_inconclusive_in_the_end():
     run = Run(threshold=0, max_hold_seconds=120.0)
-    assert [run.errors(900).decision for _ in range(3)] == ["hold", "hold", "inconclusive"]
+    assert [run.errors(900).decision for _each in range(3)] == ["hold", "hold", "inconclusive"]
     assert run.errors(900).cause == "max_hold"
 
 
@@ -202,6 +202,13 @@ def test_a_baseline_is_a_limit_in_the_bad_direction(direction, canary, outcome):
     assert f"cpu {canary:g} m vs 100 m" in verdict.reason
 
 
+@pytest.mark.parametrize(("limit", "decisions"), [(Limit(), ["advance", "advance"]), (Limit(most=8.0), ["advance", "roll_back"])])
+def test_while_stable_has_no_requests_only_the_limits_hold(limit, decisions):
+    run = Run(ThresholdGate("cpu", SCALAR, limit, tolerance=0.1))
+    run.state = run.judge.enter_step(run.state, StepEntry(100, run.at, None, absolute_only=True))
+    assert [run.look(scalars=(ScalarLook("cpu", value),)).decision for value in (5.0, 9.0)] == decisions
+
+
 def test_a_baseline_that_gives_no_answer_is_no_pass():
     run = Run(ThresholdGate("cpu", SCALAR, Limit(), tolerance=0.1))
     assert run.look(scalars=(ScalarLook("cpu", 5.0),)).cause == "no_data"
@@ -222,7 +229,7 @@ def test_between_limit_and_failure_a_value_is_neither():
 
 def test_a_state_of_json_goes_on_bit_for_bit():
     draw = random.Random(4)
-    looks = [(draw.randrange(0, 30), draw.randrange(0, 1200)) for _ in range(60)]
+    looks = [(draw.randrange(0, 30), draw.randrange(0, 1200)) for _each in range(60)]
     judge = Threshold(ThresholdRule((ERRORS,), interval_seconds=13.0, threshold=40, min_requests=50))
     straight = saved = judge.enter_step(judge.start(), StepEntry(10, 0.0, 20))
     for number, (events, requests) in enumerate(looks):
@@ -279,7 +286,7 @@ def test_flaggers_verdict_on_every_short_sequence(threshold):
 @pytest.mark.parametrize(("threshold", "seed"), [(5, 1), (10, 2), (10, 3)])
 def test_flaggers_verdict_on_long_sequences(threshold, seed):
     draw = random.Random(seed)
-    for _ in range(60):
+    for _each in range(60):
         checks = draw.choices(OUTCOMES, (6, 2, 1), k=40)
         assert ours_as_flagger(checks, threshold, 20) == flagger(checks, threshold, 20)
 
@@ -344,7 +351,7 @@ def test_argos_verdict_on_every_short_sequence(limits):
 
 def test_an_initial_delay_is_waited_for_once():
     run = Run(initial_delay_seconds=120.0)
-    assert [run.errors(900).cause for _ in range(2)] == ["needs_looks", "needs_looks"]
+    assert [run.errors(900).cause for _each in range(2)] == ["needs_looks", "needs_looks"]
     assert run.errors(0).decision == "advance", "what was counted before the delay was over is of no interval"
     run.step(20, 30)
     assert run.errors(0).decision == "advance"

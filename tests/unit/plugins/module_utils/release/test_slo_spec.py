@@ -19,6 +19,10 @@ LEAST = {
     "release_image": "shop:2",
     "release_prometheus": {"url": "http://p.example"},
 }
+GIVEN = "{objective: 99.5%, period: 28d, source: pyrra, series: http, labels: {slo: shop}, allowance: 1%, watch: 15m}"
+READ = SloSpec(0.995, 28 * 86400.0, "pyrra", "http", (("slo", "shop"),), allowance=0.01, watch_seconds=900.0)
+GIVEN_ALERTS = {"matchers": {"team": "shop", "service": "cart"}}
+READ_ALERTS = AlertsSpec((("service", "cart"), ("team", "shop")))
 SLO = {"objective": "99.9%"}
 SLOTH = {**SLO, "source": "sloth", "labels": {"sloth_id": "shop-requests"}}
 PYRRA = {**SLO, "source": "pyrra", "series": "http_requests", "labels": {"slo": "shop"}}

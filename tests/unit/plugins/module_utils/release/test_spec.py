@@ -4,19 +4,18 @@
 """From what a user wrote to a Spec: every field, its default, and every way of getting it wrong."""
 
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 import yaml
-from ansible_collections.progressive.delivery.plugins.module_utils.release.alerts_spec import AlertsSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.checks_spec import CheckSpec, HttpCheck
 from ansible_collections.progressive.delivery.plugins.module_utils.release.config_spec import ConfigSpec
+from ansible_collections.progressive.delivery.plugins.module_utils.release.control_spec import ControlSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.gates_spec import GateSpec, LooksSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.manifests import Manifests
 from ansible_collections.progressive.delivery.plugins.module_utils.release.parts import MOST_STEPS, PodsSpec, StepSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.profile_spec import ProfileUse
 from ansible_collections.progressive.delivery.plugins.module_utils.release.prometheus_spec import Access
-from ansible_collections.progressive.delivery.plugins.module_utils.release.slo_spec import SloSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import (
     DEFAULTS,
     RESERVED,
@@ -26,6 +25,7 @@ from ansible_collections.progressive.delivery.plugins.module_utils.release.spec 
     unknown_variables,
 )
 from ansible_collections.progressive.delivery.plugins.module_utils.traffic.route import Condition, Match
+from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.release import test_slo_spec as slo
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.release.test_ab_spec import GIVEN_AB, READ_AB
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +42,7 @@ MANIFESTS = [
     {"kind": "Deployment", "metadata": {"name": "shop"}, "spec": {"template": TEMPLATE}},
     {"kind": "Service", "metadata": {"name": "shop"}},
 ]
+CONTROL = ControlSpec((), 3600, "park", 3600, "park", 86400, 0, 1800)
 LATENCY = {"name": "slow", "latency": {"slower_than": "500ms", "max": "1%"}}
 
 
@@ -57,10 +58,12 @@ def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
         name="shop", namespace="shop", workload="shop", image="registry.example/shop:2.4.0", container=None, template_patch=None, manifests=None,
         config=None, strategy="canary", provider="istio", service=None, route_kind=None, route_object=None, route=None, rolling={}, ab=None,
         matches=(), match_seconds=0, steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)), checks=(),
-        gates=(GateSpec("errors", "error_rate", 0.01, None),), looks=LooksSpec(), slo=None, alerts=None, on_inconclusive="roll_back", rollback="instant", rollback_step_seconds=5,
-        on_no_stable="return", prometheus_url="http://prometheus.example", prometheus_service=None, prometheus_access=Access(), metrics_source="auto", pods=None,
+        gates=(GateSpec("errors", "error_rate", 0.01, None),), looks=LooksSpec(), slo=None, alerts=None,
+        on_inconclusive="roll_back", rollback="instant", rollback_step_seconds=5,
+        on_no_stable="return", prometheus_url="http://prometheus.example", prometheus_service=None, prometheus_access=Access(),
+        metrics_source="auto", pods=None,
         minimum_step_seconds=0, verify_seconds=60, no_data_seconds=120, max_hold_seconds=1800, ready_timeout_seconds=300,
-        drain_seconds=10, deadline_seconds=14400, fix_forward=False, stop_after=None,
+        drain_seconds=10, deadline_seconds=14400, fix_forward=False, control=CONTROL, stop_after=None,
     )  # fmt: skip
 
 
@@ -105,11 +108,8 @@ FIELDS = {
         {"release_gates": [{**LATENCY, "judge": "threshold"}], "release_looks": "{interval_seconds: 2m, threshold: 3, consecutive: yes}"},
         LooksSpec(interval_seconds=120.0, threshold=3, consecutive=True),
     ),
-    "slo": (
-        {"release_slo": "{objective: 99.5%, period: 28d, source: pyrra, series: http, labels: {slo: shop}, allowance: 1%, watch: 15m}"},
-        SloSpec(0.995, 28 * 86400.0, "pyrra", "http", (("slo", "shop"),), allowance=0.01, watch_seconds=900.0),
-    ),
-    "alerts": ({"release_alerts": {"matchers": {"team": "shop", "service": "cart"}}}, AlertsSpec((("service", "cart"), ("team", "shop")))),
+    "slo": ({"release_slo": slo.GIVEN}, slo.READ),
+    "alerts": ({"release_alerts": slo.GIVEN_ALERTS}, slo.READ_ALERTS),
     "on_inconclusive": ({"release_on_inconclusive": "ask"}, "ask"),
     "rollback": ({"release_rollback": "capacity_first"}, "capacity_first"),
     "rollback_step_seconds": ({"release_rollback": "stepped", "release_rollback_step_seconds": "30s"}, 30.0),
@@ -129,6 +129,10 @@ FIELDS = {
     "ready_timeout_seconds": ({"release_ready_timeout_seconds": 60}, 60.0),
     "drain_seconds": ({"release_drain_seconds": "5s"}, 5.0),
     "deadline_seconds": ({"release_deadline_seconds": "30d"}, 2592000.0),
+    "control": (
+        {"release_approve": "[promote]", "release_parked_weight": 5, "release_pause_seconds": "10m", "release_stuck_seconds": 60},
+        replace(CONTROL, approve=("promote",), parked_weight=5, pause_seconds=600.0, stuck_seconds=60.0),
+    ),
     "fix_forward": ({"release_fix_forward": "yes"}, True),
     "profile": (
         {"release_profile": "development", "release_steps": [50, 100]},
