@@ -79,6 +79,42 @@ options:
     type: str
     choices: [canary, blue_green, ab_test, shadow, rolling]
     default: canary
+  release_promotion:
+    description:
+      - How the version takes over once it has all traffic. Strategies V(canary) and V(blue_green) know both.
+      - V(twin), the canary is a copy that goes again. Stable takes the new version, pod by pod, while the canary serves.
+      - V(swap), the canary is a Deployment that stays (O(release_swap)), beside the old one, which is not changed and goes
+        when O(release_swap.warm_seconds) and its drain are over. Until then the way back is one patch. The next release begins
+        from the new Deployment. RV(serves) and the record say which one serves.
+      - An autoscaler of the old Deployment scales the new one after the swap. A return gives it back.
+    type: str
+    choices: [twin, swap]
+    default: twin
+  release_swap:
+    description:
+      - The new Deployment of V(release_promotion=swap). What is left out is derived from the old one's name and labels where there is no
+        doubt, such as C(shop-v2) with V(version=v2) from C(shop-v1) with V(version=v1), and green from blue. Anything else is refused.
+    type: dict
+    suboptions:
+      workload:
+        description: Its name.
+        type: str
+      label:
+        description:
+          - The label in which its pods differ. The old Deployment's selector has it, and so has the Service's, unless O(release_traffic.subsets)
+            tells the versions apart.
+        type: str
+      value:
+        description: The label's value in the new version's pods.
+        type: str
+      warm_seconds:
+        description: How long the old Deployment stays whole after the swap, while the gates watch, in seconds or with a unit.
+        type: str
+        default: "0"
+      keep:
+        description: Scale the old Deployment to 0 in the end, rather than delete it.
+        type: bool
+        default: false
   release_traffic:
     description: The route that is steered.
     type: dict
@@ -106,6 +142,14 @@ options:
       route:
         description: The name of the route (the rule) in it, when several lead to the Service.
         type: str
+      subsets:
+        description:
+          - Provider V(istio) only. The destinations are subsets of the one host, not two Services. The route names subset C(stable) now.
+          - A dictionary of C(stable) and C(canary), names of subsets, and C(destination_rule), which may be left out when there is one for the host.
+          - The canary's subset is added when it is missing, as stable's with the canary's label, and removed in the end, unless
+            V(release_promotion=swap) makes it stable's.
+          - The Service selects the pods of both versions then, so whoever passes the route by gets either. Where that can be seen it is refused.
+        type: dict
   release_rolling:
     description:
       - How V(release_strategy=rolling) replaces pods, written into the Deployment and put back when the release goes back.
@@ -437,6 +481,11 @@ release_id:
   description: What identifies this attempt.
   returned: success
   type: str
+serves:
+  description: The Deployment whose pods users get, as V(Deployment/name).
+  returned: when there was something to release
+  type: str
+  sample: Deployment/shop-v2
 steps:
   description: The steps with their times; in check mode the plan.
   returned: success

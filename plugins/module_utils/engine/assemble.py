@@ -12,7 +12,7 @@ from typing import Any
 from ..cluster import lease as leases
 from ..cluster.session import Session
 from ..metrics import conversions
-from ..metrics.catalogue import SOURCES, Arms
+from ..metrics.catalogue import Arms
 from ..metrics.conversions import Measure
 from ..metrics.pod_source import PodSource, arms_of
 from ..metrics.prometheus import ByService, ByUrl, Prometheus
@@ -77,12 +77,19 @@ def _source(session: Session, spec: Spec, target: Target, process: Process) -> L
     way = transport(session, spec)
     if not spec.gates or target.metrics_source is None or way is None:
         return None
-    arms = Arms(SOURCES[target.metrics_source], spec.namespace, target.workload, target.service, target.revision)
+    arms = Arms.of(
+        target.metrics_source,
+        namespace=spec.namespace,
+        workload=target.workload,
+        service=target.service,
+        revision=target.revision,
+        canary=target.canary,
+    )
     return Source(Prometheus(way), arms, spec.gates)
 
 
 def _measure(session: Session, spec: Spec, target: Target) -> Measure | None:
     """What counts an experiment's conversions, or at least its requests; None where nothing does."""
     way = transport(session, spec)
-    requests, converted = conversions.arms_of(spec, target.service, target.metrics_source)
+    requests, converted = conversions.arms_of(spec, target.service, target.metrics_source, target.canary)
     return Measure(Prometheus(way), requests, converted) if requests and way else None

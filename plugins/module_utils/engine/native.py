@@ -37,11 +37,11 @@ def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = Fa
     if known is not None and known.unfinished:
         _same_plan(known, spec)
         return _resume(session, spec, known, caller) if not check_mode else preview.unfinished(known)
-    if already_running(session, spec):
+    if runs := already_running(session, spec):
         return {
             "changed": False,
             "outcome": PROMOTED,
-            "reason": f"{spec.workload} runs {spec.image} already",
+            "reason": f"{runs} already",
             "weight_percent": 0,
             "release_id": "",
             "steps": [],
@@ -100,6 +100,7 @@ def summary(known: Record) -> JSON:
         "reason": state.reason,
         "weight_percent": state.weight_percent,
         "workload": f"Deployment/{known.target['workload']}",
+        "serves": f"Deployment/{state.serves or known.target['workload']}",
         "namespace": known.namespace,
         "image": state.image,
         "digest": state.digest,
@@ -139,7 +140,7 @@ def _held_by_another(session: Session, spec: Spec) -> list[Problem]:
 
 def _begin(session: Session, spec: Spec, found: Findings, known: Record | None, caller: Caller) -> JSON:
     held = _lease(session, spec, caller)
-    state = State(record.new_release_id(spec.name), image=spec.image)
+    state = State(record.new_release_id(spec.name), image=spec.image, serves=spec.workload)
     token = fence_token(state.release_id, held.epoch)
     journal = Journal(session, spec.namespace, spec.name, token)
     try:
@@ -258,6 +259,7 @@ def _result(context: Context) -> JSON:
         "reason": state.reason,
         "weight_percent": state.weight_percent,
         "release_id": state.release_id,
+        "serves": f"Deployment/{state.serves or context.target.workload}",
         "digest": state.digest,
         "steps": state.steps,
         "evidence": state.evidence,

@@ -70,6 +70,15 @@ SOURCES = {
         ),
     )
 }
+# the same counters, told apart by whose pods answered: where both versions answer for one Service
+BY_WORKLOAD = {
+    "istio_source": replace(
+        SOURCES["istio_source"],
+        matchers='reporter="source",destination_workload_namespace="{namespace}",destination_workload=~"{stable}|{canary}"',
+        arm_label="destination_workload",
+        arms_are="workload",
+    )
+}
 AUTOMATIC = ("istio_destination", "istio_source")
 PER_POD = ("istio_destination", "http")  # sources that tell one pod from another
 
@@ -91,6 +100,15 @@ class Arms:
     workload: str
     service: str
     revision: str | None = None  # the pod-template-hash of stable's pods, where the canary's are pods of the same workload
+    canary_workload: str | None = None  # the canary's Deployment, where it takes stable's place or both answer for one Service
+
+    @classmethod
+    def of(
+        cls, source: str, *, namespace: str, workload: str, service: str, revision: str | None = None, canary: str | None = None
+    ) -> Arms:
+        """The arms as a source of that name tells them."""
+        found = BY_WORKLOAD.get(source, SOURCES[source]) if canary else SOURCES[source]
+        return cls(found, namespace, workload, service, revision, canary or None)
 
     @property
     def stable(self) -> str:
@@ -98,9 +116,14 @@ class Arms:
         return self.workload if self.source.arms_are == "workload" else self.service
 
     @property
+    def canary(self) -> str:
+        """The canary's name there."""
+        return self.canary_workload or self.stable + SUFFIX
+
+    @property
     def selector(self) -> str:
         """The label matchers that select both arms."""
-        return self.source.matchers.format(namespace=self.namespace, stable=_quoted(self.stable), canary=_quoted(self.stable + SUFFIX))
+        return self.source.matchers.format(namespace=self.namespace, stable=_quoted(self.stable), canary=_quoted(self.canary))
 
     def arm_of(self, labels: Mapping[str, str]) -> str | None:
         """stable, canary, or None for a series that belongs to neither."""
@@ -108,10 +131,10 @@ class Arms:
         if self.revision is not None:
             return self._arm_by_revision(labels.get("pod", ""), value)
         if self.source.arms_by_pod:
-            if re.fullmatch(re.escape(self.stable + SUFFIX) + POD_OF_A_DEPLOYMENT, value):
+            if re.fullmatch(re.escape(self.canary) + POD_OF_A_DEPLOYMENT, value):
                 return "canary"
             return "stable" if re.fullmatch(re.escape(self.stable) + POD_OF_A_DEPLOYMENT, value) else None
-        return {self.stable: "stable", self.stable + SUFFIX: "canary"}.get(value)
+        return {self.stable: "stable", self.canary: "canary"}.get(value)
 
     def _arm_by_revision(self, pod: str, value: str) -> str | None:
         if not self.source.arms_by_pod and value != self.stable:

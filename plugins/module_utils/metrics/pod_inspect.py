@@ -38,14 +38,15 @@ def inspect(
     problems: list[Problem],
     container: str | None = None,
     revision: str | None = None,
+    canary: str | None = None,
 ) -> MetricsPreflight:
     """How the gates stand before the release, of whatever source the spec names. transport: Prometheus, where there is one. Raises ClusterError."""
     if spec.pods is None:
-        return inspect_prometheus(spec, service, transport, problems, revision=revision)
+        return inspect_prometheus(spec, service, transport, problems, revision=revision, canary=canary)
     found = inspect_pods(session, spec, deployment, container, problems=problems)
     if problems or transport is None:
         return found
-    history = inspect_prometheus(spec, service, transport, problems, revision=revision, among=HISTORY[spec.pods.family])
+    history = inspect_prometheus(spec, service, transport, problems, revision=revision, canary=canary, among=HISTORY[spec.pods.family])
     return replace(history, source=found.source)
 
 

@@ -15,7 +15,7 @@ from ..analysis.look import Counts
 from ..release.parts import GateSpec
 from ..release.spec import Spec
 from ..release.values import Problem
-from .catalogue import AUTOMATIC, PER_POD, SOURCES, Arms
+from .catalogue import AUTOMATIC, PER_POD, Arms
 from .counters import CANARY, STABLE, Counters, Reading, errors, slow, sort
 from .prometheus import BadQuery, MetricsError, Prometheus
 
@@ -48,17 +48,29 @@ class MetricsPreflight:
 
 
 def inspect(
-    spec: Spec, service: str, transport: Any, problems: list[Problem], *, revision: str | None = None, among: tuple[str, ...] = ()
+    spec: Spec,
+    service: str,
+    transport: Any,
+    problems: list[Problem],
+    *,
+    revision: str | None = None,
+    canary: str | None = None,
+    among: tuple[str, ...] = (),
 ) -> MetricsPreflight:
     """Check that every gate parses and has data, and that latency limits are bucket bounds. Adds to problems.
 
-    among: the sources to look for, instead of those that release_metrics_source stands for.
+    among: the sources to look for, instead of those that release_metrics_source stands for. canary: its Deployment, where that is
+    what tells it from stable.
     """
     client = Prometheus(transport)
     nothing = MetricsPreflight({}, None, {}, False)
     try:
         names = among or _sources(spec, revision)
-        arms = _choose(client, spec, service, revision, names)
+        every = [
+            Arms.of(name, namespace=spec.namespace, workload=spec.workload, service=service, revision=revision, canary=canary)
+            for name in names
+        ]
+        arms = _choose(client, every)
         if arms is None:
             looked = ", ".join(names)
             problems.append(
@@ -90,9 +102,8 @@ def _sources(spec: Spec, revision: str | None) -> tuple[str, ...]:
     return AUTOMATIC if revision is None else PER_POD
 
 
-def _choose(client: Prometheus, spec: Spec, service: str, revision: str | None, names: tuple[str, ...]) -> Arms | None:
-    for name in names:
-        arms = Arms(SOURCES[name], spec.namespace, spec.workload, service, revision)
+def _choose(client: Prometheus, every: list[Arms]) -> Arms | None:
+    for arms in every:
         if any(arms.arm_of(labels) == STABLE for labels, _value in client.instant(arms.look_query([]))):
             return arms
     return None

@@ -58,7 +58,7 @@ def room(session: Session, spec: Spec, deployment: JSON, template: JSON, *, prob
     """Whether quota takes the canary at its full size and the pods that stable's rolling update starts first; a note on the nodes."""
     replicas = deployment["spec"].get("replicas", 1)
     full = twin.replicas_for(max(step.size_percent for step in plan(spec)), replicas)
-    more = capacity.surge(deployment) if promotes(spec) else 0
+    more = capacity.surge(deployment) if promotes(spec) and spec.swap is None else 0
     pods = session.list("Pod", spec.namespace, labels=deployment["spec"]["selector"].get("matchLabels") or {})
     try:
         one = capacity.need_of_one(template, deployment["spec"]["template"], pods)

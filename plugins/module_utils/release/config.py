@@ -47,7 +47,7 @@ def _present(context: Context, one: Copy) -> bool:
 
 def _make(context: Context, one: Copy) -> None:
     session = context.session
-    owner = session.get("Deployment", context.namespace, context.target.workload)
+    owner = session.get("Deployment", context.namespace, context.serving)
     try:
         body = body_of(session, context.spec, one, release_id=context.state.release_id, owner=owner)
     except NotFound:
@@ -64,7 +64,7 @@ def _make(context: Context, one: Copy) -> None:
 
 def _own(context: Context, one: Copy) -> None:
     """See to it that a copy stays as long as our Deployment is there, whatever becomes of who made it."""
-    owner = context.session.get("Deployment", context.namespace, context.target.workload)
+    owner = context.session.get("Deployment", context.namespace, context.serving)
     mine = config.owner_reference(owner)
     for _attempt in range(ATTEMPTS):
         found = context.session.get(one.kind, context.namespace, one.name)
@@ -78,6 +78,14 @@ def _own(context: Context, one: Copy) -> None:
         except Conflict:
             context.process.sleep(0.2)
     raise ClusterError(f"{one.kind} {context.namespace}/{one.name} could not be changed: it changes all the time")
+
+
+def hand_over(context: Context) -> None:
+    """After a swap: copies that the new template refers to stay as long as the new Deployment does, not the old one."""
+    for kind, name in config.references(context.target.new_template):
+        found = context.session.find(kind, context.namespace, name) if config.may_be_copy(name) else None
+        if found is not None and config.is_copy(found):
+            _own(context, Copy(kind, name, name))
 
 
 def tidy(context: Context, *, every: bool) -> None:
@@ -96,7 +104,7 @@ def tidy(context: Context, *, every: bool) -> None:
 
 
 def _tidy(context: Context, *, every: bool) -> None:
-    workload = context.session.find("Deployment", context.namespace, context.target.workload)
+    workload = context.session.find("Deployment", context.namespace, context.serving)
     if workload is None:
         return  # and its copies go with it
     kinds = _kinds(context, every=every)
@@ -134,9 +142,10 @@ def _let_go(context: Context, kind: str, found: JSON, others: list[JSON]) -> Non
 
 
 def _used(context: Context) -> set[config.Named]:
-    """What the templates of all Deployments, ReplicaSets and pods refer to, except the canary's."""
+    """What the templates of all Deployments, ReplicaSets and pods refer to, except the canary's that is on its way out."""
     session, namespace = context.session, context.namespace
-    templates = [one["spec"]["template"] for one in session.list("Deployment", namespace) if one["metadata"]["name"] != context.twin]
+    goes = None if context.state.swapped else context.twin
+    templates = [one["spec"]["template"] for one in session.list("Deployment", namespace) if one["metadata"]["name"] != goes]
     templates += [
         one["spec"]["template"] for one in session.list("ReplicaSet", namespace) if not _of_canary(context, one["spec"]["template"])
     ]
@@ -145,9 +154,9 @@ def _used(context: Context) -> set[config.Named]:
 
 
 def _of_canary(context: Context, template: Mapping[str, Any]) -> bool:
-    """Whether a pod, or a template of pods, is the twin's; a workload that is rolled has none."""
+    """Whether a pod, or a template of pods, is the canary's that is on its way out; a workload that is rolled has none."""
     labels = template["metadata"].get("labels") or {}
-    return context.target.revision is None and context.target.pod_labels.items() <= labels.items()
+    return context.target.revision is None and not context.state.swapped and context.target.pod_labels.items() <= labels.items()
 
 
 def _all_references(templates: Iterable[JSON]) -> set[config.Named]:

@@ -20,7 +20,6 @@ from ..metrics.source import Looks
 from ..report.live import Live
 from ..traffic.route import EPOCH, HOME, Route
 from ..traffic.router import Router
-from ..workload.twin import SUFFIX
 from .plan import Step, route_of
 from .record import Journal, State
 from .spec import Spec
@@ -60,7 +59,12 @@ class Context:
     @property
     def twin(self) -> str:
         """The twin's name."""
-        return self.target.workload + SUFFIX
+        return self.target.identity.name
+
+    @property
+    def serving(self) -> str:
+        """The Deployment whose pods users get once this release is over, as things stand."""
+        return self.twin if self.state.swapped else self.target.workload
 
     @property
     def route(self) -> Route:
@@ -69,7 +73,7 @@ class Context:
         if self.target.revision is not None:
             return HOME  # rolling: the Service selects old and new pods alike
         sticky = self.spec.sticky if state.sticky else None
-        return Route(state.weight_percent, self.spec.matches if state.matched else (), state.mirror_percent, sticky)
+        return Route(state.weight_percent, self.spec.matches if state.matched else (), state.mirror_percent, sticky, state.alone)
 
     def route_of(self, step: Step) -> Route:
         """The route that a step which gives the canary its share asks for."""
@@ -114,15 +118,15 @@ class Context:
         raise ClusterError(f"{kind} {self.namespace}/{name} could not be claimed: it changes all the time")
 
     def claim_workload(self) -> None:
-        """Put our fence on stable's Deployment and on what scales it."""
+        """Put our fence on stable's Deployment, on what scales it and on what else a promotion changes."""
         self.claim_deployment(self.target.workload)
-        for one in self.target.autoscalers:
+        for one in (*self.target.autoscalers, *self.target.held):
             self.claim(one["kind"], one["name"])
 
     def unclaim_workload(self) -> None:
-        """Take our fence off stable's Deployment and off what scales it."""
+        """Take our fence off all that claim_workload has put it on."""
         here = pointer("metadata", "annotations", EPOCH)
-        for one in ({"kind": "Deployment", "name": self.target.workload}, *self.target.autoscalers):
+        for one in ({"kind": "Deployment", "name": self.target.workload}, *self.target.autoscalers, *self.target.held):
             with contextlib.suppress(Conflict, NotFound):
                 self.session.patch(one["kind"], self.namespace, one["name"], [expect(here, self.token), remove(here)])
 
@@ -167,10 +171,10 @@ class Context:
         return ready_endpoints(self.session, self.namespace, service)
 
     def stable_ready(self) -> int:
-        """How many pods of stable could take traffic. A Service that is switched itself may select the canary's just now."""
-        if not self.router.reselects:
+        """How many pods of stable could take traffic. Its Service may select the canary's just now, or those of both."""
+        if not self.router.reselects and not self.target.canary:
             return self.ready_endpoints(self.target.service)
-        found = self.session.get("Deployment", self.namespace, self.target.workload)
+        found = self.session.find("Deployment", self.namespace, self.target.workload) or {}
         return (found.get("status") or {}).get("readyReplicas", 0)
 
     def write(self, doing: str = "") -> None:

@@ -11,7 +11,9 @@ from ..cluster.session import Session
 from ..traffic import istio
 from ..traffic.place import GITOPS_MARKS
 from ..workload import selectors, twin
+from . import swap_preflight
 from .spec import Spec
+from .subsets_preflight import Pair
 from .values import Problem
 
 JSON = dict[str, Any]
@@ -93,33 +95,52 @@ def service(session: Session, spec: Spec, deployment: JSON, problems: list[Probl
     return found[0]
 
 
-def switch_label(session: Session, spec: Spec, deployment: JSON, service: JSON, problems: list[Problem]) -> str | None:
-    """The label in which a twin's pods would differ; a rolling release makes no twin, any label of the Service does."""
+def canary(
+    session: Session, spec: Spec, deployment: JSON, service: JSON, *, pair: Pair | None, problems: list[Problem]
+) -> twin.Canary | None:
+    """The canary's Deployment and the label in which its pods differ; a rolling release has none, any label of the Service does."""
     if spec.strategy == "rolling":
-        return sorted(service["spec"]["selector"])[0]
-    return _twin(session, spec, deployment, service, problems)
+        return twin.Canary(spec.workload, sorted(service["spec"]["selector"])[0], "")
+    found = _identity(spec, deployment, service, pair, problems)
+    if found is not None:
+        problems += _in_the_way(session, spec, deployment, service, found)
+    return found
 
 
-def _twin(session: Session, spec: Spec, deployment: JSON, service: JSON, problems: list[Problem]) -> str | None:
+def _identity(spec: Spec, deployment: JSON, service: JSON, pair: Pair | None, problems: list[Problem]) -> twin.Canary | None:
+    if spec.swap is not None:
+        return swap_preflight.identity(spec, deployment, service, pair, problems)
+    if pair is not None:
+        return swap_preflight.twin_of_subset(spec, deployment, service, pair, problems)
     try:
-        key = twin.switch_label(deployment, service)
+        return twin.Canary(spec.workload + twin.SUFFIX, twin.switch_label(deployment, service), "")
     except twin.TwinError as error:
         problems.append(Problem("release_workload", spec.workload, str(error)))
         return None
-    labels = deployment["spec"]["template"]["metadata"]["labels"]
-    moved = twin.twin_labels(labels, key)
-    own = {spec.workload + twin.SUFFIX, service["metadata"]["name"] + twin.SUFFIX}
+
+
+def _in_the_way(session: Session, spec: Spec, deployment: JSON, service: JSON, canary: twin.Canary) -> list[Problem]:
+    """Names of the canary that are taken, what would catch its pods, and policies that would miss them."""
+    problems: list[Problem] = []
+    key, labels = canary.key, deployment["spec"]["template"]["metadata"]["labels"]
+    moved = twin.twin_labels(labels, key, canary.value)
+    own = {"Deployment": canary.name, "Service": service["metadata"]["name"] + twin.SUFFIX}
     lists = {kind: session.list(kind, spec.namespace) for kind in ("Service", "Deployment", "PodDisruptionBudget")}
     for kind in ("Service", "Deployment"):
         for one in lists[kind]:
-            if one["metadata"]["name"] in own:
+            if one["metadata"]["name"] == own[kind]:
                 release_id = (one["metadata"].get("labels") or {}).get(twin.RELEASE_LABEL)
                 whose = f"it was left by release {release_id}" if release_id else "it is not ours"
                 command = f"kubectl -n {spec.namespace} delete {kind.lower()} {one['metadata']['name']}"
                 taken = f"{kind} {one['metadata']['name']} exists, {whose}"
                 allowed = f"a workload whose canary names are free: {taken}; if nobody needs it: {command}"
                 problems.append(Problem("release_workload", spec.workload, allowed))
-    ours = {kind: [one for one in found if one["metadata"]["name"] not in own] for kind, found in lists.items()}
+    if spec.swap is not None:
+        problems += swap_preflight.left_behind(spec, canary, labels, lists, service)
+        lists["PodDisruptionBudget"] = []  # one that counts both versions' pods is as it should be: it protects the new one from now on
+    if spec.subsets is not None:
+        lists["Service"] = [one for one in lists["Service"] if one["metadata"]["name"] != service["metadata"]["name"]]
+    ours = {kind: [one for one in found if one["metadata"]["name"] != own.get(kind)] for kind, found in lists.items()}
     caught = selectors.leaks(moved, services=ours["Service"], deployments=ours["Deployment"], budgets=ours["PodDisruptionBudget"])
     policies = {kind: session.list(kind, spec.namespace) for kind in selectors.POLICY_SELECTORS}
     missed = selectors.missing_policies(labels, moved, policies)
@@ -127,7 +148,7 @@ def _twin(session: Session, spec: Spec, deployment: JSON, service: JSON, problem
     for policy in missed:
         advice = f"{MISSED}: {policy} would miss pods labelled {key}={moved[key]}; select them as well"
         problems.append(Problem("release_workload", spec.workload, advice))
-    return key
+    return problems
 
 
 def destination_rule(session: Session, spec: Spec, service: str) -> JSON | None:

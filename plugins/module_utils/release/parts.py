@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..traffic.route import Condition, Match
+from .subsets_spec import subsets
 from .values import Reader
 
 LONGEST_WORKLOAD = 56  # "-canary" must fit below 63 characters
@@ -57,9 +58,9 @@ HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, a token
 
 
 def traffic(read: Reader, value: Any) -> dict[str, Any]:
-    """provider, service, route_kind, route_object and route of release_traffic."""
+    """provider, service, route_kind, route_object, route and subsets of release_traffic."""
     options = {option for names in ROUTE_OPTIONS.values() for option in names}
-    found = read.mapping("release_traffic", value, ("provider", "service", *sorted(options), "route")) or {}
+    found = read.mapping("release_traffic", value, ("provider", "service", *sorted(options), "route", "subsets")) or {}
     provider = read.choice("release_traffic.provider", found.get("provider"), PROVIDERS, "istio")
     own = ROUTE_OPTIONS[provider]
     for option in sorted(options - set(own)):
@@ -78,6 +79,7 @@ def traffic(read: Reader, value: Any) -> dict[str, Any]:
         "route_kind": kind,
         "route_object": name,
         "route": read.text("release_traffic.route", found.get("route")),
+        "subsets": subsets(read, found.get("subsets"), provider=provider),
     }
 
 

@@ -18,7 +18,7 @@ from .spec import Spec
 class Step:
     """One step. weight_percent and mirror_percent are the canary's shares while it lasts; seconds its least time (bake, verify)."""
 
-    kind: str  # validate, deploy, check, match, ab, mirror, weight, bake, analyze, experiment, switch, verify, promote, clean_up
+    kind: str  # validate, deploy, check, match, ab, mirror, weight, bake, analyze, experiment, switch, verify, promote, warm, clean_up
     name: str
     weight_percent: int = 0
     seconds: float = 0.0
@@ -41,7 +41,7 @@ def canary_steps(spec: Spec) -> list[Step]:
     for one, following in zip(spec.steps, [*shares[1:], None]):
         steps += _weight(one, following, judged=bool(spec.gates))
     steps.append(Step("verify", "verify", 100, max(spec.verify_seconds, spec.steps[-1].bake_seconds)))
-    return steps + HOME_AGAIN
+    return steps + home_again(spec)
 
 
 def blue_green_steps(spec: Spec) -> list[Step]:
@@ -51,7 +51,7 @@ def blue_green_steps(spec: Spec) -> list[Step]:
         Step("deploy", "deploy", size_percent=100),
         Step("switch", "switch", 100, size_percent=100),
         Step("verify", "verify", 100, spec.verify_seconds),
-        *HOME_AGAIN,
+        *home_again(spec),
     ]
 
 
@@ -69,7 +69,7 @@ def ab_test_steps(spec: Spec) -> list[Step]:
     ]
     if not ab.promotes:
         return [*steps, Step("clean_up", "clean_up")]
-    return [*steps, Step("switch", "switch", 100, size_percent=100), Step("verify", "verify", 100, spec.verify_seconds), *HOME_AGAIN]
+    return [*steps, Step("switch", "switch", 100, size_percent=100), Step("verify", "verify", 100, spec.verify_seconds), *home_again(spec)]
 
 
 def shadow_steps(spec: Spec) -> list[Step]:
@@ -109,7 +109,12 @@ def _weight(one: StepSpec, following: int | None, *, judged: bool) -> list[Step]
     return steps
 
 
-HOME_AGAIN = [Step("promote", "promote", 100), Step("clean_up", "clean_up")]
+def home_again(spec: Spec) -> list[Step]:
+    """Stable takes the version and the twin goes; or the new Deployment takes the old one's place, which goes after its warm time."""
+    warm = [Step("warm", "warm", 100, spec.swap.warm_seconds)] if spec.swap else []
+    return [Step("promote", "promote", 100), *warm, Step("clean_up", "clean_up")]
+
+
 ROUTED = ("match", "ab", "mirror", "weight", "switch")  # kinds of step that put a route
 TRAFFIC = (*ROUTED, "roll")  # kinds of step that give the canary its share
 STRATEGIES = {

@@ -20,9 +20,10 @@ from ..traffic.providers import PROVIDERS, router, who_can
 from ..traffic.route import Place, RouteError
 from ..workload import twin
 from ..workload.revision import knobs_for, knobs_of, revision_of
-from . import capacity, checks_preflight, config_preflight, objects
+from . import capacity, checks_preflight, config_preflight, objects, subsets_preflight, swap_preflight
 from .plan import NEEDS, ROUTED, Step, plan, route_of
 from .spec import Spec
+from .subsets_preflight import Pair
 from .target import Findings, Refused, Target
 from .values import Problem
 
@@ -59,16 +60,13 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
     container = objects.container(spec, deployment, problems)
     scalers = capacity.scalers(session, spec, deployment, problems, notes)
     rolling = spec.strategy == "rolling"
-    key = objects.switch_label(session, spec, deployment, service, problems) if service else None
     revision = revision_of(session, deployment) if rolling else None
     if rolling and revision is None:
         problems.append(
             Problem("release_workload", spec.workload, "a Deployment whose present ReplicaSet can be found; look at it and try again")
         )
-    place = _place(session, spec, _asked(spec, service["metadata"]["name"], key, notes), problems) if service and key else None
-    if service and key:
-        problems += checks_preflight.problems(session, spec, service, key)
-    if service is None or container is None or key is None or place is None:
+    arms = _arms(session, spec, deployment, service, problems=problems, notes=notes) if service else None
+    if service is None or container is None or arms is None:
         raise Refused(problems)
     template = deployment["spec"]["template"]
     versioned = twin.with_version(template, container=container["name"], image=spec.image, patch=spec.template_patch)
@@ -77,12 +75,14 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
         capacity.room(session, spec, deployment, new_template, problems=problems, notes=notes)
     metrics = MetricsPreflight({}, None, {}, False)
     name = service["metadata"]["name"]
+    told = arms.get("canary")
     if spec.gates or (spec.ab and spec.ab.conversions and not spec.ab.of):
-        metrics = inspect(session, spec, deployment, name, transport, problems=problems, container=container["name"], revision=revision)
-    counted = conversions.inspect(spec, name, transport, metrics.source, problems) if not problems else None
+        metrics = inspect(
+            session, spec, deployment, name, transport, problems=problems, container=container["name"], revision=revision, canary=told
+        )
+    counted = conversions.inspect(spec, name, transport, metrics.source, problems, canary=told) if not problems else None
     if problems:
         raise Refused(problems)
-    own_labels = deployment["spec"]["selector"].get("matchLabels") or {}
     knobs = knobs_of(deployment)
     target = Target(
         cluster_uid=session.cluster_uid(),
@@ -93,21 +93,53 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
         stable_replicas=deployment["spec"].get("replicas", 1),
         original_template=template,
         new_template=new_template,
-        switch_label=key,
-        pod_labels=own_labels if rolling else twin.twin_labels(template["metadata"]["labels"], key),
         revision=revision,
         original_knobs=knobs,
         new_knobs=knobs_for(knobs, spec.rolling) if rolling else knobs,
-        service=service["metadata"]["name"],
-        place=place.to_dict(),
-        destination_rule=objects.destination_rule(session, spec, service["metadata"]["name"]),
+        service=name,
         metrics_source=metrics.source,
         dispersion={**metrics.dispersion, CONVERSIONS: counted.dispersion} if counted else metrics.dispersion,
         history_known=metrics.history_known,
         autoscalers=scalers,
         copies=[one.to_dict() for one in copies],
+        **arms,
     )
     return Findings(target, metrics.gates, notes, counted)
+
+
+def _arms(session: Session, spec: Spec, deployment: JSON, service: JSON, *, problems: list[Problem], notes: list[str]) -> JSON | None:
+    """How both versions are told apart, as a Target says it; None when that is not possible. Adds to problems."""
+    pair = subsets_preflight.find(session, spec, deployment, service, problems)
+    if spec.subsets and pair is None:
+        return None
+    canary = objects.canary(session, spec, deployment, service, pair=pair, problems=problems)
+    if canary is None:
+        return None
+    name = service["metadata"]["name"]
+    place = _place(session, spec, _asked(spec, name, canary, notes), problems)
+    problems += checks_preflight.problems(session, spec, service, canary)
+    if place is None:
+        return None
+    if pair:
+        notes.append(subsets_preflight.UNSEEN)
+        subsets_preflight.fit(session, spec, pair, canary, objects=(deployment, service), place=place, problems=problems)
+    own, labels = deployment["spec"]["selector"].get("matchLabels") or {}, deployment["spec"]["template"]["metadata"]["labels"]
+    rolling, plain = spec.strategy == "rolling", spec.swap is None and pair is None
+    target = {
+        "place": place.to_dict(),
+        "switch_label": canary.key,
+        "pod_labels": own if rolling else twin.twin_labels(labels if plain else own, canary.key, canary.value),
+        "destination_rule": None if pair else objects.destination_rule(session, spec, name),
+    }
+    return target if plain else {**target, **_own_canary(spec, canary, pair, name)}
+
+
+def _own_canary(spec: Spec, canary: twin.Canary, pair: Pair | None, service: str) -> JSON:
+    """What a target says of a canary that is no plain twin: its name and label value, what else is fenced, the subset that is added."""
+    adds = pair.made(subsets_preflight.canary_subset(spec), canary) if pair and pair.canary is None else None
+    held = [{"kind": "DestinationRule", "name": pair.rule}] if pair and adds else []
+    held += [{"kind": "Service", "name": service}] if pair is None and spec.provider != "service" else []
+    return {"canary": canary.name, "switch_value": canary.value, "held": held, "subset": adds}
 
 
 def _rights(session: Session, spec: Spec, problems: list[Problem]) -> None:
@@ -121,7 +153,9 @@ def _rights(session: Session, spec: Spec, problems: list[Problem]) -> None:
 
 def missing_rights(session: Session, spec: Spec) -> list[tuple[str, str, str]]:
     """(verb, kind, subresource) that a release needs and that we do not have."""
-    own = (("list", "ReplicaSet"),) if spec.strategy == "rolling" else ()
+    own: tuple[tuple[str, str], ...] = (("list", "ReplicaSet"),) if spec.strategy == "rolling" else ()
+    own = (*own, ("patch", "Service")) if spec.swap else own
+    own = (*own, ("get", "DestinationRule"), ("patch", "DestinationRule")) if spec.subsets else own
     plain = [(verb, kind, "") for verb, kind in (*NEEDED_RIGHTS, *PROVIDERS[spec.provider].rights, *own)]
     read = [("get", "Pod", "proxy")] if spec.pods is not None and spec.gates else []
     needed = dict.fromkeys([*plain, *checks_preflight.rights(spec.checks), *config_preflight.rights(spec.config), *read])
@@ -171,7 +205,8 @@ def _takes_routes(session: Session, spec: Spec, place: Place, problems: list[Pro
             return  # somebody writes to it just now: claim and change will see to that
 
 
-def _asked(spec: Spec, service: str, key: str, notes: list[str]) -> Asked:
+def _asked(spec: Spec, service: str, canary: twin.Canary, notes: list[str]) -> Asked:
+    subsets = {"stable": spec.subsets.stable, "canary": spec.subsets.canary} if spec.subsets else None
     return Asked(
         spec.namespace,
         service,
@@ -181,14 +216,18 @@ def _asked(spec: Spec, service: str, key: str, notes: list[str]) -> Asked:
         matches=spec.matches,
         mirrors=NEEDS[spec.strategy] == "mirror",
         sticky=spec.sticky,
-        switch_label=key,
+        switch_label=canary.key,
+        canary_value=canary.value,
+        subsets=subsets,
         notes=notes,
     )
 
 
 def already_running(session: Session, spec: Spec) -> str | None:
-    """The image that stable runs when it is the wanted one already (nothing to release), else None."""
+    """That a Deployment runs the wanted image already, so that there is nothing to release; else None."""
     deployment = session.find("Deployment", spec.namespace, spec.workload)
+    if spec.swap is not None and (deployment is None or deployment["spec"].get("replicas", 1) == 0):
+        deployment = swap_preflight.successor(session, spec)  # a swap that has ended: the same playbook once more
     if deployment is None or spec.template_patch:
         return None
     template = deployment["spec"]["template"]
@@ -196,7 +235,8 @@ def already_running(session: Session, spec: Spec) -> str | None:
     wanted: Mapping[str, str] = images if spec.container is None else {spec.container: images.get(spec.container, "")}
     if len(wanted) != 1 or spec.image not in wanted.values():
         return None
-    return spec.image if config_preflight.travels_already(session, spec, template) else None
+    runs = f"{deployment['metadata']['name']} runs {spec.image}"
+    return runs if config_preflight.travels_already(session, spec, template) else None
 
 
 __all__ = ["able", "already_running", "examine", "missing_rights", "preflight"]

@@ -15,6 +15,7 @@ from ..cluster.session import Session
 from ..metrics.source import GateReading
 from ..traffic.router import Router
 from ..workload import autoscaler, config, twin
+from . import swap_preview
 from .checks_spec import CheckSpec, HttpCheck, JobCheck, WebhookCheck, expected
 from .config_preflight import Copy, body_of
 from .job import environment, job_body, job_name, template_of
@@ -79,6 +80,7 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
     first = "to B" if spec.ab else "first to the canary, whatever the weight, and until it is everywhere"
     said += [f"  {first}: requests with {match}" for match in spec.matches]
     said += _ab_lines(spec, found)
+    said += swap_preview.lines(spec, target)
     if spec.strategy == "shadow":
         said.append("  copies are real requests to the canary: what it writes, sends or charges for, it does twice")
     said += [f"  travels with the version: {Copy(**one)}" for one in target.copies]
@@ -198,20 +200,14 @@ def _differences(session: Session, spec: Spec, found: Findings, router: Router) 
         return [*copies, _promoted(session, found, deployment, knobs)]
     size = next(step.size_percent for step in plan(spec) if step.kind == "deploy")
     steering = next(step for step in plan(spec) if step.kind in TRAFFIC)
-    bodies = [twin.canary_service(service, key=target.switch_label, release_id="preview")]
+    canary = target.identity
+    bodies = [twin.canary_service(service, key=canary.key, release_id="preview", value=canary.value)]
     if target.destination_rule:
         bodies.append(twin.canary_destination_rule(target.destination_rule, service=target.service, release_id="preview"))
-    bodies.append(
-        twin.twin_deployment(
-            deployment,
-            key=target.switch_label,
-            template=target.new_template,
-            release_id="preview",
-            token="preview",
-            replicas=twin.replicas_for(size, target.stable_replicas),
-        )
-    )
-    shown = copies + [_shown(None, session.create(body, dry_run=True), f"{body['kind']}/{body['metadata']['name']}") for body in bodies]
+    make, replicas = twin.new_version if spec.swap else twin.twin_of, twin.replicas_for(size, target.stable_replicas)
+    bodies.append(make(deployment, canary, template=target.new_template, release_id="preview", token="preview", replicas=replicas))
+    shown = [_shown(*change) for change in swap_preview.added(session, target)]
+    shown += copies + [_shown(None, session.create(body, dry_run=True), f"{body['kind']}/{body['metadata']['name']}") for body in bodies]
     shown += [_shown(None, body, f"Job/{body['metadata']['name']}") for body in _jobs(session, spec, target)]
     route = route_of(spec, steering)
     before, after = router.preview(route)
@@ -219,6 +215,8 @@ def _differences(session: Session, spec: Spec, found: Findings, router: Router) 
     if spec.strategy == "shadow":
         return shown
     shown += [_raised(session, target, **one) for one in target.autoscalers]
+    if spec.swap is not None:
+        return [*shown, *(_shown(*change) for change in swap_preview.promoted(session, spec, target))]
     return [*shown, _promoted(session, found, deployment, [])] if promotes(spec) else shown
 
 
@@ -266,7 +264,7 @@ def _jobs(session: Session, spec: Spec, target: Target) -> list[JSON]:
     ]
 
 
-def _shown(before: JSON | None, after: JSON, header: str) -> JSON:
+def _shown(before: JSON | None, after: JSON | None, header: str) -> JSON:
     def text(value: JSON | None) -> str:
         if value is None:
             return ""

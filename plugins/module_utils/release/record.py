@@ -25,6 +25,7 @@ LARGEST_BYTES = 64 * 1024
 KEPT_LOOKS = 20
 KEPT_ENDINGS = 5
 UNFINISHED = ("running", "returning", "parked")
+_REMEMBERED = ("release_id", "outcome", "reason", "image", "digest", "serves", "started_at", "updated_at")
 
 
 def record_name(release_name: str) -> str:
@@ -60,6 +61,10 @@ class State:
     updated_at: str = field(default_factory=now)
     floors: list[JSON] = field(default_factory=list)  # of autoscalers, raised or about to be (workload.autoscaler.Floor)
     stable_changed: bool = False  # promote has begun: stable's template may be the new one
+    swapped: bool = False  # promote by swap has begun: the new Deployment may have the old one's place
+    retiring: bool = False  # the old Deployment goes: there is no way back any more
+    serves: str = ""  # the Deployment that users get: the old one, or the new one after the swap
+    alone: bool = False  # the canary's destination stands where stable's stood
     image: str = ""
     digest: str = "unpinned"
     judge: JSON | None = None  # the judge's whole state
@@ -73,11 +78,11 @@ class State:
     def hold(self, route: Route) -> None:
         """Note the route that stands."""
         self.weight_percent, self.matched, self.mirror_percent = route.canary_percent, bool(route.matches), route.mirror_percent
-        self.sticky = route.sticky is not None
+        self.sticky, self.alone = route.sticky is not None, route.alone
 
     def ending(self) -> JSON:
         """The one-line memory of this release for the next record's history."""
-        return {key: getattr(self, key) for key in ("release_id", "outcome", "reason", "image", "digest", "started_at", "updated_at")}
+        return {key: getattr(self, key) for key in _REMEMBERED}
 
 
 @dataclass

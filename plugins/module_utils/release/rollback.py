@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from ..cluster.errors import ClusterError, Conflict, Superseded, Unreachable
@@ -17,7 +17,7 @@ from ..metrics.source import Silence
 from ..traffic.route import HOME, RouteError
 from ..workload.deployment import rollout
 from ..workload.twin import SUFFIX
-from . import check_job, config, shape
+from . import check_job, config, shape, swap_objects
 from .context import Context
 from .ending import PARKED, PASSED, TurnBack
 from .floors import stable_size
@@ -92,6 +92,8 @@ def _no_stable(context: Context) -> str:
 
 def _return_traffic(context: Context) -> None:
     began = time.perf_counter()
+    if context.state.swapped:
+        swap_objects.select_stable(context)
     try:
         after = context.router.give_back(context.token)
         took = f"returned in {1000 * (time.perf_counter() - began):.0f} ms"
@@ -101,6 +103,8 @@ def _return_traffic(context: Context) -> None:
         took = f"nothing to return: {error}"
     context.state.hold(HOME)
     context.live.say("traffic", f"100 % stable · {took}")
+    if context.state.swapped:
+        swap_objects.go_back(context)
     _best_effort_journal(context, "removing the canary")
 
 
@@ -113,6 +117,8 @@ def _stable_can_serve(context: Context) -> bool:
     said = False
     while context.stable_ready() == 0:
         serves = context.ready_endpoints(context.target.service + SUFFIX) > 0
+        if serves and context.state.swapped and not context.session.find("Deployment", context.namespace, context.target.workload):
+            return False  # somebody has deleted what traffic would return to
         if serves and context.spec.on_no_stable == KEEP and context.process.clock() > deadline:
             return False
         if not serves or context.process.clock() > deadline:
@@ -152,16 +158,22 @@ def remove_canary(context: Context) -> None:
     """End the checks' Jobs, drain, then delete the twin, its Service and its DestinationRule. Nothing refers to them any more."""
     check_job.remove_all(context)
     names = {"Deployment": context.twin, "Service": context.target.service + SUFFIX, "DestinationRule": context.target.service + SUFFIX}
-    present = {kind: context.session.find(kind, context.namespace, name) for kind, name in names.items()}
-    ours = {kind: found for kind, found in present.items() if found and _ours(found)}
-    if not ours:
-        return
-    if "Deployment" in ours:
+    found = context.session.find("Deployment", context.namespace, context.twin)
+    if found and _ours(found):
         context.claim_deployment(context.twin)
         _drain(context)
+    swap_objects.remove_subset(context)
+    if remove_ours(context, names):
+        context.live.say("clean up", "canary removed")
+
+
+def remove_ours(context: Context, names: Mapping[str, str]) -> bool:
+    """Delete what is called so (by kind) and was made by a release; whether there was any."""
+    present = {kind: context.session.find(kind, context.namespace, name) for kind, name in names.items()}
+    ours = {kind: found for kind, found in present.items() if found and _ours(found)}
     for kind, found in ours.items():
         context.session.delete(kind, context.namespace, found["metadata"]["name"], uid=found["metadata"]["uid"])
-    context.live.say("clean up", "canary removed")
+    return bool(ours)
 
 
 def _drain(context: Context) -> None:
@@ -172,7 +184,7 @@ def _drain(context: Context) -> None:
     while True:
         passed = context.process.clock() - began
         drained = passed >= max(LEAST_DRAIN_SECONDS, context.spec.drain_seconds)
-        if _is_silent(silence) and drained:
+        if is_silent(silence) and drained:
             return
         if passed > context.spec.drain_seconds + SILENCE_SECONDS:
             context.live.say(
@@ -185,7 +197,8 @@ def _drain(context: Context) -> None:
         context.pause(1.0)
 
 
-def _is_silent(silence: Silence | None) -> bool:
+def is_silent(silence: Silence | None) -> bool:
+    """Whether an arm gets no more requests, as far as its counters can be read; without any it does not."""
     if silence is None:
         return True
     try:

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..cluster.errors import ClusterError, NotFound, Superseded, Unreachable
 from ..traffic.route import HOME, RouteError
+from . import swap
 from .context import Context
 from .ending import PARKED, StopHere, TurnBack
 from .experiment import result_of, sentence_of
@@ -49,7 +51,7 @@ def go_back(context: Context, why: TurnBack) -> str:
 
 def _go_forward(context: Context, steps: list[Step]) -> None:
     watch = Watch(context)
-    if context.route != HOME or context.state.weight_percent:
+    if not context.state.swapped and (context.route != HOME or context.state.weight_percent):
         watch.enter(next(step for step in reversed(steps) if _stands(context, step)))
     while context.state.step < len(steps):
         step = steps[context.state.step]
@@ -75,7 +77,7 @@ def _with_patience(context: Context, step: Step, watch: Watch) -> None:
     deadline = None
     while True:
         try:
-            return HANDLERS[step.kind](context, step, watch)
+            return _handler(context, step)(context, step, watch)
         except Unreachable as error:
             moment = context.process.clock()
             if deadline is None:
@@ -109,7 +111,16 @@ def _journaled(context: Context, doing: str) -> None:
             raise TurnBack("record", f"the record was deleted while the release ran ({error})") from error
 
 
+def _handler(context: Context, step: Step) -> Callable[[Context, Step, Watch], None]:
+    own = swap.HANDLERS if context.spec.swap else {}
+    return own.get(step.kind) or HANDLERS[step.kind]
+
+
 def _end_back(context: Context, why: TurnBack) -> str:
+    if context.state.retiring:
+        context.live.say("warning", f"{context.target.workload} goes already, {context.twin} serves: no way back from here ({why.reason})")
+        patiently(context, lambda: swap.finish(context))
+        return _finish(context, *ending(context.spec))
     if turn_back(context, why) == PARKED:
         _let_go(context)
         return PARKED

@@ -14,6 +14,8 @@ from .checks_spec import checks_from
 from .config_spec import config_from
 from .parts import GateSpec, PodsSpec, StepSpec
 from .spec import Spec
+from .subsets_spec import subsets_from
+from .swap_spec import swap_from
 
 
 def spec_from(saved: Mapping[str, Any]) -> Spec:
@@ -22,6 +24,9 @@ def spec_from(saved: Mapping[str, Any]) -> Spec:
     fields["steps"] = tuple(StepSpec(**one) for one in fields["steps"])
     fields["checks"] = checks_from(fields["checks"])
     fields["config"] = config_from(fields.get("config"))
+    fields["swap"] = swap_from(fields.get("swap"))
+    fields["subsets"] = subsets_from(fields.get("subsets"))
+    fields.setdefault("promotion", "twin")
     fields["ab"] = ab_from(fields.get("ab"))
     fields["matches"] = matches_from(fields["matches"])
     fields["gates"] = tuple(GateSpec(**one) for one in fields["gates"])

@@ -12,11 +12,13 @@ from difflib import get_close_matches
 from typing import Any
 
 from ..traffic.route import Match, Sticky
-from . import ab_spec, checks_spec, config_spec, parts
+from . import ab_spec, checks_spec, config_spec, parts, swap_spec
 from .ab_spec import AbSpec
 from .checks_spec import CheckSpec
 from .config_spec import ConfigSpec
 from .parts import LONGEST_WORKLOAD, GateSpec, PodsSpec, StepSpec
+from .subsets_spec import SubsetsSpec
+from .swap_spec import SwapSpec
 from .values import Problem, Reader
 
 # every variable of a release: name -> what it is when it is left out
@@ -29,6 +31,8 @@ DEFAULTS: dict[str, Any] = {
     "release_template_patch": None,
     "release_config": None,
     "release_strategy": "canary",
+    "release_promotion": "twin",
+    "release_swap": None,
     "release_traffic": None,
     "release_rolling": None,
     "release_ab": None,
@@ -97,11 +101,14 @@ class Spec:
     template_patch: dict[str, Any] | None
     config: ConfigSpec | None
     strategy: str
+    promotion: str
+    swap: SwapSpec | None  # where promotion is swap
     provider: str
     service: str | None
     route_kind: str | None
     route_object: str | None
     route: str | None
+    subsets: SubsetsSpec | None
     rolling: dict[str, Any]  # Kubernetes' own names: maxSurge, maxUnavailable, minReadySeconds, progressDeadlineSeconds
     ab: AbSpec | None  # ab_test alone
     matches: tuple[Match, ...]
@@ -165,6 +172,8 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields.update(_identity(read, values))
     fields["config"] = config_spec.config(read, values["release_config"])
     fields.update(parts.traffic(read, values["release_traffic"]))
+    fields["promotion"] = read.choice("release_promotion", values["release_promotion"], swap_spec.PROMOTIONS, "twin")
+    fields["swap"] = swap_spec.swap(read, fields["promotion"], values["release_swap"], workload=fields["workload"])
     fields["rolling"] = parts.rolling(read, values["release_rolling"])
     fields["matches"] = parts.matches(read, values["release_match"])
     fields["ab"] = ab_spec.experiment(read, values["release_ab"], chosen=bool(given.get("release_match"))) if _tests(fields) else None
@@ -180,7 +189,7 @@ def parse(given: Mapping[str, Any]) -> Spec:
     _fits_strategy(read, given, fields)
     _lasts(read, given, fields)
     if fields["strategy"] == "rolling":  # it steers no route: whatever the route is, the Service selects old and new pods alike
-        fields.update(provider="service", route_kind=None, route_object=None, route=None)
+        fields.update(provider="service", route_kind=None, route_object=None, route=None, subsets=None)
     if read.problems:
         raise SpecError(read.problems)
     return Spec(**fields)
@@ -211,6 +220,7 @@ def _fits_strategy(read: Reader, given: Mapping[str, Any], fields: Mapping[str, 
             given["release_checks"],
             "nothing: checks ask the canary's own Service, and rolling makes none; use blue_green",
         )
+    swap_spec.fits(read, strategy, fields["promotion"])
     _fits_rollback(read, given, fields)
     if strategy == "shadow" and not fields["gates"]:
         read.refuse("release_gates", given.get("release_gates"), "at least one gate: a shadow without one compares nothing")

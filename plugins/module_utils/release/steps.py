@@ -13,7 +13,7 @@ from ..cluster.patch import expect, replace
 from ..traffic.route import HOME, Route, RouteEdited, RouteError
 from ..workload import twin
 from ..workload.deployment import Rollout, hopeless, image_digest, not_ready, rollout
-from . import config
+from . import config, swap_objects
 from .checks import check
 from .context import Context
 from .ending import TurnBack
@@ -40,18 +40,18 @@ def deploy(context: Context, step: Step, watch: Watch) -> None:
     target, release_id = context.target, context.state.release_id
     config.copy(context)
     service = context.session.get("Service", context.namespace, target.service)
-    _create_ours(context, twin.canary_service(service, key=target.switch_label, release_id=release_id))
+    _create_ours(context, twin.canary_service(service, key=target.switch_label, release_id=release_id, value=target.switch_value))
+    swap_objects.add_subset(context)
     if target.destination_rule:
         rule = twin.canary_destination_rule(target.destination_rule, service=target.service, release_id=release_id)
         _create_ours(context, rule)
     deployment = context.session.get("Deployment", context.namespace, target.workload)
     replicas = twin.replicas_for(step.size_percent, target.stable_replicas)
-    body = twin.twin_deployment(
-        deployment, key=target.switch_label, template=target.new_template, release_id=release_id, token=context.token, replicas=replicas
-    )
+    make = twin.new_version if context.spec.swap else twin.twin_of
+    body = make(deployment, target.identity, template=target.new_template, release_id=release_id, token=context.token, replicas=replicas)
     _create_ours(context, body)
     context.live.say("deploy", f"{context.twin}: {replicas} pods of {context.spec.image}")
-    _await_twin(context, watch)
+    await_twin(context, watch)
     digest = image_digest(context.twin_pods(), target.container)
     context.state.digest = digest or "unpinned"
     watch.linger(SETTLE_SECONDS)
@@ -74,7 +74,7 @@ def experiment(context: Context, step: Step, watch: Watch) -> None:
     trial = Trial(context)
     while not trial.is_over():
         watch.poll()
-        _route_is_ours(context)
+        route_is_ours(context)
         trial.look()
     trial.conclude()
 
@@ -96,12 +96,12 @@ def _steer(context: Context, step: Step, watch: Watch, what: str) -> None:
     current = context.session.get("Deployment", context.namespace, context.twin)["spec"].get("replicas", 1)
     if current < wanted:
         context.scale_twin(wanted)
-        _await_twin(context, watch)
+        await_twin(context, watch)
         watch.linger(SETTLE_SECONDS)
     watch.check()
     watch.prepare()
     context.write(step.name)
-    took = _shift(context, context.route_of(step))
+    took = shift(context, context.route_of(step))
     context.live.steered(step.kind, step.weight_percent, what, put_ms=took)
     watch.enter(step)
 
@@ -112,14 +112,14 @@ def bake(context: Context, step: Step, watch: Watch) -> None:
     until = context.process.clock() + step.seconds
     while context.process.clock() < until:
         watch.poll()
-        _route_is_ours(context)
+        route_is_ours(context)
 
 
 def analyze(context: Context, step: Step, watch: Watch) -> None:
     """Watch until the evidence lets the weight rise."""
     while not may_go_on(watch.verdict, context.spec.on_inconclusive):
         watch.poll()
-        _route_is_ours(context)
+        route_is_ours(context)
     if watch.verdict is not None:
         onward = "the end" if step.next_weight_percent is None else f"{step.next_weight_percent} %"
         context.live.say("advance", f"{onward}  {watch.verdict.reason}")
@@ -131,16 +131,15 @@ def verify(context: Context, step: Step, watch: Watch) -> None:
     way_back = "every pod new; the way back is the old template" if rolled else "all traffic on the canary; stable stays whole"
     context.live.say("verify", f"{step.seconds:.0f} s with {way_back}")
     until = context.process.clock() + step.seconds
-    while context.process.clock() < until or (context.spec.gates and not _quiet(watch)):
+    while context.process.clock() < until or (context.spec.gates and not quiet(watch)):
         watch.poll()
-        _route_is_ours(context)
+        route_is_ours(context)
     while context.spec.gates and watch.stable_requests and context.process.clock() < until + BYPASS_SECONDS:
         watch.poll()
-        _route_is_ours(context)
+        route_is_ours(context)
     if context.spec.gates and watch.stable_requests:
-        context.live.say(
-            "warning", f"{context.target.workload} still gets requests that do not follow the route; they see its rolling update"
-        )
+        see = "follow its Service instead" if context.spec.swap else "see its rolling update"
+        context.live.say("warning", f"{context.target.workload} still gets requests that do not follow the route; they {see}")
 
 
 def promote(context: Context, step: Step, watch: Watch) -> None:
@@ -163,7 +162,7 @@ def promote(context: Context, step: Step, watch: Watch) -> None:
     watch.wait(whole, timeout_seconds=context.spec.ready_timeout_seconds, what=f"{target.workload} was not whole", cause="promote")
     watch.linger(SETTLE_SECONDS)
     context.write("promote: traffic goes home")
-    took = _shift(context, HOME)
+    took = shift(context, HOME)
     watch.leave_traffic()
     context.live.say("traffic", f"100 % {target.workload} at {context.spec.image} · put and read back in {took:.0f} ms")
 
@@ -172,7 +171,7 @@ def clean_up(context: Context, step: Step, watch: Watch) -> None:
     """The twin drains and goes. The version serves everybody by now (or was only a shadow): nothing in here brings it back."""
     if context.route != HOME:
         what = "no copies any more" if context.state.mirror_percent else "100 % stable"
-        took = _shift(context, HOME)
+        took = shift(context, HOME)
         watch.leave_traffic()
         context.live.say("traffic", f"{what} · put and read back in {took:.0f} ms")
     context.state.hold(HOME)
@@ -221,7 +220,9 @@ def _create_ours(context: Context, body: dict) -> None:
         raise
 
 
-def _await_twin(context: Context, watch: Watch) -> None:
+def await_twin(context: Context, watch: Watch) -> None:
+    """Until the canary's pods are ready and its Service knows them. Raises TurnBack when they never will be."""
+
     def whole() -> bool:
         state = rollout(context.session.get("Deployment", context.namespace, context.twin))
         why = hopeless(context.twin_pods()) or state.failed
@@ -259,7 +260,7 @@ def _same_version(current: dict, wanted: dict, container: str) -> bool:
     return current == wanted or (image(current) == image(wanted) and current["metadata"] == wanted["metadata"])
 
 
-def _shift(context: Context, route: Route) -> float:
+def shift(context: Context, route: Route) -> float:
     """Put a route, note it; the milliseconds from the write to the read back."""
     began = time.perf_counter()
     try:
@@ -270,7 +271,7 @@ def _shift(context: Context, route: Route) -> float:
     return 1000 * (time.perf_counter() - began)
 
 
-def _route_is_ours(context: Context) -> None:
+def route_is_ours(context: Context) -> None:
     """Between looks: is the route still what we made of it?"""
     try:
         found = context.router.read()
@@ -285,7 +286,8 @@ def _route_is_ours(context: Context) -> None:
         raise TurnBack("route_edited", f"the route was edited by somebody else: {share} where this release had put {context.route}")
 
 
-def _quiet(watch: Watch) -> bool:
+def quiet(watch: Watch) -> bool:
+    """Whether the gates know enough to have nothing against the canary."""
     return watch.verdict is not None and watch.verdict.cause not in (
         "watching",
         "no_data",

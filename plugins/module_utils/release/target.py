@@ -11,6 +11,7 @@ from typing import Any
 
 from ..metrics.conversions import ConversionReading
 from ..metrics.source import GateReading
+from ..workload.twin import SUFFIX, Canary
 from .values import Problem
 
 JSON = dict[str, Any]
@@ -41,6 +42,15 @@ class Target:
     history_known: bool
     autoscalers: Sequence[JSON] = ()  # kind and name of each that scales stable
     copies: Sequence[JSON] = ()  # config maps and secrets that travel (release.config_preflight.Copy)
+    canary: str = ""  # the canary's Deployment, where it is not called after stable's (swap, subsets)
+    switch_value: str = ""  # of its switch label, likewise
+    held: Sequence[JSON] = ()  # kind and name of what else bears our fence: the Service of a swap, the DestinationRule of subsets
+    subset: JSON | None = None  # the canary's subset, where the DestinationRule gets it from us
+
+    @property
+    def identity(self) -> Canary:
+        """What the canary's Deployment is called and by what its pods are told."""
+        return Canary(self.canary or self.workload + SUFFIX, self.switch_label, self.switch_value)
 
     def to_dict(self) -> JSON:
         """The target as JSON."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -77,6 +78,11 @@ def source_of(found: JSON) -> str | None:
     """The name of what an object is a copy of; None when it is no copy of ours."""
     meta = found["metadata"]
     return (meta.get("annotations") or {}).get(SOURCE) if is_copy(found) else None
+
+
+def may_be_copy(name: str) -> bool:
+    """Whether a name ends as those of copies do."""
+    return re.search(f"-[0-9a-f]{{{HASH_DIGITS}}}$", name) is not None
 
 
 def is_copy(found: JSON) -> bool:

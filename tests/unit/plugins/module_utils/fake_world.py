@@ -48,11 +48,15 @@ class World(FakeApi):
     def _endpoints(self):
         for service in self._kind("Service"):
             name, wanted = service["metadata"]["name"], service["spec"]["selector"].items()
-            sizes = [
-                d["spec"]["replicas"] for d in self._kind("Deployment") if wanted <= d["spec"]["template"]["metadata"]["labels"].items()
+            pods = [
+                f"{deployment['metadata']['name']}-{number}"
+                for deployment in self._kind("Deployment")
+                if wanted <= deployment["spec"]["template"]["metadata"]["labels"].items()
+                for number in range(deployment["spec"]["replicas"])
             ]
             meta = {"name": name, "namespace": "eu", "labels": {"kubernetes.io/service-name": name}}
-            self.objects["EndpointSlice", "eu", name] = {"metadata": meta, "endpoints": [{"conditions": {"ready": True}}] * sum(sizes)}
+            endpoints = [{"addresses": [pod], "conditions": {"ready": True}} for pod in pods]
+            self.objects["EndpointSlice", "eu", name] = {"metadata": meta, "endpoints": endpoints}
 
     def emit(self, line):
         self.lines.append(line)

@@ -19,6 +19,8 @@ from ansible_collections.progressive.delivery.plugins.module_utils.release.spec 
     parse,
     unknown_variables,
 )
+from ansible_collections.progressive.delivery.plugins.module_utils.release.subsets_spec import SubsetsSpec
+from ansible_collections.progressive.delivery.plugins.module_utils.release.swap_spec import SwapSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.traffic.route import Condition, Match
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.release.test_ab_spec import GIVEN_AB, READ_AB
 from hypothesis import given
@@ -44,7 +46,8 @@ def problems(**given_values):
 def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
     assert parse(LEAST) == Spec(
         name="shop", namespace="shop", workload="shop", image="registry.example/shop:2.4.0", container=None, template_patch=None,
-        config=None, strategy="canary", provider="istio", service=None, route_kind=None, route_object=None, route=None, rolling={}, ab=None,
+        config=None, strategy="canary", promotion="twin", swap=None, provider="istio", service=None, route_kind=None, route_object=None,
+        route=None, subsets=None, rolling={}, ab=None,
         matches=(), match_seconds=0, steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)), checks=(),
         gates=(GateSpec("errors", "error_rate", 0.01, None),), on_inconclusive="roll_back", rollback="instant", rollback_step_seconds=5,
         on_no_stable="return", prometheus_url="http://prometheus.example", prometheus_service=None, metrics_source="auto", pods=None,
@@ -65,6 +68,14 @@ FIELDS = {
         ConfigSpec(True, ("tls",), {"env": {"LIMIT": "5", "OLD": None}}),
     ),
     "strategy": ({"release_strategy": "canary"}, "canary"),
+    "promotion": ({"release_promotion": "swap"}, "swap"),
+    "swap": (
+        {
+            "release_promotion": "swap",
+            "release_swap": "{workload: Deployment/shop-v2, label: version, value: v2, warm_seconds: 10m, keep: 'yes'}",
+        },
+        SwapSpec("shop-v2", "version", "v2", 600.0, True),
+    ),
     "provider": ({"release_traffic": {"provider": "istio"}}, "istio"),
     "service": ({"release_traffic": {"service": "front"}}, "front"),
     "route_object": ({"release_traffic": "virtual_service: routes"}, "routes"),
@@ -83,6 +94,7 @@ FIELDS = {
     ),
     "match_seconds": ({"release_match": "[{user_agent: .*Firefox.*}]", "release_match_seconds": "10m"}, 600.0),
     "route": ({"release_traffic": {"route": "main"}}, "main"),
+    "subsets": ({"release_traffic": "subsets: {stable: v1, canary: v2, destination_rule: shop}"}, SubsetsSpec("v1", "v2", "shop")),
     "steps": ({"release_steps": "[0, 5, {weight: 30, bake_seconds: 10m}, '100']"}, (StepSpec(5, 0), StepSpec(30, 600.0), StepSpec(100, 0))),
     "checks": (
         {"release_checks": "[{name: smoke, http: {path: /healthz}}]"},
