@@ -126,7 +126,8 @@ class Context:
     def unclaim_workload(self) -> None:
         """Take our fence off all that claim_workload has put it on."""
         here = pointer("metadata", "annotations", EPOCH)
-        for one in ({"kind": "Deployment", "name": self.target.workload}, *self.target.autoscalers, *self.target.held):
+        deployments = dict.fromkeys((self.target.workload, self.serving))
+        for one in (*({"kind": "Deployment", "name": name} for name in deployments), *self.target.autoscalers, *self.target.held):
             with contextlib.suppress(Conflict, NotFound):
                 self.session.patch(one["kind"], self.namespace, one["name"], [expect(here, self.token), remove(here)])
 

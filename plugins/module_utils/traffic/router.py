@@ -114,7 +114,7 @@ class Router(abc.ABC):
             current = self.observe(found)
             if current.route == route:
                 return self._await_service(found)
-            if current.route is None:
+            if current.route is None or (current.route.alone and not route.alone):
                 raise RouteEdited(f"the destinations of {self.where} were edited: {current.found}")
             self._try_patch([_holds(token), *self.operations(found, route)])
         raise Unreachable(f"{self.where} did not take {route} after {ATTEMPTS} attempts: {self._refusal}")
