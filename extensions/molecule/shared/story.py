@@ -93,7 +93,7 @@ class Story:
         """Whether all that is wanted can be read in the cluster now.
 
         Of the record: phase, outcome, weight, doing (how it begins), started and ended (a step). Of the cluster:
-        image (of stable's template), twin (whether it exists), route (percent of the canary's destination).
+        image (of the template of what serves), twin (whether it exists), route (percent of the canary's destination).
         """
         state = self.cluster.record(target, self.release)
         steps = {step["name"]: step for step in state.get("steps", [])}
@@ -257,11 +257,13 @@ class Story:
                 process.kill()
 
     def _facts(self, target: str) -> JSON:
-        stable = self.cluster.find("Deployment", target, "shop") or {"spec": {}, "status": {}}
+        stable = self.cluster.find("Deployment", target, self._workload(target)) or {"spec": {}, "status": {}}
         status = stable.get("status") or {}
         record = self.cluster.record(target, self.release)
         return {
             "image": self._stable_image(target),
+            "deployments": [one["metadata"]["name"] for one in self.cluster.list("Deployment", target)],
+            "service": (self.cluster.find("Service", target, "shop") or {"spec": {}})["spec"].get("selector"),
             "replicas": stable["spec"].get("replicas"),
             "ready": status.get("readyReplicas", 0),
             "updated": status.get("updatedReplicas", 0),
@@ -275,8 +277,13 @@ class Story:
             "load": load_log.summary(self._load_file(target), record) if target in self.loads else {},
         }
 
+    def _workload(self, target: str) -> str:
+        """The Deployment that serves: as the record says, or what the release began from."""
+        begun = str(self._variables(target)["release_workload"]).partition("/")[2]
+        return self.cluster.record(target, self.release).get("serves") or begun
+
     def _stable_image(self, target: str) -> str | None:
-        found = self.cluster.find("Deployment", target, "shop")
+        found = self.cluster.find("Deployment", target, self._workload(target))
         return found["spec"]["template"]["spec"]["containers"][0]["image"] if found else None
 
     def _route_text(self, target: str) -> str:

@@ -65,14 +65,14 @@ def inspect(
     client = Prometheus(transport)
     nothing = MetricsPreflight({}, None, {}, False)
     try:
-        names = among or _sources(spec, revision)
+        names = among or _sources(spec, revision, canary)
         every = [
             Arms.of(name, namespace=spec.namespace, workload=spec.workload, service=service, revision=revision, canary=canary)
             for name in names
         ]
         arms = _choose(client, every)
         if arms is None:
-            looked = ", ".join(names)
+            looked = ", ".join(names) + (f" that tell workload {spec.workload} from others" if canary else "")
             problems.append(
                 Problem(
                     "release_prometheus",
@@ -96,9 +96,11 @@ def inspect(
         return nothing
 
 
-def _sources(spec: Spec, revision: str | None) -> tuple[str, ...]:
+def _sources(spec: Spec, revision: str | None, canary: str | None) -> tuple[str, ...]:
     if spec.metrics_source != "auto":
         return (spec.metrics_source,)
+    if canary:  # a gateway knows no workload of pods without sidecars; their own counters may
+        return (*AUTOMATIC, "http")
     return AUTOMATIC if revision is None else PER_POD
 
 

@@ -33,7 +33,7 @@ class SwapWorld(MortalWorld):
 
     def __init__(self, way="hosts"):
         super().__init__()
-        self.way, self.dies_at, self.written = way, None, 0
+        self.way, self.dies_at, self.written, self.watched = way, None, 0, True
         self.objects.pop(("Deployment", "eu", "shop"))
         pod = {"metadata": {"labels": LABELS}, "spec": {"containers": [{"name": "app", "image": "shop:1"}]}}
         meta = {"name": "shop-v1", "namespace": "eu", "labels": {**LABELS, "team": "shop"}, "annotations": {"owner": "mia"}}
@@ -63,6 +63,14 @@ class SwapWorld(MortalWorld):
         """Where all traffic goes when a version is at home."""
         return {"destination": {"host": "shop", **({"subset": version} if self.way == "subsets" else {})}}
 
+    def rewrite(self, kind, name, change):
+        """Somebody changes the spec of an object before the release; that it may not fit the others yet is no fault."""
+        self.watched = False
+        found = self.stored(kind, "eu", name)
+        change(found["spec"])
+        self.put(found)
+        self.watched = True
+
     def add_scaler(self):
         reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop-v1"}
         spec = {"scaleTargetRef": reference, "minReplicas": 2, "maxReplicas": 9}
@@ -91,6 +99,8 @@ class SwapWorld(MortalWorld):
         return [(t["destination"]["host"], t["destination"].get("subset")) for t in targets if len(targets) == 1 or t.get("weight")]
 
     def _users_are_served(self):
+        if not self.watched:
+            return
         served = self.served()
         assert served, "no pod behind what users are led to"
         assert min(served.values()) > 0, served

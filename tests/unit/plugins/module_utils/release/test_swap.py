@@ -153,6 +153,27 @@ def test_a_release_killed_at_any_write_is_returned_by_an_abort_or_finished_where
         assert endings == {("aborted", "shop-v1"), ("promoted", "shop-v2")}
 
 
+@pytest.mark.parametrize("applied", [False, True], ids=["before", "after"])
+def test_a_return_killed_at_any_write_is_finished_by_the_next_run(applied):
+    for way in ("hosts", "subsets", "service"):
+        returned = 0
+        for number in range(1, MOST_WRITES):
+            world = SwapWorld(way)
+            world.add_scaler()
+            world.at["  warm  "] = lambda world=world: setattr(world, "stop", "told to stop")
+            if not world.killed_at(number, applied=applied):
+                break
+            world.stop = None
+            found = record.load(world, "eu", "shop")
+            if found is None or found.state.phase != "returning":
+                continue
+            assert world.begin()["outcome"] == "rolled_back", (way, number)
+            world.assert_returned()
+            assert world.scaler()["scaleTargetRef"]["name"] == "shop-v1"
+            returned += 1
+        assert returned > 5
+
+
 @pytest.mark.parametrize("where", ["  traffic  ", "  retired  "])
 def test_whatever_is_raised_returns_before_the_old_one_goes_and_finishes_after(where):
     world = SwapWorld()
