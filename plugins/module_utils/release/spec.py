@@ -188,6 +188,8 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields.update(parts.prometheus(read, values["release_prometheus"], needed=judged and fields["pods"] is None))
     _fits_strategy(read, given, fields)
     _lasts(read, given, fields)
+    late = given.get("release_deadline_seconds")
+    fields["deadline_seconds"] = swap_spec.deadline(read, fields["swap"], fields["deadline_seconds"], given=late)
     if fields["strategy"] == "rolling":  # it steers no route: whatever the route is, the Service selects old and new pods alike
         fields.update(provider="service", route_kind=None, route_object=None, route=None, subsets=None)
     if read.problems:

@@ -66,6 +66,16 @@ def fits(read: Reader, strategy: str, promotion: str) -> None:
         read.refuse("release_promotion", promotion, f"twin: strategy {strategy} knows nothing else; swap is for {' and '.join(STRATEGIES)}")
 
 
+def deadline(read: Reader, swap: SwapSpec | None, seconds: float, *, given: Any) -> float:
+    """The release's deadline, seconds, with the warm time: it follows that, unless one is given, which must be long enough."""
+    if swap is None or given is None:
+        return seconds + (swap.warm_seconds if swap else 0.0)
+    if seconds <= swap.warm_seconds:
+        allowed = f"more than release_swap.warm_seconds ({swap.warm_seconds:.0f} s), or nothing: then it follows that"
+        read.refuse("release_deadline_seconds", given, allowed)
+    return seconds
+
+
 def _label(read: Reader, option: str, value: Any, pattern: re.Pattern[str], allowed: str) -> str | None:
     if value is None or (isinstance(value, str) and pattern.fullmatch(value)):
         return value

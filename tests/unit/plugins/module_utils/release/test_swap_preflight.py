@@ -47,6 +47,7 @@ def relabel(world, **labels):
         ({"release_swap": {"keep": "maybe"}}, "release_swap.keep"),
         ({"release_swap": {"warm": 5}}, "release_swap.warm"),
         ({"release_strategy": "rolling"}, "release_promotion"),
+        ({"release_deadline_seconds": "1h", "release_swap": {"warm_seconds": "1h"}}, "release_deadline_seconds"),
         ({"release_traffic": {"subsets": {"stable": "v1"}}}, "release_traffic.subsets.canary"),
         ({"release_traffic": {"subsets": {"stable": "v1", "canary": "v1"}}}, "release_traffic.subsets.canary"),
         ({"release_traffic": {"subsets": {"stable": "v1", "canary": "v2", "rule": "x"}}}, "release_traffic.subsets.rule"),
@@ -58,6 +59,12 @@ def test_wrong_values_are_refused_by_their_field(given, field):
     with pytest.raises(SpecError) as caught:
         parse({**GIVEN, **SWAP, **given})
     assert field in [one.field for one in caught.value.problems]
+
+
+def test_a_long_warm_time_does_not_bring_a_good_release_back_by_its_deadline():
+    assert parse({**GIVEN, **SWAP, "release_swap": {"warm_seconds": "2d"}}).deadline_seconds == 14400 + 2 * 86400
+    world = SwapWorld()
+    assert world.begin(release_swap={"workload": "shop-v2", "warm_seconds": "5h"})["outcome"] == "promoted"
 
 
 def test_a_spec_comes_back_from_its_record():
