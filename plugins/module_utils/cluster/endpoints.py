@@ -15,9 +15,13 @@ def ready_endpoints(session: Session, namespace: str, service: str) -> int:
     return len(_ready(session, namespace, service))
 
 
-def ready_addresses(session: Session, namespace: str, service: str) -> set[str]:
-    """The addresses of the ready pods behind a Service; none for one that does not exist."""
-    return {address for endpoint in _ready(session, namespace, service) for address in endpoint["addresses"]}
+def ready_pods(session: Session, namespace: str, service: str) -> set[str]:
+    """The ready pods behind a Service, by their names (by address where there is no pod); none for one that does not exist.
+
+    A Service of both address families has each pod twice, another one of the same pods may have it once.
+    """
+    endpoints = _ready(session, namespace, service)
+    return {(one.get("targetRef") or {}).get("name") or one["addresses"][0] for one in endpoints}
 
 
 def _ready(session: Session, namespace: str, service: str) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..cluster.endpoints import ready_addresses
+from ..cluster.endpoints import ready_pods
 from ..cluster.errors import ClusterError, Conflict, NotFound, Rejected, Superseded
 from ..cluster.patch import Operation, add, pointer, remove
 from ..metrics.counters import STABLE
@@ -116,8 +116,8 @@ def _switch(context: Context, watch: Watch) -> None:
         raise TurnBack("edited", f"the selector of Service {service} was edited by somebody else during the release") from error
 
     def follows() -> bool:
-        there = ready_addresses(context.session, context.namespace, service)
-        return bool(there) and there == ready_addresses(context.session, context.namespace, service + SUFFIX)
+        there = ready_pods(context.session, context.namespace, service)
+        return bool(there) and there == ready_pods(context.session, context.namespace, service + SUFFIX)
 
     timeout = context.spec.ready_timeout_seconds
     watch.wait(follows, timeout_seconds=timeout, what=f"the endpoints of Service {service} did not follow its selector", cause="promote")

@@ -55,7 +55,7 @@ class World(FakeApi):
                 for number in range(deployment["spec"]["replicas"])
             ]
             meta = {"name": name, "namespace": "eu", "labels": {"kubernetes.io/service-name": name}}
-            endpoints = [{"addresses": [pod], "conditions": {"ready": True}} for pod in pods]
+            endpoints = [{"targetRef": {"name": pod}, "conditions": {"ready": True}} for pod in pods]
             self.objects["EndpointSlice", "eu", name] = {"metadata": meta, "endpoints": endpoints}
 
     def emit(self, line):
