@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..cluster.endpoints import ready_pods
-from ..cluster.errors import ClusterError, Conflict, NotFound, Rejected, Superseded
+from ..cluster.errors import Conflict, NotFound, Rejected, Superseded
 from ..cluster.patch import Operation, add, pointer, remove
 from ..metrics.counters import STABLE
 from ..metrics.source import Silence
@@ -174,7 +174,8 @@ def _hand_over(context: Context) -> None:
     """The new Deployment is its owner's from now on: our labels and our fence go."""
     found: dict[str, Any] | None = context.session.find("Deployment", context.namespace, context.twin)
     if found is None:
-        raise ClusterError(f"Deployment {context.namespace}/{context.twin} is gone")
+        context.live.say("warning", f"Deployment {context.twin} is gone: somebody has deleted it")
+        return
     labels = found["metadata"].get("labels") or {}
     made: list[Operation] = [remove(pointer("metadata", "labels", mark)) for mark in MARKS if mark in labels]
     if made or EPOCH in (found["metadata"].get("annotations") or {}):
