@@ -11,6 +11,7 @@ from typing import Any
 from ..cluster.errors import Conflict, NotFound, Rejected
 from ..cluster.session import Session
 from ..workload import config
+from ..workload.kinds import DEPLOYMENT, SETS
 from .config_spec import ConfigSpec
 from .spec import Spec
 from .values import Problem
@@ -35,13 +36,14 @@ class Copy:
         return asdict(self)
 
 
-def rights(asked: ConfigSpec | None) -> list[tuple[str, str, str]]:
+def rights(asked: ConfigSpec | None, workload_kind: str = DEPLOYMENT) -> list[tuple[str, str, str]]:
     """(verb, kind, subresource) that copies need."""
     if asked is None:
         return []
     kinds = [kind for kind, choice in (("ConfigMap", asked.config_maps), ("Secret", asked.secrets)) if choice]
     needed = [(verb, kind, "") for kind in kinds for verb in ("get", "list", "create", "patch", "delete")]
-    return [*needed, ("list", "Deployment", ""), ("list", "ReplicaSet", "")]
+    revisions = [("list", "ControllerRevision", "")] if workload_kind in SETS else []
+    return [*needed, ("list", "Deployment", ""), ("list", "ReplicaSet", ""), *revisions]
 
 
 def travel(session: Session, spec: Spec, template: JSON, *, problems: list[Problem], notes: list[str]) -> tuple[list[Copy], JSON]:
@@ -77,7 +79,7 @@ def travel(session: Session, spec: Spec, template: JSON, *, problems: list[Probl
 
 def travels_already(session: Session, spec: Spec, template: JSON) -> bool:
     """Whether a template refers to what a release would copy for it: then its configuration is the wanted one already."""
-    if not all(session.allowed(verb, kind, spec.namespace) for verb, kind, _part in rights(spec.config)):
+    if not all(session.allowed(verb, kind, spec.namespace) for verb, kind, _part in rights(spec.config, spec.workload_kind)):
         return False  # preflight names what is missing
     problems: list[Problem] = []
     return travel(session, spec, template, problems=problems, notes=[])[1] == template and not problems

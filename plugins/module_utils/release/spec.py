@@ -16,8 +16,9 @@ from . import ab_spec, checks_spec, config_spec, parts
 from .ab_spec import AbSpec
 from .checks_spec import CheckSpec
 from .config_spec import ConfigSpec
-from .parts import LONGEST_WORKLOAD, GateSpec, PodsSpec, StepSpec
+from .parts import GateSpec, PodsSpec, StepSpec
 from .values import Problem, Reader
+from .workload_spec import fits_kind, rolling, workload
 
 # every variable of a release: name -> what it is when it is left out
 DEFAULTS: dict[str, Any] = {
@@ -92,6 +93,7 @@ class Spec:
     name: str
     namespace: str
     workload: str
+    workload_kind: str  # one of workload.kinds.KINDS
     image: str
     container: str | None
     template_patch: dict[str, Any] | None
@@ -165,7 +167,7 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields.update(_identity(read, values))
     fields["config"] = config_spec.config(read, values["release_config"])
     fields.update(parts.traffic(read, values["release_traffic"]))
-    fields["rolling"] = parts.rolling(read, values["release_rolling"])
+    fields["rolling"] = rolling(read, values["release_rolling"], fields["workload_kind"])
     fields["matches"] = parts.matches(read, values["release_match"])
     fields["ab"] = ab_spec.experiment(read, values["release_ab"], chosen=bool(given.get("release_match"))) if _tests(fields) else None
     fields["steps"] = parts.steps(read, values["release_steps"])
@@ -178,6 +180,7 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields["pods"] = parts.pods(read, values["release_pods"], source=fields["metrics_source"])
     fields.update(parts.prometheus(read, values["release_prometheus"], needed=judged and fields["pods"] is None))
     _fits_strategy(read, given, fields)
+    fits_kind(read, given, fields)
     _lasts(read, given, fields)
     if fields["strategy"] == "rolling":  # it steers no route: whatever the route is, the Service selects old and new pods alike
         fields.update(provider="service", route_kind=None, route_object=None, route=None)
@@ -252,16 +255,12 @@ def _identity(read: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
     for field in ("release_name", "release_namespace", "release_workload", "release_image"):
         if values[field] is None:
             read.refuse(field, None, "is required")
-    kind, _sep, workload = str(values["release_workload"] or "").partition("/")
-    if values["release_workload"] is not None:
-        if kind != "Deployment" or not workload:
-            read.refuse("release_workload", values["release_workload"], "Deployment/<name>")
-        else:
-            read.name("release_workload", workload, longest=LONGEST_WORKLOAD)
+    kind, name = workload(read, values["release_workload"])
     return {
         "name": read.name("release_name", values["release_name"], longest=40),
         "namespace": read.name("release_namespace", values["release_namespace"]),
-        "workload": workload,
+        "workload": name,
+        "workload_kind": kind,
         "image": _image(read, values["release_image"]),
         "container": read.name("release_container", values["release_container"]),
         "template_patch": read.mapping("release_template_patch", values["release_template_patch"], ("metadata", "spec")),

@@ -43,7 +43,7 @@ def problems(**given_values):
 
 def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
     assert parse(LEAST) == Spec(
-        name="shop", namespace="shop", workload="shop", image="registry.example/shop:2.4.0", container=None, template_patch=None,
+        name="shop", namespace="shop", workload="shop", workload_kind="Deployment", image="registry.example/shop:2.4.0", container=None, template_patch=None,
         config=None, strategy="canary", provider="istio", service=None, route_kind=None, route_object=None, route=None, rolling={}, ab=None,
         matches=(), match_seconds=0, steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)), checks=(),
         gates=(GateSpec("errors", "error_rate", 0.01, None),), on_inconclusive="roll_back", rollback="instant", rollback_step_seconds=5,
@@ -57,6 +57,10 @@ FIELDS = {
     "name": ({"release_name": "checkout"}, "checkout"),
     "namespace": ({"release_namespace": "eu"}, "eu"),
     "workload": ({"release_workload": "Deployment/cart"}, "cart"),
+    "workload_kind": (
+        {"release_workload": "StatefulSet/cart", "release_strategy": "rolling", "release_metrics_source": "pods"},
+        "StatefulSet",
+    ),
     "image": ({"release_image": " shop@sha256:" + "a" * 64}, "shop@sha256:" + "a" * 64),
     "container": ({"release_container": "app"}, "app"),
     "template_patch": ({"release_template_patch": "{spec: {priorityClassName: high}}"}, {"spec": {"priorityClassName": "high"}}),
@@ -203,7 +207,17 @@ def test_a_long_wrong_image_is_refused_at_once():
 
 @pytest.mark.parametrize(
     "workload",
-    ["shop", "StatefulSet/shop", "Deployment/", "deployment/shop", "Deployment/Shop", "Deployment/a/b", "Deployment/" + "x" * 57],
+    [
+        "shop",
+        "Job/shop",
+        "StatefulSet/",
+        "statefulset/shop",
+        "Deployment/",
+        "deployment/shop",
+        "Deployment/Shop",
+        "Deployment/a/b",
+        "Deployment/" + "x" * 57,
+    ],
 )
 def test_a_workload_is_a_deployment_whose_canary_still_has_a_valid_name(workload):
     assert "release_workload" in problems(release_workload=workload)
