@@ -73,7 +73,7 @@ def rolling(read: Reader, value: Any, kind: str) -> dict[str, Any]:
         if found.get(option) is not None:
             most = 3600 if name == "minReadySeconds" else 86400
             knobs[name] = read.integer(f"release_rolling.{option}", found[option], least=0, most=most, default=0)
-    if kind == DAEMON_SET and knobs.get("maxUnavailable") in (0, "0%"):
+    if kind == DAEMON_SET and str(found.get("max_unavailable")).replace(" ", "") in ("0", "0%"):
         read.refuse(
             "release_rolling.max_unavailable", found["max_unavailable"], "at least 1: a node has no room for two of a DaemonSet's pods"
         )

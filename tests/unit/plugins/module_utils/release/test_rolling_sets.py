@@ -7,8 +7,12 @@ import copy
 
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.engine import native
+from ansible_collections.progressive.delivery.plugins.module_utils.engine.doctor import diagnose
 from ansible_collections.progressive.delivery.plugins.module_utils.release import record
+from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse
 from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused
+from ansible_collections.progressive.delivery.plugins.module_utils.workload import config
+from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_world import GIVEN
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.sets_world import (
     SIZE,
     SetsWorld,
@@ -266,16 +270,48 @@ def test_only_the_rights_that_a_set_needs_are_asked_for(world):
             world.start(**SHARES, release_image="shop:3")
 
 
+@pytest.mark.parametrize(("where", "copies"), [("nowhere", 1), ("2 of 4 ready pods", 0)], ids=["good", "stopped"])
+def test_configuration_travels_with_the_pods_of_a_set_and_belongs_to_it(world, where, copies):
+    world.set["spec"]["template"]["spec"]["containers"][0]["envFrom"] = [{"configMapRef": {"name": "env"}}]
+    world.put({"kind": "ConfigMap", "metadata": {"name": "env", "namespace": "eu"}, "data": {"LIMIT": "5"}})
+    world.at[where] = lambda: setattr(world, "stop", "told to stop")
+    world.start(**SHARES, release_config={})
+    made = [name for name in world.names("ConfigMap") if name.startswith("env-")]
+    assert len(made) == copies
+    assert config.references(world.set["spec"]["template"]) == {("ConfigMap", made[0] if made else "env"): True}
+    owners = [(one["kind"], one["name"]) for name in made for one in world.stored("ConfigMap", "eu", name)["metadata"]["ownerReferences"]]
+    assert owners == [(world.kind, "shop")] * copies
+
+
+def test_a_copy_that_a_kept_revision_refers_to_stays(world):
+    world.set["spec"]["template"]["spec"]["containers"][0]["envFrom"] = [{"configMapRef": {"name": "env"}}]
+    world.put({"kind": "ConfigMap", "metadata": {"name": "env", "namespace": "eu"}, "data": {"LIMIT": "5"}})
+    world.start(**SHARES, release_config={})
+    (first,) = [name for name in world.names("ConfigMap") if name.startswith("env-")]
+    template = world.stored(world.kind, "eu", "shop")["spec"]["template"]
+    meta = {"name": "shop-b", "namespace": "eu"}
+    for kept, image in ((True, "shop:3"), (False, "shop:4")):
+        if kept:
+            world.put({"kind": "ControllerRevision", "metadata": meta, "data": {"spec": {"template": template}}})
+        else:
+            del world.objects["ControllerRevision", "eu", "shop-b"]
+        world.start(**SHARES, release_image=image, release_config={"data": {"env": {"LIMIT": image[-1]}}})
+        assert (first in world.names("ConfigMap")) == kept
+
+
+def test_the_doctor_looks_at_the_set_and_not_at_what_only_a_canary_would_meet(world):
+    given = {"release_namespace": "eu", "release_workload": f"{world.kind}/shop", "release_strategy": "rolling", "release_gates": []}
+    found = diagnose(world, given)["findings"]
+    assert {one["check"] for one in found} == {"readiness_probe"}
+    assert (found[0]["object"], f"patch {world.kind.lower()} shop" in found[0]["fix"]) == (f"{world.kind} shop", True)
+    world.denied.add(("patch", f"{world.kind.lower()}s"))
+    assert "rights" in {one["check"] for one in diagnose(world, given)["findings"]}
+
+
 def test_the_plan_says_how_a_set_is_rolled(world):
-    spec_lines = world.lines
-    native.start(world, _spec(world), world.caller, check_mode=True)
+    spec = parse({**GIVEN, **SHARES, "release_workload": f"{world.kind}/shop", "release_strategy": "rolling"})
+    shown = native.start(world, spec, world.caller, check_mode=True)
     wanted = "partition goes from 4 down to 0" if world.kind == "StatefulSet" else "node by node, 1 missing at most"
-    assert any(wanted in line for line in spec_lines)
+    assert any(wanted in line for line in world.lines)
+    assert [one["after_header"] for one in shown["diff"]] == [f"{world.kind}/shop when promoted"]
     assert (world.images, world.writes()) == ([OLD] * SIZE, [])
-
-
-def _spec(world):
-    from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse
-    from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_world import GIVEN
-
-    return parse({**GIVEN, **SHARES, "release_workload": f"{world.kind}/shop", "release_strategy": "rolling"})
