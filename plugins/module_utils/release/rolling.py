@@ -132,7 +132,7 @@ def begin(context: Context) -> None:
     knobs = dict(target.new_knobs)
     if target.workload_kind in SETS:
         if knobs_of(found, target.workload_kind) != target.original_knobs:
-            raise TurnBack("edited", f"the updateStrategy of {who} was edited by somebody else during the release")
+            raise TurnBack("edited", f"the updateStrategy or minReadySeconds of {who} was edited by somebody else during the release")
         before = target.original_knobs.get("updateStrategy")
         knobs["updateStrategy"] = standing(target.workload_kind, before, wanted_pods(target.workload_kind, found))
     operations = [expect("/spec/template", target.original_template), replace("/spec/template", target.new_template)]

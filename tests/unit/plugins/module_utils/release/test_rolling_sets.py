@@ -167,6 +167,18 @@ def test_a_way_back_that_a_budget_blocks_is_left_to_kubernetes_when_the_time_is_
     world.assert_whole(OLD)
 
 
+def test_a_runner_that_lost_the_daemon_set_evicts_nothing_any_more():
+    world = SetsWorld("DaemonSet")
+
+    def take_over():
+        world.set["metadata"]["annotations"]["progressive.delivery/epoch"] += "0"
+
+    world.at["takes shop:2"] = take_over
+    assert world.start(**SHARES)["outcome"] == "aborted"
+    assert not [write for write in world.writes() if write.startswith(("POST Pod", "DELETE Pod"))]
+    assert world.images == [OLD] * SIZE
+
+
 def test_more_than_one_pod_goes_at_a_time_where_that_is_asked_for():
     world = SetsWorld("DaemonSet")
     world.start(release_steps=[50, 100], release_rolling={"max_unavailable": "50%"})
