@@ -28,6 +28,7 @@ class SetsWorld(World):
         super().__init__()
         self.kind = kind
         self.broken = set()
+        self.slow = 1  # ticks until a pod is ready
         self.failing = set()  # images that fail every request
         self.shapes = []  # images of the pods, after every change of them, by ordinal or node
         self.least_ready = SIZE
@@ -132,7 +133,7 @@ class SetsWorld(World):
     def _make_ready(self):
         for pod in self._kind("Pod"):
             bad = pod["spec"]["containers"][0]["image"] in self.broken
-            pod["status"]["conditions"] = [{"type": "Ready", "status": "False" if bad or pod["age"] < 1 else "True"}]
+            pod["status"]["conditions"] = [{"type": "Ready", "status": "False" if bad or pod["age"] < self.slow else "True"}]
             pod["age"] += 1
 
     def _stateful(self):
@@ -193,10 +194,12 @@ class SetsWorld(World):
     def _tell(self):
         pods = self._kind("Pod")
         ready = sum(map(_is_ready, pods))
+        seconds = self.set["spec"].get("minReadySeconds", 0)
+        available = sum(_is_ready(pod) and pod["age"] > self.slow + seconds for pod in pods)
         updated = sum(pod["metadata"]["labels"]["controller-revision-hash"] == self._update for pod in pods)
         told = {"observedGeneration": self.set["metadata"]["generation"], "replicas": len(pods), "updatedReplicas": updated}
-        told.update(readyReplicas=ready, availableReplicas=ready, currentRevision=self.current, updateRevision=self._update)
-        told.update(desiredNumberScheduled=SIZE, numberReady=ready, numberAvailable=ready, updatedNumberScheduled=updated)
+        told.update(readyReplicas=ready, availableReplicas=available, currentRevision=self.current, updateRevision=self._update)
+        told.update(desiredNumberScheduled=SIZE, numberReady=ready, numberAvailable=available, updatedNumberScheduled=updated)
         self.set["status"] = told
 
     def _metrics(self, path):

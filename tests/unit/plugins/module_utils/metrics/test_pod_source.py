@@ -317,6 +317,17 @@ def test_a_pod_that_takes_over_a_name_is_the_canarys_and_its_counters_begin_anew
     assert pods.poll().counts["errors"][0] == Counts(1502, 2), "not what it says beyond the counters of the old pod"
 
 
+def test_a_pod_that_comes_back_under_its_name_in_the_same_version_begins_anew_too():
+    pods = Replaced()
+    pods.be(1, "old", text(1400))
+    pods.be(2, "new", text(100))
+    pods.poll(canary=False)
+    assert pods.poll().counts["errors"] == (Counts(100, 0), Counts(0, 0)), "400 more than the one before it is no count of stable's"
+    pods.be(2, "new", text(300))
+    pods.poll(canary=False)
+    assert pods.poll().counts["errors"][0] == Counts(400, 0)
+
+
 def test_a_look_that_spans_the_replacement_of_a_pod_leaves_its_answer_out():
     pods = Replaced()
     answer = pods._answer

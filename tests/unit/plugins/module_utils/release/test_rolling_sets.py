@@ -210,6 +210,25 @@ def test_an_update_strategy_that_somebody_else_changes_ends_the_release_and_stay
     assert world.image == OLD
 
 
+def test_a_share_stands_when_its_pods_have_been_ready_for_their_minimum(world):
+    available = []
+    for word in ("1 of 4 ready pods", "2 of 4 ready pods"):
+        world.at[word] = lambda: available.append((world.set["status"]["availableReplicas"], world.set["status"]["updatedReplicas"]))
+    world.start(**SHARES, release_rolling={"min_ready_seconds": 30})
+    assert available == [(4, 1), (4, 2)]
+    world.assert_whole(NEW)
+
+
+def test_each_further_pod_has_the_whole_time_to_become_ready(world):
+    for pod in world._kind("Pod"):
+        pod["age"] = 1000
+    world.slow = 40
+    began = world.clock()
+    assert world.start(release_steps=[100], release_ready_timeout_seconds=20)["outcome"] == "promoted"
+    assert world.clock() - began > 2 * 20
+    world.assert_whole(NEW)
+
+
 def test_the_minimum_of_ready_seconds_stays_with_the_version(world):
     world.start(**SHARES, release_rolling={"min_ready_seconds": 3})
     assert world.set["spec"]["minReadySeconds"] == 3
