@@ -249,6 +249,12 @@ def test_a_good_version_is_judged_good_though_its_pods_have_the_names_of_old_one
     world.assert_whole(NEW)
 
 
+def test_a_last_pod_that_takes_its_time_is_no_silence_of_stable(world):
+    seconds = {"release_rolling": {"min_ready_seconds": 90}, "release_no_data_seconds": 15}
+    assert world.start(release_steps=[25, 100], **seconds, **FROM_PODS)["outcome"] == "promoted"
+    world.assert_whole(NEW)
+
+
 @pytest.mark.parametrize(
     ("status", "strategy", "says"),
     [
