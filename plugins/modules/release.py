@@ -29,7 +29,8 @@ attributes:
     support: none
 options:
   release_workload:
-    description: The workload, as V(Deployment/name).
+    description:
+      - The workload, as V(Deployment/name). With V(release_strategy=rolling) also V(StatefulSet/name) and V(DaemonSet/name).
     type: str
   release_image:
     description: The new version's image reference, with a tag or a digest. With O(release_manifests) it may be left out.
@@ -96,8 +97,9 @@ options:
       - V(ab_test) gives it to chosen requests (O(release_match)) or to random clients who keep to it (O(release_ab)), compares both groups,
         and takes it away again. The outcome is V(passed), and C(experiment) in RV(evidence) tells what came of it. Only where
         O(release_ab) says so it is promoted.
-      - V(rolling) lets the Deployment replace its own pods and stops at each share of them until the gates let it go on. It needs no
-        mesh, steers no route and makes no twin; the way back is the old template.
+      - V(rolling) lets the workload replace its own pods and stops at each share of them until the gates let it go on. It needs no
+        mesh, steers no route and makes no twin; the way back is the old template. A Deployment is paused at each share, a StatefulSet
+        is steered by its C(partition), and the pods of a DaemonSet, which is C(OnDelete) meanwhile, are evicted node by node.
       - V(shadow) copies growing shares of the requests to it, judges its answers, which nobody sees, and takes it away again; the outcome
         is V(passed). Copies are real requests. What the version writes, sends or charges for, it does twice.
     type: str
@@ -132,21 +134,22 @@ options:
         type: str
   release_rolling:
     description:
-      - How V(release_strategy=rolling) replaces pods, written into the Deployment and put back when the release goes back.
+      - How V(release_strategy=rolling) replaces pods, written into the workload and put back when the release goes back.
       - Grace periods, probes and hooks belong to the version; give them with O(release_template_patch).
     type: dict
     suboptions:
       max_surge:
-        description: Pods above the Deployment's number while it rolls, a number or a percentage.
+        description: Pods above the Deployment's number while it rolls, a number or a percentage. Deployments only.
         type: str
       max_unavailable:
         description: Pods that may be missing meanwhile, a number or a percentage. With V(0) no pod goes before its successor is ready.
+          Of a DaemonSet at least one; what its own updateStrategy says when it is left out. Not for a StatefulSet, which replaces one by one.
         type: str
       min_ready_seconds:
         description: How long a new pod must be ready before the next one is replaced.
         type: int
       progress_deadline_seconds:
-        description: After how long without progress the rollout has failed.
+        description: After how long without progress the rollout has failed. Deployments only.
         type: int
   release_ab:
     description:
@@ -402,7 +405,8 @@ options:
   release_metrics_source:
     description:
       - Where requests are counted. V(auto) takes the first of V(istio_destination) and V(istio_source) that has data; for
-        V(release_strategy=rolling), which needs counters by pod, of V(istio_destination) and V(http).
+        V(release_strategy=rolling), which needs counters by pod, of V(istio_destination) and V(http). Only V(pods) can tell the versions
+        of a StatefulSet or a DaemonSet apart.
       - V(pods) reads the counters straight from the pods of both versions once a second, through the API server, as O(release_pods) says.
         It waits for no scrape and needs no Prometheus, but the right to C(get) C(pods/proxy) and, on the control node, the Python package
         C(prometheus-client).

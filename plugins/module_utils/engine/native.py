@@ -116,7 +116,7 @@ def summary(known: Record) -> JSON:
         "outcome": state.outcome,
         "reason": state.reason,
         "weight_percent": state.weight_percent,
-        "workload": f"Deployment/{known.target['workload']}",
+        "workload": f"{known.target.get('workload_kind', 'Deployment')}/{known.target['workload']}",
         "namespace": known.namespace,
         "image": state.image,
         "digest": state.digest,
@@ -147,7 +147,7 @@ def _free_lease(session: Session, spec: Spec) -> None:
 
 
 def _held_by_another(session: Session, spec: Spec) -> list[Problem]:
-    name = leases.lease_name("deployment", spec.workload)
+    name = leases.lease_name(spec.workload_kind, spec.workload)
     with contextlib.suppress(ClusterError):
         holder = (leases.look(session, spec.namespace, name) or {}).get("spec", {}).get("holderIdentity")
         if holder and not leases.is_dead(holder):
@@ -189,7 +189,7 @@ def _is_stale(session: Session, spec: Spec, fence: str) -> bool:
 
 
 def _lease(session: Session, spec: Spec, caller: Caller, *, by_force: bool = False) -> leases.Lease:
-    name = leases.lease_name("deployment", spec.workload)
+    name = leases.lease_name(spec.workload_kind, spec.workload)
     try:
         return leases.acquire(session, spec.namespace, name, sleep=caller.process.sleep, emit=caller.live_emit, by_force=by_force)
     except (LeaseHeld, Conflict) as error:
@@ -252,7 +252,8 @@ def _take_over(session: Session, spec: Spec, known: Record, caller: Caller, *, b
     except RouteError as error:
         context.live.say("warning", str(error))
     context.claim_workload()
-    context.claim_deployment(context.twin)
+    if target.revision is None:  # a workload that is rolled has no twin
+        context.claim_deployment(context.twin)
     return context
 
 
@@ -308,7 +309,8 @@ def _await_ending(session: Session, namespace: str, release_name: str, process: 
 
 def runner_is_dead(session: Session, known: Record) -> bool:
     try:
-        found = session.get("Lease", known.namespace, leases.lease_name("deployment", known.target["workload"]))
+        name = leases.lease_name(known.target.get("workload_kind", "Deployment"), known.target["workload"])
+        found = session.get("Lease", known.namespace, name)
     except NotFound:
         return True
     holder = found["spec"].get("holderIdentity") or ""

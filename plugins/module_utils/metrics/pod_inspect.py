@@ -14,6 +14,7 @@ from ..release.gates_spec import GateSpec
 from ..release.parts import PodsSpec
 from ..release.spec import Spec
 from ..release.values import Problem
+from ..workload.kinds import SETS
 from . import exposition, query
 from .counters import STABLE, Counters, PodCounters, Reading
 from .exposition import names_like_requests
@@ -49,6 +50,8 @@ def inspect(
     found = inspect_pods(session, spec, deployment, container, problems=problems)
     if problems or transport is None:
         return found
+    if spec.workload_kind in SETS:
+        revision = None  # before the release all pods are stable's: history need not tell them apart
     history = inspect_prometheus(spec, service, transport, problems, revision=revision, among=HISTORY[spec.pods.family])
     return replace(history, source=found.source, notes=found.notes)
 

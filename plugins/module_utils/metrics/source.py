@@ -97,7 +97,7 @@ def _sources(spec: Spec, revision: str | None) -> tuple[str, ...]:
 
 def _choose(client: Prometheus, spec: Spec, service: str, revision: str | None, names: tuple[str, ...]) -> Arms | None:
     for name in names:
-        arms = Arms(SOURCES[name], spec.namespace, spec.workload, service, revision)
+        arms = Arms(SOURCES[name], spec.namespace, spec.workload, service, revision, spec.workload_kind)
         if any(arms.arm_of(labels) == STABLE for labels, _value in client.instant(arms.look_query([]))):
             return arms
     return None

@@ -11,6 +11,7 @@ from ..cluster.errors import ClusterError, Unreachable
 from ..cluster.session import Session
 from ..traffic.place import GITOPS_MARKS
 from ..workload import autoscaler, capacity, twin
+from ..workload.kinds import wanted_pods
 from .plan import plan, promotes
 from .spec import Spec
 from .values import Problem
@@ -20,8 +21,8 @@ JSON = dict[str, Any]
 
 def scalers(session: Session, spec: Spec, deployment: JSON, problems: list[Problem], notes: list[str]) -> list[JSON]:
     """Kind and name of the autoscaler whose floor is raised while the release runs; a note says to what."""
-    replicas = deployment["spec"].get("replicas", 1)
-    found = autoscaler.scalers_of(spec.workload, _listed(session, spec, problems))
+    replicas = wanted_pods(spec.workload_kind, deployment)
+    found = autoscaler.scalers_of(spec.workload, _listed(session, spec, problems), of=spec.workload_kind)
     wrong = autoscaler.wrongs(spec.workload, found, replicas)
     for kind, scaler in found:
         meta = scaler["metadata"]
@@ -44,7 +45,7 @@ def _listed(session: Session, spec: Spec, problems: list[Problem]) -> dict[str, 
     if not may[autoscaler.HPA]:
         problems.append(_right(spec, "list", autoscaler.HPA))
     if not may[autoscaler.KEDA]:
-        kept = autoscaler.kept_by_keda(spec.workload, listed.get(autoscaler.HPA, []))
+        kept = autoscaler.kept_by_keda(spec.workload, listed.get(autoscaler.HPA, []), of=spec.workload_kind)
         problems += [_right(spec, "list", autoscaler.KEDA, name) for name in kept]
     return listed
 

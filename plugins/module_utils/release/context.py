@@ -21,6 +21,7 @@ from ..metrics.source import Looks
 from ..report.live import Live
 from ..traffic.route import EPOCH, HOME, Route
 from ..traffic.router import Router
+from ..workload.kinds import ready_pods, revision_in
 from ..workload.twin import SUFFIX
 from .plan import Step, route_of
 from .record import Journal, State
@@ -116,17 +117,25 @@ class Context:
         raise ClusterError(f"{kind} {self.namespace}/{name} could not be claimed: it changes all the time")
 
     def claim_workload(self) -> None:
-        """Put our fence on stable's Deployment and on what scales it."""
-        self.claim_deployment(self.target.workload)
+        """Put our fence on stable's workload and on what scales it."""
+        self.claim(self.target.workload_kind, self.target.workload)
         for one in self.target.autoscalers:
             self.claim(one["kind"], one["name"])
 
     def unclaim_workload(self) -> None:
-        """Take our fence off stable's Deployment and off what scales it."""
+        """Take our fence off stable's workload and off what scales it."""
         here = pointer("metadata", "annotations", EPOCH)
-        for one in ({"kind": "Deployment", "name": self.target.workload}, *self.target.autoscalers):
+        for one in ({"kind": self.target.workload_kind, "name": self.target.workload}, *self.target.autoscalers):
             with contextlib.suppress(Conflict, NotFound):
                 self.session.patch(one["kind"], self.namespace, one["name"], [expect(here, self.token), remove(here)])
+
+    def workload(self) -> JSON:
+        """The workload as it is now: stable, or what is rolled. Raises NotFound."""
+        return self.session.get(self.target.workload_kind, self.namespace, self.target.workload)
+
+    def patch_workload(self, operations: list[Operation]) -> JSON:
+        """Patch the workload under our fence."""
+        return self.patch(self.target.workload_kind, self.target.workload, operations)
 
     def patch_deployment(self, name: str, operations: list[Operation]) -> JSON:
         """Patch a Deployment under our fence."""
@@ -158,7 +167,7 @@ class Context:
         old = self.target.revision
         if old is None:
             return self.session.list("Pod", self.namespace, labels=self.target.pod_labels)
-        return [pod for pod in self.workload_pods() if pod["metadata"]["labels"].get("pod-template-hash") != old]
+        return [pod for pod in self.workload_pods() if revision_in(self.target.workload_kind, pod) != old]
 
     def workload_pods(self) -> list[JSON]:
         """The pods of a workload that is rolled, old and new."""
@@ -172,8 +181,7 @@ class Context:
         """How many pods of stable could take traffic. A Service that is switched itself may select the canary's just now."""
         if not self.router.reselects:
             return self.ready_endpoints(self.target.service)
-        found = self.session.get("Deployment", self.namespace, self.target.workload)
-        return (found.get("status") or {}).get("readyReplicas", 0)
+        return ready_pods(self.target.workload_kind, self.workload())
 
     def write(self, doing: str = "") -> None:
         """Journal the state, with what is about to be done."""

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 
 from ..cluster.errors import ClusterError, Conflict, NotFound, Rejected
 from ..workload.autoscaler import Floor, ceiling, floor, raising, restoring, stored_floor, would_shrink
+from ..workload.kinds import wanted_pods
 from .context import Context
 
 ATTEMPTS = 8
@@ -24,8 +25,7 @@ def stable_size(context: Context) -> int:
 
 def present_size(context: Context) -> int:
     """The same, with what stable has at this moment."""
-    live = context.session.get("Deployment", context.namespace, context.target.workload)["spec"].get("replicas", 1)
-    return max(live, stable_size(context))
+    return max(wanted_pods(context.target.workload_kind, context.workload()), stable_size(context))
 
 
 def raise_floors(context: Context) -> None:

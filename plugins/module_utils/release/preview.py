@@ -14,6 +14,8 @@ from ..cluster.patch import Operation, add, replace
 from ..cluster.session import Session
 from ..traffic.router import Router
 from ..workload import autoscaler, config, twin
+from ..workload.kinds import DAEMON_SET, SETS, STATEFUL_SET
+from ..workload.sets import most_away
 from .checks_spec import CheckSpec, HttpCheck, JobCheck, WebhookCheck, expected
 from .config_preflight import Copy, body_of
 from .gate_lines import gate_lines, seconds_of_gates
@@ -65,10 +67,6 @@ def unfinished(known: Record) -> JSON:
 def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
     """The plan in lines of at most 120 columns."""
     target = found.target
-    knobs = {
-        **target.new_knobs.get("strategy", {}).get("rollingUpdate", {}),
-        **{k: v for k, v in target.new_knobs.items() if k != "strategy"},
-    }
     fastest = max((reading.per_second for reading in found.gates.values()), default=0.0)
     route = f"{target.place['kind'].partition('.')[0]} {target.place['name']}"
     if target.place["rule"] and spec.provider != "service":
@@ -93,7 +91,7 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
         most = twin.replicas_for(100, target.stable_replicas)
         said.append(f"  capacity: up to {most} more pods of {target.workload}'s size while it runs")
     else:
-        said.append(f"  {' · '.join(f'{name} {value}' for name, value in sorted(knobs.items()))}")
+        said.append(f"  {_how_it_rolls(spec, target)}")
     asked = [step.name for step in steps if step.kind == "approve"]
     if asked:
         wait = spoken_seconds(spec.control.approval_seconds)
@@ -105,6 +103,20 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
         said.append("  less than an hour of history: errors are taken to be independent (dispersion 1)")
     said += [f"  {note}" for note in found.notes]
     return said
+
+
+def _how_it_rolls(spec: Spec, target: Target) -> str:
+    """The knobs of a rolling release; of a set also what it does meanwhile."""
+    others = {name: value for name, value in target.new_knobs.items() if name not in ("strategy", "updateStrategy")}
+    knobs = {**target.new_knobs.get("strategy", {}).get("rollingUpdate", {}), **others}
+    said = [f"{name} {value}" for name, value in sorted(knobs.items())]
+    before = target.original_knobs.get("updateStrategy")
+    if target.workload_kind == STATEFUL_SET:
+        said.insert(0, f"the partition goes from {target.stable_replicas} down to 0, highest ordinals first")
+    if target.workload_kind == DAEMON_SET:
+        away = most_away(spec.rolling, before, target.stable_replicas)
+        said.insert(0, f"OnDelete while it runs; pods are evicted node by node, {away} missing at most")
+    return " · ".join(said)
 
 
 def _shares(steps: list[Step]) -> str:
@@ -166,10 +178,11 @@ def _check_lines(check: CheckSpec) -> list[str]:
 def _differences(session: Session, spec: Spec, found: Findings, router: Router) -> list[JSON]:
     target, namespace = found.target, found.target.namespace
     service = session.get("Service", namespace, target.service)
-    deployment = session.get("Deployment", namespace, target.workload)
+    deployment = session.get(target.workload_kind, namespace, target.workload)
     copies = [_copied(session, spec, Copy(**one)) for one in target.copies]
     if target.revision is not None:
-        knobs = [add(f"/spec/{name}", value) for name, value in target.new_knobs.items()]
+        kept = {"updateStrategy": target.original_knobs.get("updateStrategy")} if target.workload_kind in SETS else {}
+        knobs = [add(f"/spec/{name}", value) for name, value in {**target.new_knobs, **kept}.items() if value is not None]
         return [*copies, _promoted(session, found, deployment, knobs)]
     size = next(step.size_percent for step in plan(spec) if step.kind == "deploy")
     steering = next(step for step in plan(spec) if step.kind in TRAFFIC)
@@ -213,8 +226,8 @@ def _copied(session: Session, spec: Spec, one: Copy) -> JSON:
 def _promoted(session: Session, found: Findings, deployment: JSON, operations: list[Operation]) -> JSON:
     target = found.target
     operations = [replace("/spec/template", target.new_template), *operations]
-    promoted = session.patch("Deployment", target.namespace, target.workload, operations, dry_run=True)
-    return _shown(deployment, promoted, f"Deployment/{target.workload} when promoted")
+    promoted = session.patch(target.workload_kind, target.namespace, target.workload, operations, dry_run=True)
+    return _shown(deployment, promoted, f"{target.workload_kind}/{target.workload} when promoted")
 
 
 def _raised(session: Session, target: Target, kind: str, name: str) -> JSON:

@@ -16,8 +16,9 @@ from ..metrics.prometheus import MetricsError
 from ..metrics.source import Silence
 from ..traffic.route import HOME, RouteError
 from ..workload.deployment import rollout
+from ..workload.kinds import SETS
 from ..workload.twin import SUFFIX
-from . import check_job, config, shape
+from . import check_job, config, rolling_sets, shape
 from .context import Context
 from .ending import PARKED, PASSED, TurnBack
 from .floors import stable_size
@@ -88,9 +89,10 @@ def _keep(context: Context, why: TurnBack) -> str:
 
 def _no_stable(context: Context) -> str:
     """That stable has no ready pod, and whether it was scaled to none."""
-    found = context.session.find("Deployment", context.namespace, context.target.workload)
+    kind = context.target.workload_kind
+    found = context.session.find(kind, context.namespace, context.target.workload)
     why = " is gone" if found is None else " has replicas: 0" if found["spec"].get("replicas", 1) == 0 else ""
-    return f"Service {context.target.service} has no ready endpoint" + (f" (Deployment {context.target.workload}{why})" if why else "")
+    return f"Service {context.target.service} has no ready endpoint" + (f" ({kind} {context.target.workload}{why})" if why else "")
 
 
 def _return_traffic(context: Context) -> None:
@@ -133,7 +135,11 @@ def _stable_can_serve(context: Context) -> bool:
 def _undo_template(context: Context) -> None:
     """Give stable its old template back and wait until it is whole, while the twin carries the traffic."""
     target = context.target
-    found = context.session.get("Deployment", context.namespace, target.workload)
+    if target.workload_kind in SETS:
+        rolling_sets.undo(context)
+        context.state.stable_changed = False
+        return
+    found = context.workload()
     current = found["spec"]["template"]
     if current != target.original_template:
         context.live.say("undo", f"{target.workload} back to {target.stable_image}")
@@ -143,7 +149,7 @@ def _undo_template(context: Context) -> None:
         except Conflict as error:
             context.live.say("warning", f"stable's template changed while it was being undone; left as it is ({error})")
     deadline = context.process.clock() + context.spec.ready_timeout_seconds
-    while not rollout(context.session.get("Deployment", context.namespace, target.workload), enough=stable_size(context)).complete:
+    while not rollout(context.workload(), enough=stable_size(context)).complete:
         if context.process.clock() > deadline:
             context.live.say("warning", f"{target.workload} is not whole again after {context.spec.ready_timeout_seconds:.0f} s")
             break
@@ -153,6 +159,8 @@ def _undo_template(context: Context) -> None:
 
 def remove_canary(context: Context) -> None:
     """End the checks' Jobs, drain, then delete the twin, its Service and its DestinationRule. Nothing refers to them any more."""
+    if context.target.revision is not None:
+        return  # a workload that is rolled has no canary
     check_job.remove_all(context)
     names = {"Deployment": context.twin, "Service": context.target.service + SUFFIX, "DestinationRule": context.target.service + SUFFIX}
     present = {kind: context.session.find(kind, context.namespace, name) for kind, name in names.items()}

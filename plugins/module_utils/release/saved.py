@@ -22,7 +22,7 @@ from .spec import Spec
 
 def spec_from(saved: Mapping[str, Any]) -> Spec:
     """The spec of a record."""
-    fields = dict(saved)
+    fields = {"workload_kind": "Deployment", **saved}
     fields["steps"] = tuple(StepSpec(**one) for one in fields["steps"])
     fields["checks"] = checks_from(fields["checks"])
     fields["config"] = config_from(fields.get("config"))

@@ -20,10 +20,11 @@ from .control_spec import ControlSpec
 from .fits import asks_prometheus, fits_profile, fits_strategy, lasts, makes_experiment
 from .gates_spec import GateSpec, LooksSpec
 from .manifests import Manifests, image_of, manifests
-from .parts import LONGEST_WORKLOAD, PodsSpec, StepSpec
+from .parts import PodsSpec, StepSpec
 from .profile_spec import ProfileUse
 from .prometheus_spec import Access, prometheus
 from .values import Problem, Reader
+from .workload_spec import fits_kind, rolling, workload
 
 # every variable of a release: name -> what it is when it is left out
 DEFAULTS: dict[str, Any] = {
@@ -111,6 +112,7 @@ class Spec:
     name: str
     namespace: str
     workload: str
+    workload_kind: str  # one of workload.kinds.KINDS
     image: str
     container: str | None
     template_patch: dict[str, Any] | None
@@ -204,7 +206,7 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields["manifests"] = _manifests(read, values, fields)
     fields["config"] = config_spec.config(read, values["release_config"])
     fields.update(parts.traffic(read, values["release_traffic"]))
-    fields["rolling"] = parts.rolling(read, values["release_rolling"])
+    fields["rolling"] = rolling(read, values["release_rolling"], fields["workload_kind"])
     fields["matches"] = parts.matches(read, values["release_match"])
     fields["ab"] = (
         ab_spec.experiment(read, values["release_ab"], chosen=bool(given.get("release_match"))) if makes_experiment(fields) else None
@@ -221,6 +223,7 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields["pods"] = parts.pods(read, values["release_pods"], source=fields["metrics_source"])
     fields.update(prometheus(read, values["release_prometheus"], needed=judged and asks_prometheus(fields)))
     fits_strategy(read, given, fields)
+    fits_kind(read, given, fields)
     lasts(read, given, fields)
     fields["control"] = control_spec.control(read, values, fields)
     if fields["strategy"] == "rolling":  # it steers no route: whatever the route is, the Service selects old and new pods alike
@@ -236,16 +239,12 @@ def _identity(read: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
     for field in needed if values["release_manifests"] is None else needed[:-1]:
         if values[field] is None:
             read.refuse(field, None, "is required")
-    kind, _sep, workload = str(values["release_workload"] or "").partition("/")
-    if values["release_workload"] is not None:
-        if kind != "Deployment" or not workload:
-            read.refuse("release_workload", values["release_workload"], "Deployment/<name>")
-        else:
-            read.name("release_workload", workload, longest=LONGEST_WORKLOAD)
+    kind, name = workload(read, values["release_workload"])
     return {
         "name": read.name("release_name", values["release_name"], longest=40),
         "namespace": read.name("release_namespace", values["release_namespace"]),
-        "workload": workload,
+        "workload": name,
+        "workload_kind": kind,
         "image": _image(read, values["release_image"]),
         "container": read.name("release_container", values["release_container"]),
         "template_patch": read.mapping("release_template_patch", values["release_template_patch"], ("metadata", "spec")),

@@ -15,6 +15,7 @@ from ..cluster.patch import expect, replace
 from ..traffic.route import HOME, Route, RouteEdited, RouteError
 from ..workload import twin
 from ..workload.deployment import Rollout, hopeless, image_digest, not_ready, rollout
+from ..workload.kinds import SETS
 from . import config
 from .checks import check
 from .context import Context
@@ -24,6 +25,7 @@ from .floors import present_size, raise_floors, stable_size
 from .plan import ROUTED, Step, plan
 from .rollback import remove_canary
 from .rolling import roll
+from .rolling_sets import settle
 from .waits import Approval, Pause, stop_rolling
 from .watch import Watch, may_go_on
 
@@ -228,6 +230,8 @@ def clean_up(context: Context, step: Step, watch: Watch) -> None:
         watch.leave_traffic()
         context.live.say("traffic", f"{what} · put and read back in {took:.0f} ms")
     context.state.hold(HOME)
+    if context.target.workload_kind in SETS:
+        settle(context)
     try:
         remove_canary(context)
     except (Conflict, NotFound, Rejected) as error:

@@ -40,6 +40,7 @@ class Target:
     dispersion: dict[str, float]  # by gate; 1.0 without an hour of history
     history_known: bool
     autoscalers: Sequence[JSON] = ()  # kind and name of each that scales stable
+    workload_kind: str = "Deployment"
     copies: Sequence[JSON] = ()  # config maps and secrets that travel (release.config_preflight.Copy)
 
     def to_dict(self) -> JSON:

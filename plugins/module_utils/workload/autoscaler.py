@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, progressive.delivery contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Autoscalers of a Deployment and their floor: the replicas below which they never shrink it. Pure."""
+"""Autoscalers of a workload and their floor: the replicas below which they never shrink it. Pure."""
 
 from __future__ import annotations
 
@@ -55,19 +55,19 @@ class Floor:
         return stored == self.original or stored in self.raised
 
 
-def scalers_of(workload: str, found: Mapping[str, Iterable[JSON]]) -> list[tuple[str, JSON]]:
-    """(kind, object) of the autoscalers that scale a Deployment. An HPA that KEDA keeps for a ScaledObject is not one of them."""
+def scalers_of(workload: str, found: Mapping[str, Iterable[JSON]], *, of: str = "Deployment") -> list[tuple[str, JSON]]:
+    """(kind, object) of the autoscalers that scale a workload of kind `of`. An HPA that KEDA keeps for a ScaledObject is not one of them."""
     return [
         (kind, scaler)
         for kind, scalers in found.items()
         for scaler in scalers
-        if _scales(scaler["spec"].get("scaleTargetRef") or {}, workload) and not _is_kedas(scaler)
+        if _scales(scaler["spec"].get("scaleTargetRef") or {}, workload, of) and not _is_kedas(scaler)
     ]
 
 
-def kept_by_keda(workload: str, scalers: Iterable[JSON]) -> list[str]:
-    """Names of the HPAs that KEDA keeps for a ScaledObject which scales a Deployment."""
-    return [one["metadata"]["name"] for one in scalers if _scales(one["spec"].get("scaleTargetRef") or {}, workload) and _is_kedas(one)]
+def kept_by_keda(workload: str, scalers: Iterable[JSON], *, of: str = "Deployment") -> list[str]:
+    """Names of the HPAs that KEDA keeps for a ScaledObject which scales a workload of kind `of`."""
+    return [one["metadata"]["name"] for one in scalers if _scales(one["spec"].get("scaleTargetRef") or {}, workload, of) and _is_kedas(one)]
 
 
 def stored_floor(kind: str, scaler: JSON) -> int | None:
@@ -88,10 +88,10 @@ def ceiling(kind: str, scaler: JSON) -> int:
 
 
 def wrongs(workload: str, scalers: list[tuple[str, JSON]], replicas: int) -> list[str]:
-    """Why a Deployment with so many replicas cannot be released while these scale it; each says what is allowed instead."""
+    """Why a workload with so many replicas cannot be released while these scale it; each says what is allowed instead."""
     if len(scalers) > 1:
         names = ", ".join(f"{kind} {scaler['metadata']['name']}" for kind, scaler in scalers)
-        return [f"a Deployment with one autoscaler: these work against each other: {names}"]
+        return [f"a workload with one autoscaler: these work against each other: {names}"]
     found = []
     for kind, scaler in scalers:
         name, most = f"{kind} {scaler['metadata']['name']}", ceiling(kind, scaler)
@@ -131,9 +131,9 @@ def would_shrink(kind: str, scaler: JSON) -> bool:
     return active.get("status") == "True" and limited.get("status") == "True" and limited.get("reason") == "TooFewReplicas"
 
 
-def _scales(reference: Mapping[str, Any], workload: str) -> bool:
+def _scales(reference: Mapping[str, Any], workload: str, kind: str) -> bool:
     group = str(reference.get("apiVersion") or "apps/v1").partition("/")[0]
-    return reference.get("name") == workload and (reference.get("kind") or "Deployment") == "Deployment" and group == "apps"
+    return reference.get("name") == workload and (reference.get("kind") or "Deployment") == kind and group == "apps"
 
 
 def _is_kedas(scaler: JSON) -> bool:

@@ -54,7 +54,8 @@ def problems(**given_values):
 
 def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
     assert parse(LEAST) == Spec(
-        name="shop", namespace="shop", workload="shop", image="registry.example/shop:2.4.0", container=None, template_patch=None, manifests=None,
+        name="shop", namespace="shop", workload="shop", workload_kind="Deployment", image="registry.example/shop:2.4.0", container=None, template_patch=None,
+        manifests=None,
         config=None, strategy="canary", provider="istio", service=None, route_kind=None, route_object=None, route=None, rolling={}, ab=None,
         matches=(), match_seconds=0, steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)), checks=(),
         gates=(GateSpec("errors", "error_rate", 0.01, None),), looks=LooksSpec(), on_inconclusive="roll_back", rollback="instant", rollback_step_seconds=5,
@@ -69,6 +70,10 @@ FIELDS = {
     "name": ({"release_name": "checkout"}, "checkout"),
     "namespace": ({"release_namespace": "eu"}, "eu"),
     "workload": ({"release_workload": "Deployment/cart"}, "cart"),
+    "workload_kind": (
+        {"release_workload": "StatefulSet/cart", "release_strategy": "rolling", "release_metrics_source": "pods"},
+        "StatefulSet",
+    ),
     "image": ({"release_image": " shop@sha256:" + "a" * 64}, "shop@sha256:" + "a" * 64),
     "container": ({"release_container": "app"}, "app"),
     "template_patch": ({"release_template_patch": "{spec: {priorityClassName: high}}"}, {"spec": {"priorityClassName": "high"}}),
@@ -232,7 +237,17 @@ def test_a_long_wrong_image_is_refused_at_once():
 
 @pytest.mark.parametrize(
     "workload",
-    ["shop", "StatefulSet/shop", "Deployment/", "deployment/shop", "Deployment/Shop", "Deployment/a/b", "Deployment/" + "x" * 57],
+    [
+        "shop",
+        "Job/shop",
+        "StatefulSet/",
+        "statefulset/shop",
+        "Deployment/",
+        "deployment/shop",
+        "Deployment/Shop",
+        "Deployment/a/b",
+        "Deployment/" + "x" * 57,
+    ],
 )
 def test_a_workload_is_a_deployment_whose_canary_still_has_a_valid_name(workload):
     assert "release_workload" in problems(release_workload=workload)
@@ -339,34 +354,6 @@ def test_gates_may_be_written_as_yaml_the_list_and_each_item():
 def test_latency_bounds_become_milliseconds(slower_than, milliseconds):
     spec = parse({**LEAST, "release_gates": [{"name": "slow", "latency": {"slower_than": slower_than, "max": "1%"}}]})
     assert spec.gates[0].slower_than_ms == milliseconds
-
-
-@pytest.mark.parametrize(
-    ("value", "field"),
-    [
-        ({}, "release_prometheus"),
-        ({"url": "http://a", "service": "m/p:9090"}, "release_prometheus"),
-        ({"url": "a.example:9090"}, "release_prometheus.url"),
-        ({"url": 5}, "release_prometheus.url"),
-        ({"service": "prometheus:9090"}, "release_prometheus.service"),
-        ({"service": "monitoring/prometheus"}, "release_prometheus.service"),
-        ({"url": "http://a", "tokn": "x"}, "release_prometheus.tokn"),
-        ({"url": "http://a", "token": ""}, "release_prometheus.token"),
-        ({"url": "http://a", "token": "x", "username": "u", "password": "p"}, "release_prometheus.token"),
-        ({"url": "http://a", "username": "u"}, "release_prometheus.username"),
-        ({"url": "http://a", "client_key": "/key"}, "release_prometheus.client_key"),
-        ({"url": "http://a", "validate_certs": "no"}, "release_prometheus.validate_certs"),
-        ({"url": "http://a", "path": "prometheus/"}, "release_prometheus.path"),
-        ({"url": "http://a", "timeout_seconds": 0}, "release_prometheus.timeout_seconds"),
-        ({"url": "http://a", "headers": {"X-Scope-OrgID": 5}}, "release_prometheus.headers.X-Scope-OrgID"),
-        ({"url": "http://u:p@a"}, "release_prometheus.url"),
-        ({"service": "m/p:9090", "token": "x"}, "release_prometheus.token"),
-        ("http://a.example", "release_prometheus"),
-    ],
-    ids=str,
-)
-def test_a_prometheus_that_cannot_be_reached_so_is_refused(value, field):
-    assert field in problems(release_prometheus=value)
 
 
 LIMITS = [
