@@ -43,7 +43,8 @@ class ThresholdGate:
 
     ``kind``: the share of the canary's requests that are events, a quantile (milliseconds) of them, how many come in a second, or the
     answer of a query.
-    ``tolerance``: with a baseline query, how far the canary may lie beyond it, relative to it, in the bad ``direction``.
+    ``tolerance``: with a baseline query, how far the canary may lie beyond it, relative to it, in the bad ``direction``; nothing is
+    compared while stable has no requests of its own (all traffic on the canary, matched requests).
     ``unit`` and ``event_word`` are for sentences alone.
     """
 

@@ -74,6 +74,7 @@ class Threshold:
             entered_at=step.at_seconds,
             passed_at=step.at_seconds + delay,
             minimum_seconds=self.rule.minimum_seconds,
+            absolute_only=step.absolute_only,
             before_all=following is None or following >= 100 or step.weight_percent >= 100,
             last="",
             cause="",
@@ -124,7 +125,10 @@ class Threshold:
     def _judged(self, state: ThresholdState, look: Look) -> ThresholdState:
         """The interval is over: each gate's outcome, the worst of which is the look's."""
         seconds = look.at_seconds - state.interval_at
-        found = [*(self._count(gate, state, look, seconds) for gate in self.rule.counted), *self._answers(look)]
+        found = [
+            *(self._count(gate, state, look, seconds) for gate in self.rule.counted),
+            *self._answers(look, compare=not state.absolute_only),
+        ]
         worst = max(found, key=lambda one: (PASSED, UNCLEAR, ERROR, FAILED).index(one.outcome))
         outcome = FAILED if worst.outcome == ERROR and self.rule.no_data_fails else worst.outcome
         said = "; ".join(one.words for one in found if one.outcome == worst.outcome)
@@ -169,10 +173,10 @@ class Threshold:
         shown = f"p{100 * gate.quantile:g} {value:.4g} ms of {requests:,} requests"
         return _compared(gate, value, gate.limit, shown, lambda limit: f"{limit:g} ms")
 
-    def _answers(self, look: Look) -> Iterable[_Measured]:
-        """The gates that are judged by a query's answer."""
+    def _answers(self, look: Look, *, compare: bool) -> Iterable[_Measured]:
+        """The gates that are judged by a query's answer. compare: stable has requests that it can be compared by."""
         answers = {scalar.gate: scalar for scalar in look.scalars}
-        return [_answer(gate, answers[gate.name]) for gate in self.rule.asked]
+        return [_answer(gate, answers[gate.name], compare=compare) for gate in self.rule.asked]
 
     def _is_done(self, state: ThresholdState) -> bool:
         rule = self.rule
@@ -260,7 +264,7 @@ class Threshold:
         }
 
 
-def _answer(gate: ThresholdGate, scalar: ScalarLook) -> _Measured:
+def _answer(gate: ThresholdGate, scalar: ScalarLook, *, compare: bool) -> _Measured:
     """One gate that is judged by a query's answer."""
     if scalar.problem == words.TOO_LITTLE_DATA:
         return _Measured(gate.name, UNCLEAR, words.TOO_LITTLE_DATA, f"{gate.name}: {scalar.detail}")
@@ -269,7 +273,7 @@ def _answer(gate: ThresholdGate, scalar: ScalarLook) -> _Measured:
     unit = f" {gate.unit}" if gate.unit else ""
     shown = f"{gate.name} {scalar.canary:.4g}{unit}"
     plain = _compared(gate, scalar.canary, gate.limit, shown, lambda limit: f"{limit:g}{unit}")
-    if gate.tolerance is None or plain.outcome == FAILED:
+    if gate.tolerance is None or not compare or plain.outcome == FAILED:
         return plain
     if scalar.baseline is None:
         return _Measured(gate.name, ERROR, words.NO_DATA, f"{gate.name}: no answer for stable")

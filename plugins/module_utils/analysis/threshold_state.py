@@ -36,6 +36,7 @@ class ThresholdState:
     interval_at: float = 0.0
     minimum_seconds: float = 0.0
     before_all: bool = False
+    absolute_only: bool = False
     no_counts_since: float | None = None
     no_answer_since: float | None = None
     problem: str = ""

@@ -22,8 +22,8 @@ from .prometheus import BadQuery, MetricsError, Prometheus
 class Answers(Protocol):
     """Who answers the queries of a release's gates."""
 
-    def read(self, gates: Iterable[str]) -> tuple[ScalarLook, ...]:
-        """The numbers of these gates now; what is no number is a problem of that gate alone."""
+    def read(self, gates: Iterable[str], *, compare: bool) -> tuple[ScalarLook, ...]:
+        """The numbers of these gates now; what is no number is a problem of that gate alone. compare: stable's numbers, too."""
 
 
 def names_of(namespace: str, workload: str, service: str, interval_seconds: float) -> dict[str, str]:
@@ -57,13 +57,13 @@ class Queries:
                 names = names_of(spec.namespace, spec.workload, service, (gate.looks or spec.looks).interval_seconds)
                 self._queries[gate.name] = tuple(fill(promql, names) for promql in gate.query.asked)
 
-    def read(self, gates: Iterable[str]) -> tuple[ScalarLook, ...]:
-        """The numbers of these gates now; what is no number is a problem of that gate alone."""
-        return tuple(self._one(name) for name in sorted(gates))
+    def read(self, gates: Iterable[str], *, compare: bool) -> tuple[ScalarLook, ...]:
+        """The numbers of these gates now; what is no number is a problem of that gate alone. compare: stable's numbers, too."""
+        return tuple(self._one(name, compare=compare) for name in sorted(gates))
 
-    def _one(self, gate: str) -> ScalarLook:
+    def _one(self, gate: str, *, compare: bool) -> ScalarLook:
         values: list[float | None] = []
-        for promql, arm in zip(self._queries[gate], ("the canary", "stable")):
+        for promql, arm in zip(self._queries[gate], ("the canary", "stable") if compare else ("the canary",)):
             try:
                 value = self._client.value(promql)
             except (MetricsError, ValueError) as error:

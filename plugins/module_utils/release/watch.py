@@ -189,7 +189,8 @@ class Watch:
             return  # no matched request has come yet
         now = context.process.clock()
         due = self._panel.due(self._state, now, closes_block=answer.closes_block or bool(answer.problem))
-        scalars = context.queries.read(due) if due and context.queries else ()
+        compare = self._canary_expected and self._stable_expected
+        scalars = context.queries.read(due, compare=compare) if due and context.queries else ()
         ends = answer.closes_block or bool(scalars)
         if answer.closes_block:
             self.stable_requests = max((stable.requests for _canary, stable in answer.counts.values() if stable), default=0)

@@ -202,6 +202,13 @@ def test_a_baseline_is_a_limit_in_the_bad_direction(direction, canary, outcome):
     assert f"cpu {canary:g} m vs 100 m" in verdict.reason
 
 
+@pytest.mark.parametrize(("limit", "decisions"), [(Limit(), ["advance", "advance"]), (Limit(most=8.0), ["advance", "roll_back"])])
+def test_while_stable_has_no_requests_only_the_limits_hold(limit, decisions):
+    run = Run(ThresholdGate("cpu", SCALAR, limit, tolerance=0.1))
+    run.state = run.judge.enter_step(run.state, StepEntry(100, run.at, None, absolute_only=True))
+    assert [run.look(scalars=(ScalarLook("cpu", value),)).decision for value in (5.0, 9.0)] == decisions
+
+
 def test_a_baseline_that_gives_no_answer_is_no_pass():
     run = Run(ThresholdGate("cpu", SCALAR, Limit(), tolerance=0.1))
     assert run.look(scalars=(ScalarLook("cpu", 5.0),)).cause == "no_data"

@@ -47,7 +47,7 @@ def spec(**asked):
 def read(canary, **more):
     script = Script(canary=canary, **more)
     made = query.Queries(Prometheus(script), spec(**({"baseline": "stable", "tolerance": "5%"} if more else {})), service="front")
-    return made.read(["paid"])[0]
+    return made.read(["paid"], compare=True)[0]
 
 
 def test_every_placeholder_is_filled_in():
@@ -62,8 +62,11 @@ def test_one_series_or_a_scalar_is_a_number(answer):
     assert read(answer) == ScalarLook("paid", 3.5)
 
 
-def test_a_baseline_is_read_beside_it():
+def test_a_baseline_is_read_beside_it_only_while_there_is_one():
     assert read(vector(3.5), stable=vector(4)) == ScalarLook("paid", 3.5, 4.0)
+    script = Script(canary=vector(3.5), stable=vector("NaN"))
+    alone = query.Queries(Prometheus(script), spec(baseline="stable", tolerance="5%"), service="front").read(["paid"], compare=False)
+    assert (alone, script.asked) == ((ScalarLook("paid", 3.5),), ["canary"])
 
 
 @pytest.mark.parametrize(
@@ -117,6 +120,6 @@ def test_a_release_asks_for_itself_and_only_when_a_gate_has_a_query(monkeypatch)
     monkeypatch.setattr(assemble, "transport", lambda *_: script)
     target = SimpleNamespace(namespace="eu", workload="shop", service="front")
     queries = assemble._queries(None, spec(promql="up{d='{canary}',s='{service}'}[{interval}]"), target)
-    assert queries.read(["paid"]) == (ScalarLook("paid", 2.0),)
+    assert queries.read(["paid"], compare=True) == (ScalarLook("paid", 2.0),)
     counted = replace(spec(), gates=())
     assert assemble._queries(None, counted, target) is None

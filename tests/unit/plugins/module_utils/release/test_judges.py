@@ -38,6 +38,7 @@ class Serving(World):
         self.asked = {"canary": 0.0, "stable": 0.0}
         self.failed = self.late = 0.0
         self.read_at = []  # when queries were read
+        self.compared = []  # whether stable's were, too
         self.down = False
 
     def sleep(self, seconds):
@@ -99,8 +100,9 @@ class Asked:
     def __init__(self, world):
         self._world = world
 
-    def read(self, gates):
+    def read(self, gates, *, compare):
         self._world.read_at.append(self._world.clock())
+        self._world.compared.append(compare)
         value = self._world.orders
         problem = {"problem": value, "detail": "2 series where one is wanted"} if isinstance(value, str) else {}
         return tuple(ScalarLook(gate, None if problem else value, **problem) for gate in sorted(gates))
@@ -181,6 +183,7 @@ def test_a_query_alone_needs_no_counters_and_is_read_once_an_interval(world):
     result = world.start(**given(ORDERS))
     assert (result["outcome"], len(world.read_at)) == ("promoted", 3)
     assert len(world.said("  look ")) == 3
+    assert world.compared == [True, True, False], "with all traffic on the canary there is no stable to compare it with"
     world.assert_home("shop:2")
 
 
