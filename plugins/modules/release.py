@@ -86,8 +86,10 @@ options:
       provider:
         description:
           - The router. V(istio) steers a VirtualService, V(gateway_api) an HTTPRoute or GRPCRoute of C(gateway.networking.k8s.io),
-            V(linkerd) an HTTPRoute of C(policy.linkerd.io), V(service) the selector of the Service, all or nothing, without a mesh.
-          - What a router cannot do is refused with those that can. V(service) has neither weights, nor matches, nor mirrors, V(linkerd) no mirrors.
+            V(linkerd) an HTTPRoute of C(policy.linkerd.io), V(service) the Service itself, without a mesh.
+          - With V(service) a canary's weights are numbers of pods, as near to the weight as they can be; the plan says how near. Everything else
+            is its selector, all or nothing.
+          - What a router cannot do is refused with those that can. V(service) has neither matches nor mirrors, V(linkerd) no mirrors.
         type: str
         choices: [istio, gateway_api, linkerd, service]
         default: istio
@@ -106,6 +108,11 @@ options:
       route:
         description: The name of the route (the rule) in it, when several lead to the Service.
         type: str
+      max_extra_pods:
+        description:
+          - The most pods that a canary by replicas may have, V(provider=service) alone. More of them come closer to large weights.
+          - As many as the workload has, when it is left out; fewer are not possible, for at 100 % the canary serves alone.
+        type: int
   release_rolling:
     description:
       - How V(release_strategy=rolling) replaces pods, written into the Deployment and put back when the release goes back.

@@ -48,6 +48,7 @@ class PodArms:
     canary_labels: Mapping[str, str]
     container: str | None = None  # the application's
     revision: str | None = None
+    own_labels: Mapping[str, str] | None = None  # the canary's, where its pods may have all labels of stable's, too
 
     def find(self, session: Session) -> dict[Key, JSON]:
         """The running pods of both arms. Raises ClusterError."""
@@ -56,6 +57,8 @@ class PodArms:
             if self.revision is not None and arm == CANARY:
                 break
             for pod in running(session, self.namespace, labels):
+                if self.own_labels and arm == STABLE and self.own_labels.items() <= pod["metadata"]["labels"].items():
+                    continue
                 found[self._arm(pod, arm), pod["metadata"]["name"]] = pod
         return found
 
@@ -71,6 +74,8 @@ def arms_of(target: Any) -> PodArms:
         return PodArms(target.namespace, target.pod_labels, target.pod_labels, target.container, target.revision)
     old, new = (template["metadata"].get("labels") or {} for template in (target.original_template, target.new_template))
     shared = {name: value for name, value in old.items() if new.get(name) == value or name == target.switch_label}
+    if target.own_labels:
+        return PodArms(target.namespace, shared, target.own_labels, target.container, own_labels=target.own_labels)
     moved = {**shared, target.switch_label: target.pod_labels[target.switch_label]}
     return PodArms(target.namespace, shared, moved, target.container)
 

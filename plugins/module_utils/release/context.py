@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..cluster.endpoints import ready_endpoints
@@ -18,7 +18,7 @@ from ..cluster.session import Session
 from ..metrics.conversions import Measure
 from ..metrics.source import Looks
 from ..report.live import Live
-from ..traffic.route import EPOCH, HOME, Route
+from ..traffic.route import EPOCH, HOME, Route, RouteError
 from ..traffic.router import Router
 from ..workload.twin import SUFFIX
 from .plan import Step, route_of
@@ -56,6 +56,7 @@ class Context:
     process: Process
     deadline_at: float  # Unix time
     renewed_at: float = 0.0
+    reals: dict[int, float] = field(default_factory=dict)  # weight -> the share that it is
 
     @property
     def twin(self) -> str:
@@ -79,6 +80,16 @@ class Context:
     def namespace(self) -> str:
         """The target's namespace."""
         return self.target.namespace
+
+    def real_percent(self, weight: int) -> float:
+        """The share that a weight is; only pods that are counted make it another one. While nobody tells, what was told last."""
+        try:
+            self.reals[weight] = self.router.real_percent(weight)
+        except Superseded:
+            raise
+        except (ClusterError, RouteError):
+            return self.reals.get(weight, weight)
+        return self.reals[weight]
 
     def keep_lease(self) -> None:
         """Renew the Lease when it is time. Raises Superseded when it is not ours any more."""

@@ -16,11 +16,11 @@ from ..metrics.conversions import CONVERSIONS
 from ..metrics.pod_inspect import inspect
 from ..metrics.source import MetricsPreflight
 from ..traffic.place import Asked, Unusable
-from ..traffic.providers import PROVIDERS, router, who_can
+from ..traffic.providers import ROUTERS, router, who_can
 from ..traffic.route import Place, RouteError
 from ..workload import twin
 from ..workload.revision import knobs_for, knobs_of, revision_of
-from . import capacity, checks_preflight, config_preflight, objects
+from . import capacity, checks_preflight, config_preflight, objects, ratio
 from .plan import NEEDS, ROUTED, Step, plan, route_of
 from .spec import Spec
 from .target import Findings, Refused, Target
@@ -67,7 +67,7 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
         )
     place = _place(session, spec, _asked(spec, service["metadata"]["name"], key, notes), problems) if service and key else None
     if service and key:
-        problems += checks_preflight.problems(session, spec, service, key)
+        problems += ratio.inspect(session, spec, deployment, service, notes) + checks_preflight.problems(session, spec, service, key)
     if service is None or container is None or key is None or place is None:
         raise Refused(problems)
     template = deployment["spec"]["template"]
@@ -82,7 +82,6 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
     counted = conversions.inspect(spec, name, transport, metrics.source, problems) if not problems else None
     if problems:
         raise Refused(problems)
-    own_labels = deployment["spec"]["selector"].get("matchLabels") or {}
     knobs = knobs_of(deployment)
     target = Target(
         cluster_uid=session.cluster_uid(),
@@ -94,7 +93,7 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
         original_template=template,
         new_template=new_template,
         switch_label=key,
-        pod_labels=own_labels if rolling else twin.twin_labels(template["metadata"]["labels"], key),
+        pod_labels=_pod_labels(spec, deployment, key),
         revision=revision,
         original_knobs=knobs,
         new_knobs=knobs_for(knobs, spec.rolling) if rolling else knobs,
@@ -105,9 +104,17 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
         dispersion={**metrics.dispersion, CONVERSIONS: counted.dispersion} if counted else metrics.dispersion,
         history_known=metrics.history_known,
         autoscalers=scalers,
+        own_labels=ratio.own_labels(spec),
         copies=[one.to_dict() for one in copies],
     )
     return Findings(target, metrics.gates, notes, counted)
+
+
+def _pod_labels(spec: Spec, deployment: JSON, key: str) -> dict[str, str]:
+    """The labels by which the new version's pods are found, with the old ones where the workload rolls."""
+    if spec.strategy == "rolling":
+        return deployment["spec"]["selector"].get("matchLabels") or {}
+    return ratio.own_labels(spec) or twin.twin_labels(deployment["spec"]["template"]["metadata"]["labels"], key)
 
 
 def _rights(session: Session, spec: Spec, problems: list[Problem]) -> None:
@@ -122,7 +129,7 @@ def _rights(session: Session, spec: Spec, problems: list[Problem]) -> None:
 def missing_rights(session: Session, spec: Spec) -> list[tuple[str, str, str]]:
     """(verb, kind, subresource) that a release needs and that we do not have."""
     own = (("list", "ReplicaSet"),) if spec.strategy == "rolling" else ()
-    plain = [(verb, kind, "") for verb, kind in (*NEEDED_RIGHTS, *PROVIDERS[spec.provider].rights, *own)]
+    plain = [(verb, kind, "") for verb, kind in (*NEEDED_RIGHTS, *ROUTERS[spec.provider].rights, *own)]
     read = [("get", "Pod", "proxy")] if spec.pods is not None and spec.gates else []
     needed = dict.fromkeys([*plain, *checks_preflight.rights(spec.checks), *config_preflight.rights(spec.config), *read])
     return [one for one in needed if not session.allowed(one[0], one[1], spec.namespace, subresource=one[2])]
@@ -136,14 +143,15 @@ def able(spec: Spec, problems: list[Problem]) -> None:
     if spec.sticky:
         needs.append(("release_ab.cookie", spec.sticky.cookie, "sticky"))
     for field, value, ability in needs:
-        if ability not in PROVIDERS[spec.provider].router.can:
-            allowed = f"a router that can {ability}: provider {who_can(ability)}; {spec.provider} steers by {PROVIDERS[spec.provider].does}"
+        if ability not in ROUTERS[spec.provider].router.can:
+            provider = spec.provider if spec.meshed else "service"
+            allowed = f"a router that can {ability}: provider {who_can(ability)}; {provider} steers by {ROUTERS[spec.provider].does}"
             problems.append(Problem(field, value, allowed))
 
 
 def _place(session: Session, spec: Spec, asked: Asked, problems: list[Problem]) -> Place | None:
     try:
-        place = PROVIDERS[spec.provider].find(session, asked)
+        place = ROUTERS[spec.provider].find(session, asked)
     except Unusable as error:
         problems += error.problems
         return None
@@ -182,6 +190,8 @@ def _asked(spec: Spec, service: str, key: str, notes: list[str]) -> Asked:
         mirrors=NEEDS[spec.strategy] == "mirror",
         sticky=spec.sticky,
         switch_label=key,
+        workload=spec.workload,
+        most_extra_pods=spec.max_extra_pods,
         notes=notes,
     )
 

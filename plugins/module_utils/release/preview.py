@@ -15,6 +15,7 @@ from ..cluster.session import Session
 from ..metrics.source import GateReading
 from ..traffic.router import Router
 from ..workload import autoscaler, config, twin
+from . import ratio
 from .checks_spec import CheckSpec, HttpCheck, JobCheck, WebhookCheck, expected
 from .config_preflight import Copy, body_of
 from .job import environment, job_body, job_name, template_of
@@ -70,7 +71,7 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
     }
     fastest = max((reading.per_second for reading in found.gates.values()), default=0.0)
     route = f"{target.place['kind'].partition('.')[0]} {target.place['name']}"
-    if target.place["rule"] and spec.provider != "service":
+    if target.place["rule"] and spec.meshed:
         route += f"/{target.place['rule']}"
     said = [
         f"{spec.name}: {target.stable_image} → {spec.image}",
@@ -78,18 +79,19 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
     ]
     first = "to B" if spec.ab else "first to the canary, whatever the weight, and until it is everywhere"
     said += [f"  {first}: requests with {match}" for match in spec.matches]
+    said += ratio.lines(spec, target.stable_replicas)
     said += _ab_lines(spec, found)
     if spec.strategy == "shadow":
         said.append("  copies are real requests to the canary: what it writes, sends or charges for, it does twice")
     said += [f"  travels with the version: {Copy(**one)}" for one in target.copies]
     said += [line for check in spec.checks for line in _check_lines(check)]
     for gate in spec.gates:
-        said.append("  gate " + _gate_line(spec, gate, found.gates[gate.name], target.dispersion[gate.name]))
+        said.append("  gate " + _gate_line(spec, gate, found.gates[gate.name], target))
     known = max((_certify_seconds(spec, gate, found, steps) for gate in spec.gates), default=0.0)
     rest = sum(step.seconds for step in steps)
     said.append(f"  about {spoken_seconds(known + rest)} to {steps[-1].name} at today's traffic, readiness and drain not counted")
     if target.revision is None:
-        most = twin.replicas_for(100, target.stable_replicas)
+        most = ratio.most_pods(spec, target.stable_replicas)
         said.append(f"  capacity: up to {most} more pods of {target.workload}'s size while it runs")
     else:
         said.append(f"  {' · '.join(f'{name} {value}' for name, value in sorted(knobs.items()))}")
@@ -158,13 +160,15 @@ def _check_lines(check: CheckSpec) -> list[str]:
     return said
 
 
-def _gate_line(spec: Spec, gate: GateSpec, reading: GateReading, phi: float) -> str:
+def _gate_line(spec: Spec, gate: GateSpec, reading: GateReading, target: Target) -> str:
+    phi = target.dispersion[gate.name]
     now = "no requests lately" if reading.share is None else f"{100 * reading.share:.3g} % of {100 * gate.max_share:g} % now"
     what = "errors" if gate.kind == "error_rate" else f"slower than {gate.slower_than_ms:g}ms"
-    first = next(share for step in plan(spec) if step.kind in TRAFFIC and (share := step.weight_percent or step.size_percent))
+    weight = next(share for step in plan(spec) if step.kind in TRAFFIC and (share := step.weight_percent or step.size_percent))
+    first = ratio.real_percent(spec, weight, target.stable_replicas)
     needed = sample_size.requests_to_detect(max(reading.share or 0.0, LEAST_SHARE), NOTICEABLE_RATIO, dispersion=phi)
     seconds = sample_size.seconds_for(needed, requests_per_second=reading.per_second, weight_percent=first)
-    shows = f"{NOTICEABLE_RATIO:g} times stable's shows after {needed:,.0f} canary requests, {spoken_seconds(seconds)} at {first} %"
+    shows = f"{NOTICEABLE_RATIO:g} times stable's shows after {needed:,.0f} canary requests, {spoken_seconds(seconds)} at {first:.3g} %"
     return f"{gate.name}: {what} {now}; {shows}"
 
 
@@ -177,7 +181,7 @@ def _certify_seconds(spec: Spec, gate: GateSpec, found: Findings, steps: list[St
         if step.kind != "analyze":
             continue
         scale = sample_size.certification_scale(step.next_weight_percent)
-        share = step.weight_percent or step.mirror_percent
+        share = ratio.real_percent(spec, step.weight_percent, found.target.stable_replicas) or step.mirror_percent
         needed = sample_size.requests_to_certify(expected, gate.max_share, scale=scale, dispersion=found.target.dispersion[gate.name])
         missing = max(0.0, needed - gathered)
         total += max(
@@ -198,7 +202,7 @@ def _differences(session: Session, spec: Spec, found: Findings, router: Router) 
         return [*copies, _promoted(session, found, deployment, knobs)]
     size = next(step.size_percent for step in plan(spec) if step.kind == "deploy")
     steering = next(step for step in plan(spec) if step.kind in TRAFFIC)
-    bodies = [twin.canary_service(service, key=target.switch_label, release_id="preview")]
+    bodies = [twin.canary_service(service, key=target.switch_label, release_id="preview", own=target.own_labels)]
     if target.destination_rule:
         bodies.append(twin.canary_destination_rule(target.destination_rule, service=target.service, release_id="preview"))
     bodies.append(
@@ -208,7 +212,8 @@ def _differences(session: Session, spec: Spec, found: Findings, router: Router) 
             template=target.new_template,
             release_id="preview",
             token="preview",
-            replicas=twin.replicas_for(size, target.stable_replicas),
+            replicas=router.canary_pods(size, target.stable_replicas),
+            own=target.own_labels,
         )
     )
     shown = copies + [_shown(None, session.create(body, dry_run=True), f"{body['kind']}/{body['metadata']['name']}") for body in bodies]

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from ..traffic.route import Match, Sticky
-from . import ab_spec, checks_spec, config_spec, parts
+from . import ab_spec, checks_spec, config_spec, parts, ratio_spec
 from .ab_spec import AbSpec
 from .checks_spec import CheckSpec
 from .config_spec import ConfigSpec
@@ -102,6 +102,7 @@ class Spec:
     route_kind: str | None
     route_object: str | None
     route: str | None
+    max_extra_pods: int | None  # weights by replicas alone
     rolling: dict[str, Any]  # Kubernetes' own names: maxSurge, maxUnavailable, minReadySeconds, progressDeadlineSeconds
     ab: AbSpec | None  # ab_test alone
     matches: tuple[Match, ...]
@@ -131,6 +132,11 @@ class Spec:
     def sticky(self) -> Sticky | None:
         """The random groups of an experiment."""
         return self.ab.sticky(self.name, self.image) if self.ab else None
+
+    @property
+    def meshed(self) -> bool:
+        """Whether a mesh or a gateway carries the route; else a Service alone does."""
+        return self.provider not in ("service", ratio_spec.REPLICAS)
 
     def to_dict(self) -> dict[str, Any]:
         """What makes this release this release: compared when an unfinished one is met. stop_after may differ."""
@@ -165,6 +171,7 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields.update(_identity(read, values))
     fields["config"] = config_spec.config(read, values["release_config"])
     fields.update(parts.traffic(read, values["release_traffic"]))
+    ratio_spec.fit(read, given, fields)
     fields["rolling"] = parts.rolling(read, values["release_rolling"])
     fields["matches"] = parts.matches(read, values["release_match"])
     fields["ab"] = ab_spec.experiment(read, values["release_ab"], chosen=bool(given.get("release_match"))) if _tests(fields) else None
@@ -223,11 +230,9 @@ def _fits_rollback(read: Reader, given: Mapping[str, Any], fields: Mapping[str, 
             if fields[name.removeprefix("release_")] != default:
                 does = "its way back is the old template" if strategy == "rolling" else "it gives the canary no traffic that could return"
                 read.refuse(name, given[name], f"{default}: strategy {strategy} knows nothing else; {does}")
-    elif shape == "stepped" and (strategy != "canary" or fields["provider"] == "service"):
-        who = f"strategy {strategy}" if strategy != "canary" else "provider service"
-        read.refuse(
-            "release_rollback", shape, f"instant or capacity_first: {who} moves all traffic at once and has no weights to step down"
-        )
+    elif shape == "stepped" and strategy != "canary":
+        allowed = f"instant or capacity_first: strategy {strategy} moves all traffic at once and has no weights to step down"
+        read.refuse("release_rollback", shape, allowed)
     if given.get("release_rollback_step_seconds") is not None and shape != "stepped":
         read.refuse("release_rollback_step_seconds", given["release_rollback_step_seconds"], "nothing, unless release_rollback is stepped")
 

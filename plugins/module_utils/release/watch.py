@@ -60,7 +60,7 @@ class Watch:
         self._checked_at = 0.0
         self._serving = False  # the canary gets requests of any sort
         self._canary_expected = self._stable_expected = True
-        self._share = 0
+        self._share: float = 0
         self.verdict: Verdict | None = None
         self.stable_requests: int | None = None  # in the last closed look of this step
 
@@ -76,7 +76,7 @@ class Watch:
         )  # who they are and how many is not ours to say: judged by the limits alone
         self._serving = True
         self._checked_at = self._context.process.clock()
-        self._share = step.weight_percent or step.mirror_percent
+        self._share = self._context.real_percent(step.weight_percent) or step.mirror_percent
         self._canary_expected = not matched_only
         self._stable_expected = step.weight_percent < 100
         self.verdict = self.stable_requests = None
@@ -88,7 +88,7 @@ class Watch:
                 self._state,
                 weight_percent=self._share,
                 at_seconds=self._context.process.clock(),
-                next_weight_percent=step.next_weight_percent,
+                next_weight_percent=None if step.next_weight_percent is None else self._context.real_percent(step.next_weight_percent),
                 absolute_only=matched_only or step.weight_percent >= 100,
             )
 

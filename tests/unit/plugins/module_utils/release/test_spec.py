@@ -44,7 +44,8 @@ def problems(**given_values):
 def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
     assert parse(LEAST) == Spec(
         name="shop", namespace="shop", workload="shop", image="registry.example/shop:2.4.0", container=None, template_patch=None,
-        config=None, strategy="canary", provider="istio", service=None, route_kind=None, route_object=None, route=None, rolling={}, ab=None,
+        config=None, strategy="canary", provider="istio", service=None, route_kind=None, route_object=None, route=None, max_extra_pods=None,
+        rolling={}, ab=None,
         matches=(), match_seconds=0, steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)), checks=(),
         gates=(GateSpec("errors", "error_rate", 0.01, None),), on_inconclusive="roll_back", rollback="instant", rollback_step_seconds=5,
         on_no_stable="return", prometheus_url="http://prometheus.example", prometheus_service=None, metrics_source="auto", pods=None,
@@ -69,6 +70,7 @@ FIELDS = {
     "service": ({"release_traffic": {"service": "front"}}, "front"),
     "route_object": ({"release_traffic": "virtual_service: routes"}, "routes"),
     "route_kind": ({"release_traffic": {"provider": "gateway_api", "grpc_route": "cart"}}, "GRPCRoute"),
+    "max_extra_pods": ({"release_traffic": {"provider": "service", "max_extra_pods": "6"}}, 6),
     "rolling": (
         {"release_strategy": "rolling", "release_rolling": "{max_surge: 25%, max_unavailable: '0', min_ready_seconds: 5}"},
         {"maxSurge": "25%", "maxUnavailable": 0, "minReadySeconds": 5},
