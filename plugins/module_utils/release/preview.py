@@ -15,8 +15,8 @@ from ..cluster.session import Session
 from ..metrics.source import GateReading
 from ..traffic.router import Router
 from ..workload import autoscaler, config, twin
-from . import ratio
-from .checks_spec import CheckSpec, HttpCheck, JobCheck, WebhookCheck, expected
+from . import no_return, ratio
+from .checks_spec import STABLE, CheckSpec, HttpCheck, JobCheck, WebhookCheck, expected
 from .config_preflight import Copy, body_of
 from .job import environment, job_body, job_name, template_of
 from .parts import GateSpec
@@ -84,7 +84,7 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
     if spec.strategy == "shadow":
         said.append("  copies are real requests to the canary: what it writes, sends or charges for, it does twice")
     said += [f"  travels with the version: {Copy(**one)}" for one in target.copies]
-    said += [line for check in spec.checks for line in _check_lines(check)]
+    said += [line for check in spec.checks for line in _check_lines(spec, check)]
     for gate in spec.gates:
         said.append("  gate " + _gate_line(spec, gate, found.gates[gate.name], target))
     known = max((_certify_seconds(spec, gate, found, steps) for gate in spec.gates), default=0.0)
@@ -144,7 +144,7 @@ def _ab_lines(spec: Spec, found: Findings) -> list[str]:
     return [*said, f"  at the end {ending}"]
 
 
-def _check_lines(check: CheckSpec) -> list[str]:
+def _check_lines(spec: Spec, check: CheckSpec) -> list[str]:
     """What is asked before any traffic moves; a point of no return has a line of its own."""
     detail = check.detail
     if isinstance(detail, HttpCheck):
@@ -154,10 +154,8 @@ def _check_lines(check: CheckSpec) -> list[str]:
     else:
         source = f"made from CronJob {detail.from_cronjob} " if detail.from_cronjob else ""
         what = f"a Job {source}completes within {spoken_seconds(detail.timeout_seconds)}"
-    said = [f"  check {check.name} before any traffic: {what}"]
-    if isinstance(detail, JobCheck) and detail.point_of_no_return:
-        said.append(f"  point of no return: check {check.name}; what its Job has done stays, also when the release goes back")
-    return said
+    whom = " (of stable)" if check.against == STABLE else ""
+    return [f"  check {check.name} before any traffic: {what}{whom}", *no_return.lines(check, spec.no_way_back)]
 
 
 def _gate_line(spec: Spec, gate: GateSpec, reading: GateReading, target: Target) -> str:

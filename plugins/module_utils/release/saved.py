@@ -23,7 +23,7 @@ def spec_from(saved: Mapping[str, Any]) -> Spec:
     fields["checks"] = checks_from(fields["checks"])
     fields["config"] = config_from(fields.get("config"))
     fields["ab"] = ab_from(fields.get("ab"))
-    fields.setdefault("max_extra_pods", None)
+    fields = {"max_extra_pods": None, "no_way_back": None, **fields}  # what younger releases know
     fields["matches"] = matches_from(fields["matches"])
     fields["gates"] = tuple(GateSpec(**one) for one in fields["gates"])
     if fields["pods"] is not None:

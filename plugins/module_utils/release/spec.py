@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from ..traffic.route import Match, Sticky
-from . import ab_spec, checks_spec, config_spec, parts, ratio_spec
+from . import ab_spec, checks_spec, config_spec, no_return, parts, ratio_spec
 from .ab_spec import AbSpec
 from .checks_spec import CheckSpec
 from .config_spec import ConfigSpec
@@ -36,6 +36,7 @@ DEFAULTS: dict[str, Any] = {
     "release_match_seconds": 0,
     "release_steps": [0, 10, 25, 50, 75, 100],
     "release_checks": [],
+    "release_no_way_back": None,
     "release_gates": [{"name": "errors", "error_rate": {"max": "1%"}}],
     "release_skip_gates": [],
     "release_on_inconclusive": "roll_back",
@@ -109,6 +110,7 @@ class Spec:
     match_seconds: float
     steps: tuple[StepSpec, ...]
     checks: tuple[CheckSpec, ...]
+    no_way_back: str | None  # why nobody asks stable after a point of no return
     gates: tuple[GateSpec, ...]
     on_inconclusive: str
     rollback: str
@@ -177,6 +179,8 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields["ab"] = ab_spec.experiment(read, values["release_ab"], chosen=bool(given.get("release_match"))) if _tests(fields) else None
     fields["steps"] = parts.steps(read, values["release_steps"])
     fields["checks"] = checks_spec.checks(read, values["release_checks"], fields["name"])
+    fields["no_way_back"] = read.text("release_no_way_back", values["release_no_way_back"])
+    no_return.fit(read, fields["checks"], fields["no_way_back"])
     fields["gates"] = parts.gates(read, values["release_gates"], values["release_skip_gates"])
     judged = bool(fields["gates"] or (fields["ab"] and fields["ab"].conversions)) or any(
         problem.field.startswith("release_gates") for problem in read.problems

@@ -46,7 +46,7 @@ def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
         name="shop", namespace="shop", workload="shop", image="registry.example/shop:2.4.0", container=None, template_patch=None,
         config=None, strategy="canary", provider="istio", service=None, route_kind=None, route_object=None, route=None, max_extra_pods=None,
         rolling={}, ab=None,
-        matches=(), match_seconds=0, steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)), checks=(),
+        matches=(), match_seconds=0, steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)), checks=(), no_way_back=None,
         gates=(GateSpec("errors", "error_rate", 0.01, None),), on_inconclusive="roll_back", rollback="instant", rollback_step_seconds=5,
         on_no_stable="return", prometheus_url="http://prometheus.example", prometheus_service=None, metrics_source="auto", pods=None,
         minimum_step_seconds=0, verify_seconds=60, no_data_seconds=120, max_hold_seconds=1800, ready_timeout_seconds=300,
@@ -89,6 +89,13 @@ FIELDS = {
     "checks": (
         {"release_checks": "[{name: smoke, http: {path: /healthz}}]"},
         (CheckSpec("smoke", "http", HttpCheck("/healthz", None, (200,), None, (), 10, 3, 1)),),
+    ),
+    "no_way_back": (
+        {
+            "release_checks": "[{name: load, job: {from_cronjob: load}, point_of_no_return: true}]",
+            "release_no_way_back": " it only adds a table ",
+        },
+        "it only adds a table",
     ),
     "gates": ({"release_gates": [LATENCY]}, (GateSpec("slow", "latency", 0.01, 500.0),)),
     "on_inconclusive": ({"release_on_inconclusive": "ask"}, "ask"),
