@@ -99,10 +99,13 @@ class ReplicaRouter(Router):
         if not 0 < route.canary_percent < 100:
             return
         pods = self._pods()
+        count, able = self._members_at(route.canary_percent), _able(pods)
+        if sum(map(self._is_member, able)) == min(count, len(able)):
+            return
         found = self._find()
         self._fenced(found, token)
         if _weight_of(found) == str(route.canary_percent):
-            self._admit(pods, self._members_at(route.canary_percent), token)
+            self._admit(pods, count, token)
 
     def canary_pods(self, percent: int, stable: int) -> int:
         """Pods that make a weight; at 100 % as many as stable has."""
@@ -156,8 +159,7 @@ class ReplicaRouter(Router):
 
     def _admit(self, pods: list[JSON], count: int, token: str) -> bool:
         """Make so many ready pods members and no other; False when some must be read again."""
-        able = [pod for pod in pods if is_ready(pod) and not pod["metadata"].get("deletionTimestamp")]
-        wanted = sorted(able, key=lambda pod: (not self._is_member(pod), pod["metadata"]["name"]))[:count]
+        wanted = sorted(_able(pods), key=lambda pod: (not self._is_member(pod), pod["metadata"]["name"]))[:count]
         leaving = [pod for pod in pods if self._is_member(pod) and pod not in wanted]
         joining = [pod for pod in wanted if not self._is_member(pod)]
         here = pointer("metadata", "labels", str(self.place.rule))
@@ -226,8 +228,7 @@ class ReplicaRouter(Router):
     def _not_yet(self, route: Route) -> str:
         pods, ready = self._pods(), self._ready_names()
         everybody = {pod["metadata"]["name"] for pod in pods}
-        able = [pod for pod in pods if is_ready(pod) and not pod["metadata"].get("deletionTimestamp")]
-        wanted = {pod["metadata"]["name"] for pod in able if route.canary_percent == 100 or self._is_member(pod)}
+        wanted = {pod["metadata"]["name"] for pod in _able(pods) if route.canary_percent == 100 or self._is_member(pod)}
         if missing := sorted(wanted - ready):
             return f"without {', '.join(missing)}"
         too_many = sorted(ready - wanted) if route.canary_percent == 100 else sorted(ready & everybody - wanted)
@@ -258,6 +259,11 @@ def unequal(spec: JSON) -> list[str]:
             f"gives all of its pods the same: with trafficDistribution {spec['trafficDistribution']} near ones come first; remove it"
         )
     return found
+
+
+def _able(pods: list[JSON]) -> list[JSON]:
+    """Pods that are ready and stay."""
+    return [pod for pod in pods if is_ready(pod) and not pod["metadata"].get("deletionTimestamp")]
 
 
 def _weight_of(found: JSON) -> str | None:

@@ -6,6 +6,7 @@
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.engine import native
 from ansible_collections.progressive.delivery.plugins.module_utils.release import record
+from ansible_collections.progressive.delivery.plugins.module_utils.release.ending import PARKED, TurnBack
 from ansible_collections.progressive.delivery.plugins.module_utils.release.saved import spec_from
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import SpecError, parse
 from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused
@@ -259,3 +260,26 @@ def test_options_that_do_not_go_with_it_are_refused(changed, field, words):
     with pytest.raises(SpecError) as caught:
         parse({**GIVEN, **changed})
     assert [(one.field, words in one.allowed) for one in caught.value.problems] == [(field, True)]
+
+
+def test_a_parked_release_has_no_member_and_goes_on_at_its_weight(world):
+    def nobody_knows():
+        raise TurnBack("max_hold", "nobody knows", outcome=PARKED)
+
+    world.at["4 of 8 pods"] = nobody_knows
+    assert world.ratio()["outcome"] == "parked"
+    assert (world.share, world.names("Deployment")) == ((0, 4), ["shop", "shop-canary"])
+    assert world.ratio()["outcome"] == "promoted"
+    world.assert_whole_and_home("shop:2")
+
+
+def test_stable_that_an_autoscaler_grows_keeps_its_pods_and_the_next_weight_follows_them(world):
+    def grow():
+        found = world.stored("Deployment", "eu", "shop")
+        found["spec"]["replicas"] = 6
+        world.put(found)
+
+    world.at["1 of 5 pods"] = grow
+    assert world.ratio()["outcome"] == "promoted"
+    assert {(1, 6), (6, 6), (6, 0)} <= set(world.shares)
+    assert world.share == (0, 6)
