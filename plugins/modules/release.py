@@ -112,8 +112,10 @@ options:
       provider:
         description:
           - The router. V(istio) steers a VirtualService, V(gateway_api) an HTTPRoute or GRPCRoute of C(gateway.networking.k8s.io),
-            V(linkerd) an HTTPRoute of C(policy.linkerd.io), V(service) the selector of the Service, all or nothing, without a mesh.
-          - What a router cannot do is refused with those that can. V(service) has neither weights, nor matches, nor mirrors, V(linkerd) no mirrors.
+            V(linkerd) an HTTPRoute of C(policy.linkerd.io), V(service) the Service itself, without a mesh.
+          - With V(service) a canary's weights are numbers of pods, as near to the weight as they can be; the plan says how near. Everything else
+            is its selector, all or nothing.
+          - What a router cannot do is refused with those that can. V(service) has neither matches nor mirrors, V(linkerd) no mirrors.
         type: str
         choices: [istio, gateway_api, linkerd, service]
         default: istio
@@ -132,6 +134,11 @@ options:
       route:
         description: The name of the route (the rule) in it, when several lead to the Service.
         type: str
+      max_extra_pods:
+        description:
+          - The most pods that a canary by replicas may have, V(provider=service) alone. More of them come closer to large weights.
+          - As many as the workload has, when it is left out; fewer are not possible, for at 100 % the canary serves alone.
+        type: int
   release_rolling:
     description:
       - How V(release_strategy=rolling) replaces pods, written into the workload and put back when the release goes back.
@@ -249,7 +256,10 @@ options:
       - C(job) is a Job that must complete within C(timeout_seconds) (V(600)), made C(from_cronjob) (its name) or from C(spec), that of a Job of
         C(batch/v1). Its containers get E(CANARY_SERVICE), E(STABLE_SERVICE), E(RELEASE_ID) and E(IMAGE). It is called
         C(<release_name>-check-<name>), runs once unless its C(backoffLimit) says otherwise, and is removed when the release ends.
-        C(point_of_no_return) beside it says that what it does, such as a migration, cannot be taken back. The plan says so too.
+        C(point_of_no_return) beside it says that what it does, such as a migration, cannot be taken back. The plan says so too, and a later check
+        must have C(against=stable), or O(release_no_way_back) says why not.
+      - C(against=stable) beside C(http) asks stable's Service instead, whether the old version works with what a check before has changed. Beside
+        C(job) it says that the Job does so; it knows the Service as E(STABLE_SERVICE).
       - C(webhook) is a POST to C(url) with C(headers), C(timeout_seconds) (V(10)) and C(attempts) (V(3)), of JSON with C(release_name),
         C(release_id), C(namespace), C(workload), C(image), C(canary_service) and C(phase). 2xx passes. Of C(url) only scheme and host, and of
         C(headers) no value is ever printed. The record keeps their hashes.
@@ -257,6 +267,10 @@ options:
     type: list
     elements: dict
     default: []
+  release_no_way_back:
+    description:
+      - Why nobody needs to ask stable after a check that is a C(point_of_no_return), such as that the migration only adds tables. Kept in the record.
+    type: str
   release_gates:
     description:
       - What must hold. An item has a C(name) and one of C(error_rate) with C(max), C(latency) with C(slower_than) and C(max),
@@ -605,6 +619,7 @@ EXAMPLES = r"""
     release_checks:
       - {name: smoke, http: {path: "/basket?item=7", contains: basket, header: {x-version: "2.4.0"}}}
       - {name: migrate, job: {from_cronjob: shop-migrate, timeout_seconds: 15m}, point_of_no_return: true}
+      - {name: still-sells, http: {path: "/basket?item=7"}, against: stable}
       - {name: calendar, webhook: {url: "https://changes.example/allow", headers: {Authorization: "Bearer {{ token }}"}}}
     release_prometheus: {service: "monitoring/prometheus:9090"}
 

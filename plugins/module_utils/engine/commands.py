@@ -20,6 +20,7 @@ from ..release.commands import ask, effect, foreseen, unobeyed
 from ..release.ending import ABORTED, PASSED, PROMOTED, TurnBack
 from ..release.floors import restore_floors
 from ..release.parts import StepSpec
+from ..release.ratio_spec import REPLICAS
 from ..release.record import Record
 from ..release.rollback import patiently, remove_canary
 from ..release.saved import spec_from
@@ -142,6 +143,8 @@ def backward(spec: Spec, image: str) -> Spec:
         spec,
         image=image,
         strategy="rolling" if rolling else "blue_green",
+        provider="service" if spec.provider == REPLICAS else spec.provider,
+        max_extra_pods=None,
         steps=(StepSpec(100, 0.0),),
         ab=None,
         matches=(),

@@ -110,8 +110,8 @@ def _of_objects(spec: Spec, objects: Mapping[str, list[JSON]]) -> list[Finding]:
         return []
     service = _service(spec, deployment, objects["Service"])
     own_pods = [pod for pod in objects["Pod"] if not _is_twins(pod)]
-    meshed = spec.provider != "service"
-    switched = service["metadata"]["name"] if service and spec.provider == "service" else None
+    meshed = spec.meshed
+    switched = service["metadata"]["name"] if service and not meshed else None
     findings = rules.reverted(spec.workload_kind, deployment)  # preflight says so, too, where it may read what it needs
     findings += requests_dropped(deployment, objects["PodDisruptionBudget"], meshed=meshed, drain_seconds=spec.drain_seconds)
     findings += rules.bypasses(deployment, objects["Service"], own_pods, switched=switched)

@@ -54,6 +54,7 @@ class PodArms:
     container: str | None = None  # the application's
     revision: str | None = None
     kind: str = DEPLOYMENT
+    own_labels: Mapping[str, str] | None = None  # the canary's, where its pods may have all labels of stable's, too
 
     @property
     def names_return(self) -> bool:
@@ -68,6 +69,8 @@ class PodArms:
                 break
             for pod in running(session, self.namespace, labels):
                 meta = pod["metadata"]
+                if self.own_labels and arm == STABLE and self.own_labels.items() <= meta["labels"].items():
+                    continue
                 found[self._arm(pod, arm), f"{meta['name']}/{meta['uid']}" if self.names_return else meta["name"]] = pod
         return found
 
@@ -83,6 +86,8 @@ def arms_of(target: Any) -> PodArms:
         return PodArms(target.namespace, target.pod_labels, target.pod_labels, target.container, target.revision, target.workload_kind)
     old, new = (template["metadata"].get("labels") or {} for template in (target.original_template, target.new_template))
     shared = {name: value for name, value in old.items() if new.get(name) == value or name == target.switch_label}
+    if target.own_labels:
+        return PodArms(target.namespace, shared, target.own_labels, target.container, own_labels=target.own_labels)
     moved = {**shared, target.switch_label: target.pod_labels[target.switch_label]}
     return PodArms(target.namespace, shared, moved, target.container)
 

@@ -92,7 +92,7 @@ def inspect(
 def _sources(spec: Spec, revision: str | None) -> tuple[str, ...]:
     if spec.metrics_source != "auto":
         return (spec.metrics_source,)
-    return AUTOMATIC if revision is None else PER_POD
+    return AUTOMATIC if revision is None and spec.provider != "replicas" else PER_POD
 
 
 def _choose(client: Prometheus, spec: Spec, service: str, revision: str | None, names: tuple[str, ...]) -> Arms | None:

@@ -10,9 +10,10 @@ from typing import Any
 from ..cluster.errors import ClusterError, Unreachable
 from ..cluster.session import Session
 from ..traffic.place import GITOPS_MARKS
-from ..workload import autoscaler, capacity, twin
+from ..workload import autoscaler, capacity
 from ..workload.kinds import wanted_pods
-from .plan import plan, promotes
+from .plan import promotes
+from .ratio import most_pods
 from .spec import Spec
 from .values import Problem
 
@@ -58,7 +59,7 @@ def _right(spec: Spec, verb: str, kind: str, scaler: str = "") -> Problem:
 def room(session: Session, spec: Spec, deployment: JSON, template: JSON, *, problems: list[Problem], notes: list[str]) -> None:
     """Whether quota takes the canary at its full size and the pods that stable's rolling update starts first; a note on the nodes."""
     replicas = deployment["spec"].get("replicas", 1)
-    full = twin.replicas_for(max(step.size_percent for step in plan(spec)), replicas)
+    full = most_pods(spec, replicas)
     more = capacity.surge(deployment) if promotes(spec) else 0
     pods = session.list("Pod", spec.namespace, labels=deployment["spec"]["selector"].get("matchLabels") or {})
     try:

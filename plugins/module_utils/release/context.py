@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..cluster.endpoints import ready_endpoints
@@ -19,7 +19,7 @@ from ..metrics.conversions import Measure
 from ..metrics.query import Answers
 from ..metrics.source import Looks
 from ..report.live import Live
-from ..traffic.route import EPOCH, HOME, Route
+from ..traffic.route import EPOCH, HOME, Route, RouteError
 from ..traffic.router import Router
 from ..workload.kinds import ready_pods, revision_in
 from ..workload.twin import SUFFIX
@@ -59,6 +59,7 @@ class Context:
     deadline_at: float  # Unix time
     queries: Answers | None = None  # of gates that are judged by a query's answer
     renewed_at: float = 0.0
+    reals: dict[int, float] = field(default_factory=dict)  # weight -> the share that it is
 
     @property
     def twin(self) -> str:
@@ -82,6 +83,16 @@ class Context:
     def namespace(self) -> str:
         """The target's namespace."""
         return self.target.namespace
+
+    def real_percent(self, weight: int) -> float:
+        """The share that a weight is; only pods that are counted make it another one. While nobody tells, what was told last."""
+        try:
+            self.reals[weight] = self.router.real_percent(weight)
+        except Superseded:
+            raise
+        except (ClusterError, RouteError):
+            return self.reals.get(weight, weight)
+        return self.reals[weight]
 
     def keep_lease(self) -> None:
         """Renew the Lease when it is time. Raises Superseded when it is not ours any more."""

@@ -50,7 +50,7 @@ HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, a token
 def traffic(read: Reader, value: Any) -> dict[str, Any]:
     """provider, service, route_kind, route_object and route of release_traffic."""
     options = {option for names in ROUTE_OPTIONS.values() for option in names}
-    found = read.mapping("release_traffic", value, ("provider", "service", *sorted(options), "route")) or {}
+    found = read.mapping("release_traffic", value, ("provider", "service", *sorted(options), "route", "max_extra_pods")) or {}
     provider = read.choice("release_traffic.provider", found.get("provider"), PROVIDERS, "istio")
     own = ROUTE_OPTIONS[provider]
     for option in sorted(options - set(own)):
@@ -69,7 +69,12 @@ def traffic(read: Reader, value: Any) -> dict[str, Any]:
         "route_kind": kind,
         "route_object": name,
         "route": read.text("release_traffic.route", found.get("route")),
+        "max_extra_pods": _extra_pods(read, found.get("max_extra_pods")),
     }
+
+
+def _extra_pods(read: Reader, value: Any) -> int | None:
+    return None if value is None else read.integer("release_traffic.max_extra_pods", value, least=1, most=1000, default=1)
 
 
 def matches(read: Reader, value: Any) -> tuple[Match, ...]:

@@ -17,12 +17,12 @@ from ..metrics.conversions import CONVERSIONS
 from ..metrics.pod_inspect import inspect
 from ..metrics.source import MetricsPreflight
 from ..traffic.place import Asked, Unusable
-from ..traffic.providers import PROVIDERS, router, who_can
+from ..traffic.providers import ROUTERS, router, who_can
 from ..traffic.route import Place, RouteError
 from ..workload import twin
 from ..workload.kinds import SETS, wanted_pods
 from ..workload.revision import knobs_for, knobs_of
-from . import capacity, checks_preflight, config_preflight, objects
+from . import capacity, checks_preflight, config_preflight, objects, ratio
 from .plan import NEEDS, ROUTED, Step, plan, route_of
 from .spec import Spec
 from .target import Findings, Refused, Target
@@ -66,7 +66,7 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
     revision = objects.revision(session, spec, deployment, problems) if rolling else None
     place = _place(session, spec, _asked(spec, service["metadata"]["name"], key, notes), problems) if service and key else None
     if service and key:
-        problems += checks_preflight.problems(session, spec, service, key)
+        problems += ratio.inspect(session, spec, deployment, service, notes) + checks_preflight.problems(session, spec, service, key)
     if service is None or container is None or key is None or place is None:
         raise Refused(problems)
     template = deployment["spec"]["template"]
@@ -81,7 +81,6 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
     counted = conversions.inspect(spec, name, transport, metrics.source, problems) if not problems else None
     if problems:
         raise Refused(problems)
-    own_labels = deployment["spec"]["selector"].get("matchLabels") or {}
     kind, pods = spec.workload_kind, wanted_pods(spec.workload_kind, deployment)
     knobs = knobs_of(deployment, kind)
     target = Target(
@@ -94,7 +93,7 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
         original_template=template,
         new_template=new_template,
         switch_label=key,
-        pod_labels=own_labels if rolling else twin.twin_labels(own_labels, key),
+        pod_labels=_pod_labels(spec, deployment, key),
         revision=revision,
         original_knobs=knobs,
         new_knobs=knobs_for(knobs, spec.rolling, kind, pods=pods) if rolling else knobs,
@@ -106,9 +105,17 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
         history_known=metrics.history_known,
         autoscalers=scalers,
         workload_kind=kind,
+        own_labels=ratio.own_labels(spec),
         copies=[one.to_dict() for one in copies],
     )
     return Findings(target, metrics.gates, [*notes, *metrics.notes], counted)
+
+
+def _pod_labels(spec: Spec, deployment: JSON, key: str) -> dict[str, str]:
+    """The labels by which the new version's pods are found, with the old ones where the workload rolls."""
+    if spec.strategy == "rolling":
+        return deployment["spec"]["selector"].get("matchLabels") or {}
+    return ratio.own_labels(spec) or twin.twin_labels(deployment["spec"]["selector"].get("matchLabels") or {}, key)
 
 
 def _rights(session: Session, spec: Spec, problems: list[Problem]) -> None:
@@ -122,7 +129,7 @@ def _rights(session: Session, spec: Spec, problems: list[Problem]) -> None:
 
 def missing_rights(session: Session, spec: Spec) -> list[tuple[str, str, str]]:
     """(verb, kind, subresource) that a release needs and that we do not have."""
-    plain = [(verb, kind, "") for verb, kind in (*_of_workload(spec), *PROVIDERS[spec.provider].rights)]
+    plain = [(verb, kind, "") for verb, kind in (*_of_workload(spec), *ROUTERS[spec.provider].rights)]
     plain += [("create", "Pod", "eviction"), ("delete", "Pod", "")] if spec.workload_kind in SETS else []
     read = [("get", "Pod", "proxy")] if spec.pods is not None and spec.counted else []
     needed = dict.fromkeys(
@@ -147,14 +154,15 @@ def able(spec: Spec, problems: list[Problem]) -> None:
     if spec.sticky:
         needs.append(("release_ab.cookie", spec.sticky.cookie, "sticky"))
     for field, value, ability in needs:
-        if ability not in PROVIDERS[spec.provider].router.can:
-            allowed = f"a router that can {ability}: provider {who_can(ability)}; {spec.provider} steers by {PROVIDERS[spec.provider].does}"
+        if ability not in ROUTERS[spec.provider].router.can:
+            provider = spec.provider if spec.meshed else "service"
+            allowed = f"a router that can {ability}: provider {who_can(ability)}; {provider} steers by {ROUTERS[spec.provider].does}"
             problems.append(Problem(field, value, allowed))
 
 
 def _place(session: Session, spec: Spec, asked: Asked, problems: list[Problem]) -> Place | None:
     try:
-        place = PROVIDERS[spec.provider].find(session, asked)
+        place = ROUTERS[spec.provider].find(session, asked)
     except Unusable as error:
         problems += error.problems
         return None
@@ -193,6 +201,8 @@ def _asked(spec: Spec, service: str, key: str, notes: list[str]) -> Asked:
         mirrors=NEEDS[spec.strategy] == "mirror",
         sticky=spec.sticky,
         switch_label=key,
+        workload=spec.workload,
+        most_extra_pods=spec.max_extra_pods,
         notes=notes,
     )
 

@@ -16,7 +16,8 @@ from ..traffic.router import Router
 from ..workload import autoscaler, config, twin
 from ..workload.kinds import DAEMON_SET, SETS, STATEFUL_SET
 from ..workload.sets import most_away
-from .checks_spec import CheckSpec, HttpCheck, JobCheck, WebhookCheck, expected
+from . import no_return, ratio
+from .checks_spec import STABLE, CheckSpec, HttpCheck, JobCheck, WebhookCheck, expected
 from .config_preflight import Copy, body_of
 from .gate_lines import gate_lines, seconds_of_gates
 from .gates_spec import SEQUENTIAL
@@ -69,7 +70,7 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
     target = found.target
     fastest = max((reading.per_second for reading in found.gates.values()), default=0.0)
     route = f"{target.place['kind'].partition('.')[0]} {target.place['name']}"
-    if target.place["rule"] and spec.provider != "service":
+    if target.place["rule"] and spec.meshed:
         route += f"/{target.place['rule']}"
     said = [
         f"{spec.name}: {target.stable_image} → {spec.image}",
@@ -77,18 +78,19 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
     ]
     first = "to B" if spec.ab else "first to the canary, whatever the weight, and until it is everywhere"
     said += [f"  {first}: requests with {match}" for match in spec.matches]
+    said += ratio.lines(spec, target.stable_replicas)
     said += _ab_lines(spec, found)
     if spec.strategy == "shadow":
         said.append("  copies are real requests to the canary: what it writes, sends or charges for, it does twice")
     said += [f"  travels with the version: {Copy(**one)}" for one in target.copies]
-    said += [line for check in spec.checks for line in _check_lines(check)]
+    said += [line for check in spec.checks for line in _check_lines(spec, check)]
     said += [profile_line(spec.profile)] if spec.profile else []
     said += gate_lines(spec, found)
     known = seconds_of_gates(spec, found, steps)
     rest = sum(step.seconds for step in steps)
     said.append(f"  about {spoken_seconds(known + rest)} to {steps[-1].name} at today's traffic, readiness and drain not counted")
     if target.revision is None:
-        most = twin.replicas_for(100, target.stable_replicas)
+        most = ratio.most_pods(spec, target.stable_replicas)
         said.append(f"  capacity: up to {most} more pods of {target.workload}'s size while it runs")
     else:
         said.append(f"  {_how_it_rolls(spec, target)}")
@@ -159,7 +161,7 @@ def _ab_lines(spec: Spec, found: Findings) -> list[str]:
     return [*said, f"  at the end {ending}"]
 
 
-def _check_lines(check: CheckSpec) -> list[str]:
+def _check_lines(spec: Spec, check: CheckSpec) -> list[str]:
     """What is asked before any traffic moves; a point of no return has a line of its own."""
     detail = check.detail
     if isinstance(detail, HttpCheck):
@@ -169,10 +171,8 @@ def _check_lines(check: CheckSpec) -> list[str]:
     else:
         source = f"made from CronJob {detail.from_cronjob} " if detail.from_cronjob else ""
         what = f"a Job {source}completes within {spoken_seconds(detail.timeout_seconds)}"
-    said = [f"  check {check.name} before any traffic: {what}"]
-    if isinstance(detail, JobCheck) and detail.point_of_no_return:
-        said.append(f"  point of no return: check {check.name}; what its Job has done stays, also when the release goes back")
-    return said
+    whom = " (of stable)" if check.against == STABLE else ""
+    return [f"  check {check.name} before any traffic: {what}{whom}", *no_return.lines(check, spec.no_way_back)]
 
 
 def _differences(session: Session, spec: Spec, found: Findings, router: Router) -> list[JSON]:
@@ -186,7 +186,7 @@ def _differences(session: Session, spec: Spec, found: Findings, router: Router) 
         return [*copies, _promoted(session, found, deployment, knobs)]
     size = next(step.size_percent for step in plan(spec) if step.kind == "deploy")
     steering = next(step for step in plan(spec) if step.kind in TRAFFIC)
-    bodies = [twin.canary_service(service, key=target.switch_label, release_id="preview")]
+    bodies = [twin.canary_service(service, key=target.switch_label, release_id="preview", own=target.own_labels)]
     if target.destination_rule:
         bodies.append(twin.canary_destination_rule(target.destination_rule, service=target.service, release_id="preview"))
     bodies.append(
@@ -196,7 +196,8 @@ def _differences(session: Session, spec: Spec, found: Findings, router: Router) 
             template=target.new_template,
             release_id="preview",
             token="preview",
-            replicas=twin.replicas_for(size, target.stable_replicas),
+            replicas=router.canary_pods(size, target.stable_replicas),
+            own=target.own_labels,
         )
     )
     shown = copies + [_shown(None, session.create(body, dry_run=True), f"{body['kind']}/{body['metadata']['name']}") for body in bodies]

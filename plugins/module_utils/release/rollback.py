@@ -18,7 +18,7 @@ from ..traffic.route import HOME, RouteError
 from ..workload.deployment import rollout
 from ..workload.kinds import SETS
 from ..workload.twin import SUFFIX
-from . import check_job, config, rolling_sets, shape
+from . import check_job, config, no_return, rolling_sets, shape
 from .context import Context
 from .ending import PARKED, PASSED, TurnBack
 from .floors import stable_size
@@ -44,6 +44,8 @@ def turn_back(context: Context, why: TurnBack) -> str:
         cause=why.cause,
         evidence=why.evidence,
     )
+    if names := no_return.passed(context.spec.checks, context.state.steps):
+        context.live.say("warning", no_return.warning(names))
     context.state.phase, context.state.outcome, context.state.reason = "returning", why.outcome, why.reason
     context.state.evidence = why.evidence or context.state.evidence
     _best_effort_journal(context, f"returning traffic: {why.cause}")

@@ -29,6 +29,7 @@ def spec_from(saved: Mapping[str, Any]) -> Spec:
     fields["manifests"] = manifests_from(fields.get("manifests"))
     fields["ab"] = ab_from(fields.get("ab"))
     fields["control"] = control_from(fields["control"])
+    fields = {"max_extra_pods": None, "no_way_back": None, **fields}  # what younger releases know
     fields["matches"] = matches_from(fields["matches"])
     fields["gates"] = tuple(gate_from(one) for one in fields["gates"])
     fields["looks"] = LooksSpec(**fields["looks"])

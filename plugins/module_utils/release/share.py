@@ -28,6 +28,7 @@ class ArrivedShare:
         saved = context.state.sample_ratio
         self._state = SampleRatio.from_dict(saved) if saved else None
         self._counted_from = self._block_began = self._held_since = 0.0
+        self._weight = 0
         gates = context.spec.counted
         self._dispersion = context.target.dispersion.get(gates[0].name, 1.0) if gates else 1.0
 
@@ -35,18 +36,27 @@ class ArrivedShare:
         """A weight has just been put. What is known of the same weight stays: a runner that resumes enters its step again."""
         now = self._context.process.clock()
         self._counted_from, self._block_began, self._held_since = now + SETTLE_SECONDS, now, now
+        self._weight = step.weight_percent
         if step.kind != "weight" or step.weight_percent == 100:  # nothing was asked of a route
             self._state = None
-        elif self._state is None or self._state.weight_percent != step.weight_percent:
-            self._state = SampleRatio(step.weight_percent)
+        else:
+            self._follow()
         self._keep()
+
+    def _follow(self) -> bool:
+        """Whether the share that the weight is stands as it was; else what was counted is of another share, and forgotten."""
+        real = self._context.real_percent(self._weight)
+        if self._state is not None and self._state.weight_percent == real:
+            return True
+        self._state = SampleRatio(real)
+        return False
 
     def block(self, canary: Counts | None, stable: Counts | None) -> None:
         """Take the counts of a closed block; say when an alarm begins or ends."""
         now = self._context.process.clock()
         began, self._block_began = self._block_began, now
         before = self._state
-        if before is None or canary is None or stable is None or began < self._counted_from:
+        if before is None or canary is None or stable is None or began < self._counted_from or not self._follow():
             return
         self._state = sample_ratio.look(before, canary.requests, stable.requests, self._dispersion)
         self._keep()

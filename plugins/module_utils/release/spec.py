@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from ..traffic.route import Match, Sticky
-from . import ab_spec, checks_spec, config_spec, control_spec, gates_spec, parts, profile_spec
+from . import ab_spec, checks_spec, config_spec, control_spec, gates_spec, no_return, parts, profile_spec, ratio_spec
 from .ab_spec import AbSpec
 from .checks_spec import CheckSpec
 from .config_spec import ConfigSpec
@@ -47,6 +47,7 @@ DEFAULTS: dict[str, Any] = {
     "release_match_seconds": 0,
     "release_steps": [0, 10, 25, 50, 75, 100],
     "release_checks": [],
+    "release_no_way_back": None,
     "release_gates": [{"name": "errors", "error_rate": {"max": "1%"}}],
     "release_looks": None,
     "release_skip_gates": [],
@@ -124,12 +125,14 @@ class Spec:
     route_kind: str | None
     route_object: str | None
     route: str | None
+    max_extra_pods: int | None  # weights by replicas alone
     rolling: dict[str, Any]  # Kubernetes' own names: maxSurge, maxUnavailable, minReadySeconds, progressDeadlineSeconds
     ab: AbSpec | None  # ab_test alone
     matches: tuple[Match, ...]
     match_seconds: float
     steps: tuple[StepSpec, ...]
     checks: tuple[CheckSpec, ...]
+    no_way_back: str | None  # why nobody asks stable after a point of no return
     gates: tuple[GateSpec, ...]
     looks: LooksSpec  # of the gates whose judge is threshold
     on_inconclusive: str
@@ -166,6 +169,11 @@ class Spec:
     def sticky(self) -> Sticky | None:
         """The random groups of an experiment."""
         return self.ab.sticky(self.name, self.image) if self.ab else None
+
+    @property
+    def meshed(self) -> bool:
+        """Whether a mesh or a gateway carries the route; else a Service alone does."""
+        return self.provider not in ("service", ratio_spec.REPLICAS)
 
     def to_dict(self) -> dict[str, Any]:
         """What makes this release this release: compared when an unfinished one is met. stop_after and profile may differ."""
@@ -206,6 +214,7 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields["manifests"] = _manifests(read, values, fields)
     fields["config"] = config_spec.config(read, values["release_config"])
     fields.update(parts.traffic(read, values["release_traffic"]))
+    ratio_spec.fit(read, given, fields)
     fields["rolling"] = rolling(read, values["release_rolling"], fields["workload_kind"])
     fields["matches"] = parts.matches(read, values["release_match"])
     fields["ab"] = (
@@ -213,6 +222,8 @@ def parse(given: Mapping[str, Any]) -> Spec:
     )
     fields["steps"] = parts.steps(read, values["release_steps"])
     fields["checks"] = checks_spec.checks(read, values["release_checks"], fields["name"])
+    fields["no_way_back"] = read.text("release_no_way_back", values["release_no_way_back"])
+    no_return.fit(read, fields["checks"], fields["no_way_back"])
     fields["looks"] = gates_spec.looks_of(read, "release_looks", values["release_looks"], LooksSpec())
     skippable = chosen.skippable
     fields["gates"] = gates_spec.gates(read, values["release_gates"], values["release_skip_gates"], fields["looks"], skippable)

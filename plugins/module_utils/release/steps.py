@@ -45,14 +45,20 @@ def deploy(context: Context, step: Step, watch: Watch) -> None:
     target, release_id = context.target, context.state.release_id
     config.copy(context)
     service = context.session.get("Service", context.namespace, target.service)
-    _create_ours(context, twin.canary_service(service, key=target.switch_label, release_id=release_id))
+    _create_ours(context, twin.canary_service(service, key=target.switch_label, release_id=release_id, own=target.own_labels))
     if target.destination_rule:
         rule = twin.canary_destination_rule(target.destination_rule, service=target.service, release_id=release_id)
         _create_ours(context, rule)
     deployment = context.session.get("Deployment", context.namespace, target.workload)
-    replicas = twin.replicas_for(step.size_percent, target.stable_replicas)
+    replicas = context.router.canary_pods(step.size_percent, target.stable_replicas)
     body = twin.twin_deployment(
-        deployment, key=target.switch_label, template=target.new_template, release_id=release_id, token=context.token, replicas=replicas
+        deployment,
+        key=target.switch_label,
+        template=target.new_template,
+        release_id=release_id,
+        token=context.token,
+        replicas=replicas,
+        own=target.own_labels,
     )
     _create_ours(context, body)
     context.live.say("deploy", f"{context.twin}: {replicas} pods of {context.spec.image}")
@@ -97,7 +103,7 @@ def weight(context: Context, step: Step, watch: Watch) -> None:
 def _steer(context: Context, step: Step, watch: Watch, what: str) -> None:
     if step.kind != "mirror":  # copies take nothing from stable
         raise_floors(context)
-    wanted = twin.replicas_for(step.size_percent, present_size(context))
+    wanted = context.router.canary_pods(step.size_percent, present_size(context))
     current = context.session.get("Deployment", context.namespace, context.twin)["spec"].get("replicas", 1)
     if current < wanted:
         context.scale_twin(wanted)
@@ -107,7 +113,7 @@ def _steer(context: Context, step: Step, watch: Watch, what: str) -> None:
     watch.prepare()
     context.write(step.name)
     took = _shift(context, context.route_of(step))
-    context.live.steered(step.kind, step.weight_percent, what, put_ms=took)
+    context.live.steered(step.kind, step.weight_percent, what or context.router.reached(step.weight_percent), put_ms=took)
     watch.enter(step)
 
 
@@ -331,6 +337,7 @@ def _shift(context: Context, route: Route) -> float:
 def _route_is_ours(context: Context) -> None:
     """Between looks: is the route still what we made of it?"""
     try:
+        context.router.keep(context.route, context.token)
         found = context.router.read()
     except RouteEdited as error:
         raise TurnBack("route_edited", str(error)) from error

@@ -44,7 +44,7 @@ class Watch:
         self._checked_at = 0.0
         self._serving = False  # the canary gets requests of any sort
         self._canary_expected = self._stable_expected = True
-        self._share = 0
+        self._share: float = 0
         self.stuck = Stuck(context)
         self._patient = False
         self.verdict: Verdict | None = None
@@ -62,7 +62,7 @@ class Watch:
         )  # who they are and how many is not ours to say: judged by the limits alone
         self._serving = True
         self._checked_at = self._context.process.clock()
-        self._share = step.weight_percent or step.mirror_percent
+        self._share = self._context.real_percent(step.weight_percent) or step.mirror_percent
         self._canary_expected = not matched_only
         self._stable_expected = step.weight_percent < 100
         self.verdict = self.stable_requests = None
@@ -71,7 +71,8 @@ class Watch:
             if self._context.source is not None:
                 self._context.source.begin_block()
             absolute_only = matched_only or step.weight_percent >= 100
-            entry = StepEntry(self._share, self._context.process.clock(), step.next_weight_percent, absolute_only)
+            following = None if step.next_weight_percent is None else self._context.real_percent(step.next_weight_percent)
+            entry = StepEntry(self._share, self._context.process.clock(), following, absolute_only)
             self._state = self._panel.enter_step(self._state, entry)
 
     def leave_traffic(self) -> None:

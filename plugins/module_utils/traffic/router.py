@@ -16,6 +16,7 @@ from typing import Any
 from ..cluster.errors import Conflict, Superseded, Unreachable
 from ..cluster.patch import Operation, expect, pointer, remove, set_annotation
 from ..cluster.session import Session
+from ..workload.twin import replicas_for
 from .route import EPOCH, HOME, Match, Observed, Place, Route, RouteEdited, RouteError, Sticky
 
 ATTEMPTS = 8
@@ -32,7 +33,7 @@ class Router(abc.ABC):
 
     provider: str
     can: frozenset[str]  # of "weight", "match", "mirror", "sticky", "switch" (all or nothing)
-    reselects = False  # True: while the canary has the traffic, stable's own Service selects the canary's pods
+    reselects = False  # True: while the canary has traffic, stable's own Service selects the canary's pods
 
     def __init__(
         self,
@@ -132,6 +133,22 @@ class Router(abc.ABC):
                 return self._left(found)
             self._try_patch([_holds(token), *operations])
         raise Unreachable(f"{self.where} did not take the return of traffic after {ATTEMPTS} attempts: {self._refusal}")
+
+    def keep(self, route: Route, token: str) -> None:
+        """Between looks: mend what ends by itself. A weight that stands in an object does not. Raises Superseded, RouteEdited."""
+        return
+
+    def canary_pods(self, percent: int, stable: int) -> int:
+        """Pods that the canary needs for a share of what so many stable pods serve."""
+        return replicas_for(percent, stable)
+
+    def real_percent(self, asked: int) -> float:
+        """The share that a weight is: of pods there are only so many."""
+        return asked
+
+    def reached(self, asked: int) -> str:
+        """How a share that is not just the weight is made up; empty where the weight says it all."""
+        return ""
 
     def preview(self, route: Route) -> tuple[JSON, JSON]:
         """The object before and after a change, as the API server would store it (dryRun=All)."""

@@ -238,11 +238,23 @@ class Target:
     pod_labels = {"app": "shop-canary", "version": "v1", "team": "x"}
     original_template = {"metadata": {"labels": {"app": "shop", "version": "v1", "team": "x"}}}
     new_template = {"metadata": {"labels": {"app": "shop", "version": "v2", "team": "x"}}}
+    own_labels: dict[str, str] = {}
 
 
 def test_a_label_that_the_version_changes_hides_no_pod():
     arms = arms_of(Target)
     assert (arms.stable_labels, arms.canary_labels) == ({"app": "shop", "team": "x"}, {"app": "shop-canary", "team": "x"})
+
+
+def test_pods_that_joined_stables_service_are_still_the_canarys():
+    class Joined(Target):
+        own_labels = {"twin": "shop-canary"}
+
+    pods = Pods()
+    pods.add("a", {"app": "shop", "team": "x"})
+    pods.add("b", {"app": "shop", "team": "x", "twin": "shop-canary"})
+    pods.add("c", {"app": "shop-canary", "team": "x", "twin": "shop-canary"})
+    assert set(arms_of(Joined).find(pods)) == {(STABLE, "a"), (CANARY, "b"), (CANARY, "c")}
 
 
 POD = {

@@ -56,8 +56,9 @@ def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
     assert parse(LEAST) == Spec(
         name="shop", namespace="shop", workload="shop", workload_kind="Deployment", image="registry.example/shop:2.4.0", container=None, template_patch=None,
         manifests=None,
-        config=None, strategy="canary", provider="istio", service=None, route_kind=None, route_object=None, route=None, rolling={}, ab=None,
-        matches=(), match_seconds=0, steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)), checks=(),
+        config=None, strategy="canary", provider="istio", service=None, route_kind=None, route_object=None, route=None, max_extra_pods=None,
+        rolling={}, ab=None,
+        matches=(), match_seconds=0, steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)), checks=(), no_way_back=None,
         gates=(GateSpec("errors", "error_rate", 0.01, None),), looks=LooksSpec(), on_inconclusive="roll_back", rollback="instant", rollback_step_seconds=5,
         on_no_stable="return", prometheus_url="http://prometheus.example", prometheus_service=None, prometheus_access=Access(),
         metrics_source="auto", pods=None,
@@ -87,6 +88,7 @@ FIELDS = {
     "service": ({"release_traffic": {"service": "front"}}, "front"),
     "route_object": ({"release_traffic": "virtual_service: routes"}, "routes"),
     "route_kind": ({"release_traffic": {"provider": "gateway_api", "grpc_route": "cart"}}, "GRPCRoute"),
+    "max_extra_pods": ({"release_traffic": {"provider": "service", "max_extra_pods": "6"}}, 6),
     "rolling": (
         {"release_strategy": "rolling", "release_rolling": "{max_surge: 25%, max_unavailable: '0', min_ready_seconds: 5}"},
         {"maxSurge": "25%", "maxUnavailable": 0, "minReadySeconds": 5},
@@ -105,6 +107,13 @@ FIELDS = {
     "checks": (
         {"release_checks": "[{name: smoke, http: {path: /healthz}}]"},
         (CheckSpec("smoke", "http", HttpCheck("/healthz", None, (200,), None, (), 10, 3, 1)),),
+    ),
+    "no_way_back": (
+        {
+            "release_checks": "[{name: load, job: {from_cronjob: load}, point_of_no_return: true}]",
+            "release_no_way_back": " it only adds a table ",
+        },
+        "it only adds a table",
     ),
     "gates": ({"release_gates": [LATENCY]}, (GateSpec("slow", "latency", 0.01, 500.0),)),
     "looks": (

@@ -121,7 +121,7 @@ def test_a_killed_release_with_matches_is_finished_by_the_next_run(world, monkey
 @pytest.mark.parametrize(
     ("given", "field", "says"),
     [
-        ({"release_traffic": {"provider": "service"}}, "release_strategy", "that can weight: provider istio, gateway_api, linkerd"),
+        ({"release_traffic": {"provider": "service"}, "release_strategy": "shadow", **JUDGED}, "release_strategy", "service steers by"),
         ({"release_traffic": {"provider": "linkerd"}, "release_strategy": "shadow", **JUDGED}, "release_strategy", "istio, gateway_api;"),
         ({"release_traffic": {"provider": "service"}, **STAFF}, "release_match", "that can match"),
     ],
