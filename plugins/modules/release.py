@@ -347,6 +347,14 @@ options:
     description: The release is the cure of a running incident, so it is judged against stable alone.
     type: bool
     default: false
+  release_share_check:
+    description:
+      - What to do when the canary's share of the requests that arrive is not its weight.
+      - V(hold) holds the weight and says both shares, V(report) only says them, V(off) compares nothing. The last two are for services with
+        clients that bypass the route, for instance pods outside of the mesh, whose requests all arrive at stable.
+    type: raw
+    choices: [hold, report, 'off']
+    default: hold
   release_stop_after:
     description: Stop after the step of this name and leave everything as it is; the next run goes on.
     type: str

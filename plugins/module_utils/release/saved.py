@@ -13,6 +13,7 @@ from .ab_spec import ab_from
 from .checks_spec import checks_from
 from .config_spec import config_from
 from .parts import GateSpec, PodsSpec, StepSpec
+from .share_spec import HOLD
 from .spec import Spec
 
 
@@ -25,6 +26,7 @@ def spec_from(saved: Mapping[str, Any]) -> Spec:
     fields["ab"] = ab_from(fields.get("ab"))
     fields["matches"] = matches_from(fields["matches"])
     fields["gates"] = tuple(GateSpec(**one) for one in fields["gates"])
+    fields.setdefault("share_check", HOLD)  # of a record that an earlier version began
     if fields["pods"] is not None:
         fields["pods"] = PodsSpec(**fields["pods"])
     if fields["prometheus_service"] is not None:

@@ -49,7 +49,7 @@ def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
         gates=(GateSpec("errors", "error_rate", 0.01, None),), on_inconclusive="roll_back", rollback="instant", rollback_step_seconds=5,
         on_no_stable="return", prometheus_url="http://prometheus.example", prometheus_service=None, metrics_source="auto", pods=None,
         minimum_step_seconds=0, verify_seconds=60, no_data_seconds=120, max_hold_seconds=1800, ready_timeout_seconds=300,
-        drain_seconds=10, deadline_seconds=14400, fix_forward=False, stop_after=None,
+        drain_seconds=10, deadline_seconds=14400, fix_forward=False, share_check="hold", stop_after=None,
     )  # fmt: skip
 
 
@@ -105,6 +105,7 @@ FIELDS = {
     "drain_seconds": ({"release_drain_seconds": "5s"}, 5.0),
     "deadline_seconds": ({"release_deadline_seconds": "30d"}, 2592000.0),
     "fix_forward": ({"release_fix_forward": "yes"}, True),
+    "share_check": ({"release_share_check": "report"}, "report"),
     "stop_after": ({"release_stop_after": "analyze-25"}, "analyze-25"),
 }
 
