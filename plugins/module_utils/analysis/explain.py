@@ -138,7 +138,9 @@ def _incident(rule: Rule, state: State, look: Look, finding: Finding, gates: dic
     burning = [each.gate for each, memory in zip(finding.gates, state.gates) if memory.burning]
     names = ", ".join(f"{_rate_of(gate.event_word)} of stable above {_percent(gate.max_rate)}" for gate in burning)
     since_rise = (state.incident_since or 0.0) - (state.risen_at or 0.0)
-    end = f"; it began {_duration(since_rise)} after our own rise" if finding.decision == words.ROLL_BACK else "; the step's clock is stopped"
+    end = (
+        f"; it began {_duration(since_rise)} after our own rise" if finding.decision == words.ROLL_BACK else "; the step's clock is stopped"
+    )
     return f"shared incident for {_duration(since)}: {names or 'stable is burning'}{end}"
 
 

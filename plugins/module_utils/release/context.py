@@ -87,6 +87,10 @@ class Context:
             self.lease.renew()
             self.renewed_at = now
 
+    def still_ours(self) -> None:
+        """Ask the Lease, where an object bears no mark any more. Raises Superseded when another runner holds this release."""
+        self.lease.renew()
+
     def pause(self, seconds: float) -> None:
         """Sleep while traffic returns or drains: the Lease is kept, an API server that does not answer is no reason to stop."""
         until = self.process.clock() + seconds
@@ -131,21 +135,36 @@ class Context:
         return self.patch("Deployment", name, operations)
 
     def patch(self, kind: str, name: str, operations: list[Operation]) -> JSON:
-        """Patch an object under our fence. Raises Superseded when it is not ours, Conflict when a test of operations fails."""
+        """Patch an object under our fence. Raises Superseded when it is not ours, Conflict when a test of operations fails.
+
+        One that lost our fence was replaced by somebody else; when the Lease says that the release is ours it gets the fence again.
+        """
         fence = expect(pointer("metadata", "annotations", EPOCH), self.token)
         for pause in (0.3, 1.0, 2.0, 4.0, None):
             try:
                 return self.session.patch(kind, self.namespace, name, [fence, *operations])
             except Conflict as error:
                 found = self.session.get(kind, self.namespace, name)
-                if (found["metadata"].get("annotations") or {}).get(EPOCH) != self.token:
+                holder = (found["metadata"].get("annotations") or {}).get(EPOCH)
+                if holder == self.token:
+                    raise
+                if holder is not None:
                     raise Superseded(f"{kind} {name} is not held by {self.token} any more") from error
-                raise
+                if pause is None:
+                    raise
+                self.still_ours()
+                self._mark(kind, found)
             except Unreachable:
                 if pause is None:
                     raise
                 self.process.sleep(pause)
         raise AssertionError("unreachable")
+
+    def _mark(self, kind: str, found: JSON) -> None:
+        """Put our fence on an object as it was read; one that changes meanwhile is read again by the caller."""
+        version = expect("/metadata/resourceVersion", found["metadata"]["resourceVersion"])
+        with contextlib.suppress(Conflict):
+            self.session.patch(kind, self.namespace, found["metadata"]["name"], [version, *set_annotation(found, EPOCH, self.token)])
 
     def scale_twin(self, replicas: int) -> None:
         """Set the twin's replicas."""

@@ -9,18 +9,19 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ..cluster.errors import ClusterError, Conflict, Superseded, Unreachable
+from ..cluster.errors import ClusterError, Conflict, Superseded, Unmarked, Unreachable
 from ..cluster.patch import expect, replace
 from ..metrics.counters import CANARY
 from ..metrics.prometheus import MetricsError
 from ..metrics.source import Silence
-from ..traffic.route import HOME, RouteError
+from ..traffic.route import HOME, Observed, RouteError
 from ..workload.deployment import rollout
 from ..workload.twin import SUFFIX
 from . import check_job, config, shape
 from .context import Context
 from .ending import PARKED, PASSED, TurnBack
 from .floors import stable_size
+from .presence import missing
 from .rolling import undo_operations
 
 PATIENCE_SECONDS = 900.0
@@ -46,6 +47,7 @@ def turn_back(context: Context, why: TurnBack) -> str:
     context.state.evidence = why.evidence or context.state.evidence
     _best_effort_journal(context, f"returning traffic: {why.cause}")
     if context.state.stable_changed:
+        patiently(context, lambda: _rescue(context))
         patiently(context, lambda: _undo_template(context))
     try:
         shape.fill_stable(context, why)
@@ -90,10 +92,17 @@ def _no_stable(context: Context) -> str:
     return f"Service {context.target.service} has no ready endpoint" + (f" (Deployment {context.target.workload}{why})" if why else "")
 
 
+def _rescue(context: Context) -> None:
+    """While stable is undone the canary serves everybody. When it cannot any more, stable's ready pods do, whichever version they are."""
+    if context.route != HOME and (gone := missing(context)) and context.stable_ready():
+        context.live.say("warning", f"{gone}; traffic returns to the ready pods of {context.target.workload} before all are undone")
+        _return_traffic(context)
+
+
 def _return_traffic(context: Context) -> None:
     began = time.perf_counter()
     try:
-        after = context.router.give_back(context.token)
+        after = _give_back(context)
         took = f"returned in {1000 * (time.perf_counter() - began):.0f} ms"
         if after.route is None:
             took = "the route was edited by somebody else and does not name the canary: left as it is"
@@ -102,6 +111,16 @@ def _return_traffic(context: Context) -> None:
     context.state.hold(HOME)
     context.live.say("traffic", f"100 % stable · {took}")
     _best_effort_journal(context, "removing the canary")
+
+
+def _give_back(context: Context) -> Observed:
+    """Take the canary out of the route, also where somebody has replaced the object, and our mark with it."""
+    try:
+        return context.router.give_back(context.token)
+    except Unmarked:
+        context.still_ours()
+        context.router.claim(context.token, may_replace=lambda fence: False)
+        return context.router.give_back(context.token)
 
 
 def _stable_can_serve(context: Context) -> bool:
@@ -145,6 +164,7 @@ def _undo_template(context: Context) -> None:
             context.live.say("warning", f"{target.workload} is not whole again after {context.spec.ready_timeout_seconds:.0f} s")
             break
         context.pause(0.5)
+        _rescue(context)
     context.state.stable_changed = False
 
 

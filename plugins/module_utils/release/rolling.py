@@ -92,8 +92,9 @@ def begin(context: Context) -> None:
     operations += _knob_operations(found, target.new_knobs)
     try:
         context.patch_deployment(target.workload, operations)
-    except Conflict as error:
-        raise TurnBack("edited", f"Deployment {target.workload} was edited by somebody else during the release") from error
+    except Conflict as error:  # also when the answer to our own patch was lost
+        if context.session.get("Deployment", context.namespace, target.workload)["spec"]["template"] != target.new_template:
+            raise TurnBack("edited", f"Deployment {target.workload} was edited by somebody else during the release") from error
     context.live.say("roll", f"{target.workload} takes {context.spec.image}, pod by pod")
 
 

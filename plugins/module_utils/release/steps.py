@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 
-from ..cluster.errors import Conflict, NotFound, Rejected, Superseded
+from ..cluster.errors import Conflict, NotFound, Rejected, Superseded, Unmarked
 from ..cluster.lease import own_identity
 from ..cluster.patch import expect, replace
 from ..traffic.route import HOME, Route, RouteEdited, RouteError
@@ -93,9 +93,11 @@ def _steer(context: Context, step: Step, watch: Watch, what: str) -> None:
     if step.kind != "mirror":  # copies take nothing from stable
         raise_floors(context)
     wanted = twin.replicas_for(step.size_percent, present_size(context))
-    current = context.session.get("Deployment", context.namespace, context.twin)["spec"].get("replicas", 1)
-    if current < wanted:
+    found = context.session.get("Deployment", context.namespace, context.twin)
+    short = found["spec"].get("replicas", 1) < wanted
+    if short:
         context.scale_twin(wanted)
+    if short or not rollout(found).complete:  # somebody may have deleted or evicted a pod whose successor is not there yet
         _await_twin(context, watch)
         watch.linger(SETTLE_SECONDS)
     watch.check()
@@ -248,8 +250,12 @@ def _take_template(context: Context) -> None:
     operations = [expect("/spec/template", target.original_template), replace("/spec/template", target.new_template)]
     try:
         context.patch_deployment(target.workload, operations)
-    except Conflict as error:
-        raise TurnBack("edited", f"the template of Deployment {target.workload} was edited by somebody else during the release") from error
+    except Conflict as error:  # also when the answer to our own patch was lost
+        stored = context.session.get("Deployment", context.namespace, target.workload)["spec"]["template"]
+        if not _same_version(stored, target.new_template, target.container):
+            raise TurnBack(
+                "edited", f"the template of Deployment {target.workload} was edited by somebody else during the release"
+            ) from error
 
 
 def _same_version(current: dict, wanted: dict, container: str) -> bool:
@@ -266,6 +272,8 @@ def _shift(context: Context, route: Route) -> float:
         context.router.change(route, context.token)
     except RouteError as error:
         raise TurnBack("route_edited" if isinstance(error, RouteEdited) else "route_not_served", str(error)) from error
+    except Unmarked as error:
+        raise _replaced(context) from error
     context.state.hold(route)
     return 1000 * (time.perf_counter() - began)
 
@@ -278,11 +286,19 @@ def _route_is_ours(context: Context) -> None:
         raise TurnBack("route_edited", str(error)) from error
     except NotFound:
         return
+    if found.fence is None:
+        raise _replaced(context)
     if found.fence != context.token:
-        raise Superseded(f"the route is held by {found.fence or 'nobody'}, not by {own_identity()}")
+        raise Superseded(f"the route is held by {found.fence}, not by {own_identity()}")
     if found.route != context.route:
         share = "something else" if found.route is None else str(found.route)
         raise TurnBack("route_edited", f"the route was edited by somebody else: {share} where this release had put {context.route}")
+
+
+def _replaced(context: Context) -> TurnBack:
+    """The route without our mark: edited, unless another runner has ended this release meanwhile, which raises Superseded."""
+    context.still_ours()
+    return TurnBack("route_edited", f"{context.router.where} lost the mark of this release: somebody else has replaced it")
 
 
 def _quiet(watch: Watch) -> bool:

@@ -17,6 +17,7 @@ from ..workload.deployment import Health
 from .context import Context
 from .ending import ABORTED, PARKED, TurnBack
 from .plan import Step
+from .presence import missing
 from .share import ArrivedShare
 from .spec import Spec
 
@@ -171,6 +172,9 @@ class Watch:
         trouble = self._health.judge(self._context.twin_pods())
         if trouble:
             raise TurnBack("pods", f"canary {trouble}")
+        gone = missing(self._context)
+        if gone:
+            raise TurnBack("no_canary", gone)
 
     def _api_is_silent(self, error: ClusterError) -> None:
         now = self._context.process.clock()

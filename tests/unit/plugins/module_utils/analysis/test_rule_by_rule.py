@@ -127,7 +127,9 @@ def test_rule_2_that_began_before_our_rise_only_holds():
     assert release.looks(100, BURNING) == ("hold", "shared_incident")
 
 
-@pytest.mark.parametrize(("quiet_looks", "expected"), [(19, ("roll_back", "shared_incident_after_rise")), (20, ("hold", "shared_incident"))])
+@pytest.mark.parametrize(
+    ("quiet_looks", "expected"), [(19, ("roll_back", "shared_incident_after_rise")), (20, ("hold", "shared_incident"))]
+)
 def test_rule_2_an_incident_counts_as_ours_only_for_a_while_after_our_rise(quiet_looks, expected):
     release = Release()
     release.looks(quiet_looks, GOOD, seconds=15.0)
