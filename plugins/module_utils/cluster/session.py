@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from .errors import ClusterError, Conflict, NotFound, SlowAnswer, Unreachable, error_for
 from .kinds import api_group, api_version, object_path, plural
+from .patch import FIELD_MANAGER
 
 try:
     import urllib3
@@ -30,7 +31,6 @@ except ImportError as error:  # reported by connect(), where a user can read it
 
 JSON = dict[str, Any]
 JSON_PATCH = "application/json-patch+json"
-FIELD_MANAGER = "progressive.delivery"
 PATCH_DID_NOT_APPLY = "the server rejected our request due to an error in our request"  # all the API server says of a failed test
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
