@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ..cluster.errors import ClusterError, Conflict, Superseded, Unmarked, Unreachable
+from ..cluster.errors import ClusterError, Conflict, Rejected, Superseded, Unmarked, Unreachable
 from ..cluster.patch import expect, replace
 from ..metrics.counters import CANARY
 from ..metrics.prometheus import MetricsError
@@ -23,6 +24,7 @@ from .ending import PARKED, PASSED, TurnBack
 from .floors import stable_size
 from .presence import missing
 from .rolling import undo_operations
+from .room import tell_budgets
 
 PATIENCE_SECONDS = 900.0
 STABLE_READY_SECONDS = 120.0
@@ -178,10 +180,18 @@ def remove_canary(context: Context) -> None:
         return
     if "Deployment" in ours:
         context.claim_deployment(context.twin)
+        _tell_budgets(context)
         _drain(context)
     for kind, found in ours.items():
         context.session.delete(kind, context.namespace, found["metadata"]["name"], uid=found["metadata"]["uid"])
     context.live.say("clean up", "canary removed")
+
+
+def _tell_budgets(context: Context) -> None:
+    """Stable's, whose spare capacity the canary was, and the canary's own."""
+    what = f"{context.twin} goes all the same: it serves nobody, and a Deployment that is deleted asks no budget"
+    with contextlib.suppress(Rejected):
+        tell_budgets(context, what, context.target.original_template["metadata"]["labels"], context.target.pod_labels)
 
 
 def _drain(context: Context) -> None:

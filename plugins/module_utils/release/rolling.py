@@ -20,6 +20,7 @@ from . import config
 from .context import Context
 from .ending import TurnBack
 from .plan import Step
+from .room import rolling_words, tell_budgets
 from .watch import Watch
 
 JSON = dict[str, Any]
@@ -88,6 +89,8 @@ def begin(context: Context) -> None:
         return
     if found["spec"]["template"] != target.original_template:
         raise TurnBack("edited", f"the template of Deployment {target.workload} was edited by somebody else during the release")
+    rolled = {**found, "spec": {**found["spec"], **target.new_knobs}}
+    tell_budgets(context, rolling_words(rolled), target.original_template["metadata"]["labels"])
     operations = [expect("/spec/template", target.original_template), replace("/spec/template", target.new_template)]
     operations += _knob_operations(found, target.new_knobs)
     try:

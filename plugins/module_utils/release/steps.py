@@ -11,7 +11,7 @@ from ..cluster.errors import Conflict, NotFound, Rejected, Superseded, Unmarked
 from ..cluster.lease import own_identity
 from ..cluster.patch import expect, replace
 from ..traffic.route import HOME, Route, RouteEdited, RouteError
-from ..workload import twin
+from ..workload import capacity, twin
 from ..workload.deployment import Rollout, hopeless, image_digest, not_ready, rollout
 from . import config
 from .checks import check
@@ -22,6 +22,7 @@ from .floors import present_size, raise_floors, stable_size
 from .plan import Step
 from .rollback import remove_canary
 from .rolling import roll
+from .room import hold_for_room, rolling_words, tell_budgets
 from .watch import Watch, may_go_on
 
 BYPASS_SECONDS = 60.0  # longest wait for stable to fall silent at 100 %: clients that bypass the route never let it
@@ -96,6 +97,7 @@ def _steer(context: Context, step: Step, watch: Watch, what: str) -> None:
     found = context.session.get("Deployment", context.namespace, context.twin)
     short = found["spec"].get("replicas", 1) < wanted
     if short:
+        hold_for_room(context, watch, wanted - found["spec"].get("replicas", 1), "the canary", _route_is_ours)
         context.scale_twin(wanted)
     if short or not rollout(found).complete:  # somebody may have deleted or evicted a pod whose successor is not there yet
         _await_twin(context, watch)
@@ -149,6 +151,9 @@ def promote(context: Context, step: Step, watch: Watch) -> None:
     """Stable takes the new template while the twin carries the traffic; then traffic goes home."""
     target = context.target
     if not context.state.stable_changed:
+        deployment = context.session.get("Deployment", context.namespace, target.workload)
+        hold_for_room(context, watch, capacity.surge(deployment), f"{target.workload}'s rolling update", _route_is_ours)
+        tell_budgets(context, rolling_words(deployment), target.original_template["metadata"]["labels"])
         context.state.stable_changed = True
         context.write("promote: stable takes the new template")
     _take_template(context)
