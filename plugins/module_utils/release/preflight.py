@@ -22,6 +22,7 @@ from ..workload import twin
 from ..workload.revision import knobs_for, knobs_of, revision_of
 from . import capacity, checks_preflight, config_preflight, objects
 from .plan import NEEDS, ROUTED, Step, plan, route_of
+from .record_size import too_large
 from .spec import Spec
 from .target import Findings, Refused, Target
 from .values import Problem
@@ -107,6 +108,9 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
         autoscalers=scalers,
         copies=[one.to_dict() for one in copies],
     )
+    problems += too_large(spec.workload, spec.to_dict(), target.to_dict())
+    if problems:
+        raise Refused(problems)
     return Findings(target, metrics.gates, notes, counted)
 
 
