@@ -65,7 +65,9 @@ class Text:
 
 
 class Session:
-    """Requests to one API server. Thread-safe for reads; one runner uses one session."""
+    """Requests to one API server. Thread-safe for reads; one runner uses one session. on_silence: for each read or patch without answer."""
+
+    on_silence: Callable[[], None] = staticmethod(lambda: None)
 
     def __init__(self, client: Any, headers: Mapping[str, Any], *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._pool = client.rest_client.pool_manager
@@ -152,6 +154,7 @@ class Session:
             try:
                 return self.request("GET", path, query=query)
             except Unreachable:
+                self.on_silence()
                 self.sleep(pause)
         return self.request("GET", path, query=query)
 
@@ -196,6 +199,9 @@ class Session:
             return self.request(
                 "PATCH", object_path(kind, namespace, name), query=_write(dry_run), body=list(operations), content_type=JSON_PATCH
             )
+        except Unreachable:
+            self.on_silence()
+            raise
         except ClusterError as error:
             if error.status == 422 and PATCH_DID_NOT_APPLY in str(error):
                 raise Conflict(

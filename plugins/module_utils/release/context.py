@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -56,6 +57,7 @@ class Context:
     process: Process
     deadline_at: float  # Unix time
     renewed_at: float = 0.0
+    silent_at: float = -math.inf  # Unix time of the last request that the API server did not answer
 
     @property
     def twin(self) -> str:
@@ -79,6 +81,10 @@ class Context:
     def namespace(self) -> str:
         """The target's namespace."""
         return self.target.namespace
+
+    def is_silent(self) -> None:
+        """Note that the API server did not answer just now."""
+        self.silent_at = self.process.clock()
 
     def keep_lease(self) -> None:
         """Renew the Lease when it is time. Raises Superseded when it is not ours any more."""

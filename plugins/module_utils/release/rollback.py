@@ -25,6 +25,7 @@ from .floors import stable_size
 from .presence import missing
 from .rolling import undo_operations
 from .room import tell_budgets
+from .settle import blind_drain
 
 PATIENCE_SECONDS = 900.0
 STABLE_READY_SECONDS = 120.0
@@ -196,8 +197,10 @@ def _tell_budgets(context: Context) -> None:
 
 def _drain(context: Context) -> None:
     """Keep the twin until its drain is over and, as far as counters tell, no proxy sends it anything any more."""
+    if context.source is None:
+        return blind_drain(context)
     began = context.process.clock()
-    silence = Silence(context.source, CANARY) if context.source else None
+    silence = Silence(context.source, CANARY)
     said = False
     while True:
         passed = context.process.clock() - began
@@ -215,9 +218,7 @@ def _drain(context: Context) -> None:
         context.pause(1.0)
 
 
-def _is_silent(silence: Silence | None) -> bool:
-    if silence is None:
-        return True
+def _is_silent(silence: Silence) -> bool:
     try:
         return silence.reached()
     except (MetricsError, ValueError):

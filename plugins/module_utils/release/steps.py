@@ -23,10 +23,10 @@ from .plan import Step
 from .rollback import remove_canary
 from .rolling import roll
 from .room import hold_for_room, rolling_words, tell_budgets
+from .settle import settle
 from .watch import Watch, may_go_on
 
 BYPASS_SECONDS = 60.0  # longest wait for stable to fall silent at 100 %: clients that bypass the route never let it
-SETTLE_SECONDS = 1.5  # proxies learn of new pods about a tenth of a second after the API server; this is ten times that
 
 
 def validate(context: Context, step: Step, watch: Watch) -> None:
@@ -55,7 +55,7 @@ def deploy(context: Context, step: Step, watch: Watch) -> None:
     _await_twin(context, watch)
     digest = image_digest(context.twin_pods(), target.container)
     context.state.digest = digest or "unpinned"
-    watch.linger(SETTLE_SECONDS)
+    settle(context, watch)
 
 
 def match(context: Context, step: Step, watch: Watch) -> None:
@@ -101,7 +101,7 @@ def _steer(context: Context, step: Step, watch: Watch, what: str) -> None:
         context.scale_twin(wanted)
     if short or not rollout(found).complete:  # somebody may have deleted or evicted a pod whose successor is not there yet
         _await_twin(context, watch)
-        watch.linger(SETTLE_SECONDS)
+        settle(context, watch)
     watch.check()
     watch.prepare()
     context.write(step.name)
@@ -168,7 +168,7 @@ def promote(context: Context, step: Step, watch: Watch) -> None:
         return state.complete and context.stable_ready() >= max(1, state.wanted)
 
     watch.wait(whole, timeout_seconds=context.spec.ready_timeout_seconds, what=f"{target.workload} was not whole", cause="promote")
-    watch.linger(SETTLE_SECONDS)
+    settle(context, watch)
     context.write("promote: traffic goes home")
     took = _shift(context, HOME)
     watch.leave_traffic()

@@ -177,6 +177,7 @@ class Watch:
             raise TurnBack("no_canary", gone)
 
     def _api_is_silent(self, error: ClusterError) -> None:
+        self._context.is_silent()
         now = self._context.process.clock()
         if self._silent_since is None:
             self._silent_since = now

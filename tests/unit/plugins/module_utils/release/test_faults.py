@@ -201,3 +201,36 @@ def test_no_lost_answer_to_any_write_harms_a_release(world, silent):
             result = again.start(**BAKING)
         assert (number, result["outcome"]) == (number, "promoted")
         again.assert_home("shop:2")
+
+
+def when(world, kind, seen):
+    """The moments at which something of a kind was gone or had appeared."""
+    world.controllers.append(lambda: seen.append((world.seconds, len(world._kind(kind)))))
+
+
+@pytest.mark.parametrize(("asked", "least"), [(0, 10), (1, 10), (25, 25)])
+def test_without_gates_the_canary_stays_for_a_stated_time_after_its_traffic(world, asked, least):
+    home, sizes = [], []
+    when(world, "Deployment", sizes)
+    world.at["traffic   "] = lambda: home.append(world.seconds)
+    assert world.start(release_drain_seconds=asked)["outcome"] == "promoted"
+    gone = next(at for at, count in sizes if count == 1 and at >= home[0])
+    assert least <= gone - home[0] <= least + 2
+    assert any(f"{least} s: without gates nothing counts" in line for line in world.lines)
+
+
+def test_new_pods_and_the_drain_get_longer_after_an_api_server_that_was_silent(world):
+    shifts = []
+    world.controllers.append(lambda: shifts.append(world.seconds) if world.route[-1].get("weight") == 50 else None)
+    silent = []
+    world.at[" 10 %"] = lambda: (world.silence(3), silent.append(world.seconds))
+    assert world.start()["outcome"] == "promoted"
+    assert 30 <= shifts[0] - silent[0] <= 40
+    assert any("s: the API server did not answer lately" in line for line in world.lines)
+
+
+def test_an_api_server_that_is_silent_while_the_canary_drains_prolongs_the_drain(world):
+    world.at["without gates nothing counts"] = lambda: (world.silence(1), setattr(world, "began", world.seconds))
+    assert world.start(release_drain_seconds=20)["outcome"] == "promoted"
+    assert any("s more: the API server did not answer meanwhile" in line for line in world.lines)
+    assert world.seconds - world.began >= 30
