@@ -65,7 +65,7 @@ def inspect(
                 Problem(
                     "release_prometheus",
                     spec.prometheus_url or "/".join(spec.prometheus_service or ()),
-                    f"a Prometheus with request counters of {service}; none found as {looked}",
+                    f"a Prometheus with request counters of {service}; none found as {looked}{_why_these(spec)}",
                 )
             )
             return nothing
@@ -87,7 +87,12 @@ def inspect(
 def _sources(spec: Spec, revision: str | None) -> tuple[str, ...]:
     if spec.metrics_source != "auto":
         return (spec.metrics_source,)
-    return AUTOMATIC if revision is None else PER_POD
+    return AUTOMATIC if revision is None and spec.strategy != "shadow" else PER_POD  # who sends copies does not count them
+
+
+def _why_these(spec: Spec) -> str:
+    copies = "; copies are counted only by who gets them, the sidecar or the application, not by the proxy that sends them"
+    return copies if spec.strategy == "shadow" else ""
 
 
 def _choose(client: Prometheus, spec: Spec, service: str, revision: str | None, names: tuple[str, ...]) -> Arms | None:

@@ -198,7 +198,8 @@ def _tell_budgets(context: Context) -> None:
 def _drain(context: Context) -> None:
     """Keep the twin until its drain is over and, as far as counters tell, no proxy sends it anything any more."""
     if context.source is None:
-        return blind_drain(context)
+        blind_drain(context)
+        return
     began = context.process.clock()
     silence = Silence(context.source, CANARY)
     said = False

@@ -8,7 +8,7 @@ import copy
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.release import runner
 from ansible_collections.progressive.delivery.plugins.module_utils.release.plan import plan
-from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse
+from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import SpecError, parse
 from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_world import GIVEN, World
 
@@ -145,3 +145,11 @@ def test_traffic_is_not_returned_to_blue_without_pods_while_green_has_some(world
     given = {**NO_STEPS, "release_strategy": "blue_green", "release_traffic": {"provider": "service"}}
     assert world.start(**given)["outcome"] == "rolled_back"
     assert any("the canary keeps the traffic for up to 120 s" in line for line in world.lines)
+
+
+def test_a_shadow_is_not_judged_by_who_sends_the_copies():
+    with pytest.raises(SpecError) as caught:
+        parse({**GIVEN, **JUDGED, "release_strategy": "shadow", "release_metrics_source": "istio_source"})
+    ((field, allowed),) = [(one.field, one.allowed) for one in caught.value.problems]
+    assert field == "release_metrics_source"
+    assert allowed.startswith("istio_destination, http or pods: who sends copies does not count them")
