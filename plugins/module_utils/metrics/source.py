@@ -87,11 +87,13 @@ def inspect(
 def _sources(spec: Spec, revision: str | None) -> tuple[str, ...]:
     if spec.metrics_source != "auto":
         return (spec.metrics_source,)
-    return AUTOMATIC if revision is None and spec.strategy != "shadow" else PER_POD  # who sends copies does not count them
+    return AUTOMATIC if revision is None and spec.strategy != "shadow" else PER_POD  # who sends copies may not count them
 
 
 def _why_these(spec: Spec) -> str:
-    copies = "; copies are counted only by who gets them, the sidecar or the application, not by the proxy that sends them"
+    copies = (
+        "; copies are counted by who gets them, not by every proxy that sends them; if yours does, say release_metrics_source: istio_source"
+    )
     return copies if spec.strategy == "shadow" else ""
 
 

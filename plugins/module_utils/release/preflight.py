@@ -79,6 +79,7 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
     metrics = MetricsPreflight({}, None, {}, False)
     name = service["metadata"]["name"]
     if spec.gates or (spec.ab and spec.ab.conversions and not spec.ab.of):
+        notes += _copies(spec)
         metrics = inspect(session, spec, deployment, name, transport, problems=problems, container=container["name"], revision=revision)
     counted = conversions.inspect(spec, name, transport, metrics.source, problems) if not problems else None
     if problems:
@@ -112,6 +113,16 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
     if problems:
         raise Refused(problems)
     return Findings(target, metrics.gates, notes, counted)
+
+
+def _copies(spec: Spec) -> list[str]:
+    """What may be missing where the counters are those of the proxy that sends a shadow's copies."""
+    if (spec.strategy, spec.metrics_source) != ("shadow", "istio_source"):
+        return []
+    return [
+        "release_metrics_source istio_source: Istio's own telemetry leaves out the copies that a proxy sends (istio/istio#23496), Envoy's cluster "
+        f"counters have them; when none are counted for {spec.no_data_seconds:.0f} s, release_on_inconclusive decides"
+    ]
 
 
 def _rights(session: Session, spec: Spec, problems: list[Problem]) -> None:

@@ -207,12 +207,6 @@ def _fits_strategy(read: Reader, given: Mapping[str, Any], fields: Mapping[str, 
         )
     if strategy == "ab_test" and fields["metrics_source"] == "pods":
         read.refuse("release_metrics_source", "pods", "a source in Prometheus: an experiment compares counts of its whole time")
-    if strategy == "shadow" and fields["metrics_source"] == "istio_source":
-        read.refuse(
-            "release_metrics_source",
-            "istio_source",
-            "istio_destination, http or pods: who sends copies does not count them (istio/istio#23496), who gets them does",
-        )
     if strategy == "rolling" and fields["checks"]:
         read.refuse(
             "release_checks",
