@@ -79,7 +79,6 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
     metrics = MetricsPreflight({}, None, {}, False)
     name = service["metadata"]["name"]
     if spec.gates or (spec.ab and spec.ab.conversions and not spec.ab.of):
-        notes += _copies(spec)
         metrics = inspect(session, spec, deployment, name, transport, problems=problems, container=container["name"], revision=revision)
     counted = conversions.inspect(spec, name, transport, metrics.source, problems) if not problems else None
     if problems:
@@ -109,10 +108,15 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
         autoscalers=scalers,
         copies=[one.to_dict() for one in copies],
     )
-    problems += too_large(spec.workload, spec.to_dict(), target.to_dict())
+    return _recordable(spec, Findings(target, metrics.gates, [*notes, *_copies(spec)], counted))
+
+
+def _recordable(spec: Spec, found: Findings) -> Findings:
+    """The findings, when a record can hold them. Raises Refused."""
+    problems = too_large(spec.workload, spec.to_dict(), found.target.to_dict())
     if problems:
         raise Refused(problems)
-    return Findings(target, metrics.gates, notes, counted)
+    return found
 
 
 def _copies(spec: Spec) -> list[str]:
