@@ -419,8 +419,9 @@ options:
   release_metrics_source:
     description:
       - Where requests are counted. V(auto) takes the first of V(istio_destination) and V(istio_source) that has data; for
-        V(release_strategy=rolling), which needs counters by pod, of V(istio_destination) and V(http). Only V(pods) can tell the versions
-        of a StatefulSet or a DaemonSet apart.
+        V(release_strategy=rolling), which needs counters by pod, and for V(release_strategy=shadow), whose copies are counted by who gets
+        them, of V(istio_destination) and V(http). Whether V(istio_source) counts copies depends on the proxy's telemetry. Istio's own does not.
+        Only V(pods) can tell the versions of a StatefulSet or a DaemonSet apart.
       - V(pods) reads the counters straight from the pods of both versions once a second, through the API server, as O(release_pods) says.
         It waits for no scrape and needs no Prometheus, but the right to C(get) C(pods/proxy) and, on the control node, the Python package
         C(prometheus-client).
@@ -528,6 +529,14 @@ options:
         With V(release_on_inconclusive=promote) only a step that waits for evidence goes on. Waiting for people does not count.
       - Left out, 30 minutes, and at least O(release_max_hold_seconds) and O(release_ready_timeout_seconds).
     type: str
+  release_share_check:
+    description:
+      - What to do when the canary's share of the requests that arrive is not its weight.
+      - V(hold) holds the weight and says both shares, V(report) only says them, V(off) compares nothing. The last two are for services with
+        clients that bypass the route, for instance pods outside of the mesh, whose requests all arrive at stable.
+    type: raw
+    choices: [hold, report, 'off']
+    default: hold
   release_stop_after:
     description: Stop after the step of this name and leave everything as it is; the next run goes on.
     type: str

@@ -47,7 +47,7 @@ class Caller:
 def context_of(session: Session, spec: Spec, target: Target, caller: Caller, *, state: State, held: leases.Lease, token: str) -> Context:
     """All that a runner holds while a release runs."""
     log_path = os.path.join(caller.log_dir, f"{state.release_id}.jsonl") if caller.log_dir else None
-    return Context(
+    context = Context(
         session=session,
         spec=spec,
         target=target,
@@ -63,6 +63,8 @@ def context_of(session: Session, spec: Spec, target: Target, caller: Caller, *, 
         queries=_queries(session, spec, target),
         deadline_at=caller.process.clock() + spec.deadline_seconds,
     )
+    session.on_silence = context.is_silent
+    return context
 
 
 def router_of(session: Session, spec: Spec, target: Target, process: Process) -> Router:

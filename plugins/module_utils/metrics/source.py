@@ -66,7 +66,7 @@ def inspect(
                 Problem(
                     "release_prometheus",
                     spec.prometheus_url or "/".join(spec.prometheus_service or ()),
-                    f"a Prometheus with request counters of {service}; none found as {looked}",
+                    f"a Prometheus with request counters of {service}; none found as {looked}{_why_these(spec)}",
                 )
             )
             return nothing
@@ -92,7 +92,16 @@ def inspect(
 def _sources(spec: Spec, revision: str | None) -> tuple[str, ...]:
     if spec.metrics_source != "auto":
         return (spec.metrics_source,)
-    return AUTOMATIC if revision is None and spec.provider != "replicas" else PER_POD
+    return (
+        AUTOMATIC if revision is None and spec.provider != "replicas" and spec.strategy != "shadow" else PER_POD
+    )  # who sends copies may not count them
+
+
+def _why_these(spec: Spec) -> str:
+    copies = (
+        "; copies are counted by who gets them, not by every proxy that sends them; if yours does, say release_metrics_source: istio_source"
+    )
+    return copies if spec.strategy == "shadow" else ""
 
 
 def _choose(client: Prometheus, spec: Spec, service: str, revision: str | None, names: tuple[str, ...]) -> Arms | None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,6 +61,7 @@ class Context:
     queries: Answers | None = None  # of gates that are judged by a query's answer
     renewed_at: float = 0.0
     reals: dict[int, float] = field(default_factory=dict)  # weight -> the share that it is
+    silent_at: float = -math.inf  # Unix time of the last request that the API server did not answer
 
     @property
     def twin(self) -> str:
@@ -94,12 +96,20 @@ class Context:
             return self.reals.get(weight, weight)
         return self.reals[weight]
 
+    def is_silent(self) -> None:
+        """Note that the API server did not answer just now."""
+        self.silent_at = self.process.clock()
+
     def keep_lease(self) -> None:
         """Renew the Lease when it is time. Raises Superseded when it is not ours any more."""
         now = self.process.clock()
         if now - self.renewed_at >= RENEW_SECONDS:
             self.lease.renew()
             self.renewed_at = now
+
+    def still_ours(self) -> None:
+        """Ask the Lease, where an object bears no mark any more. Raises Superseded when another runner holds this release."""
+        self.lease.renew()
 
     def pause(self, seconds: float) -> None:
         """Sleep while traffic returns or drains: the Lease is kept, an API server that does not answer is no reason to stop."""
@@ -153,21 +163,36 @@ class Context:
         return self.patch("Deployment", name, operations)
 
     def patch(self, kind: str, name: str, operations: list[Operation]) -> JSON:
-        """Patch an object under our fence. Raises Superseded when it is not ours, Conflict when a test of operations fails."""
+        """Patch an object under our fence. Raises Superseded when it is not ours, Conflict when a test of operations fails.
+
+        One that lost our fence was replaced by somebody else; when the Lease says that the release is ours it gets the fence again.
+        """
         fence = expect(pointer("metadata", "annotations", EPOCH), self.token)
         for pause in (0.3, 1.0, 2.0, 4.0, None):
             try:
                 return self.session.patch(kind, self.namespace, name, [fence, *operations])
             except Conflict as error:
                 found = self.session.get(kind, self.namespace, name)
-                if (found["metadata"].get("annotations") or {}).get(EPOCH) != self.token:
+                holder = (found["metadata"].get("annotations") or {}).get(EPOCH)
+                if holder == self.token:
+                    raise
+                if holder is not None:
                     raise Superseded(f"{kind} {name} is not held by {self.token} any more") from error
-                raise
+                if pause is None:
+                    raise
+                self.still_ours()
+                self._mark(kind, found)
             except Unreachable:
                 if pause is None:
                     raise
                 self.process.sleep(pause)
         raise AssertionError("unreachable")
+
+    def _mark(self, kind: str, found: JSON) -> None:
+        """Put our fence on an object as it was read; one that changes meanwhile is read again by the caller."""
+        version = expect("/metadata/resourceVersion", found["metadata"]["resourceVersion"])
+        with contextlib.suppress(Conflict):
+            self.session.patch(kind, self.namespace, found["metadata"]["name"], [version, *set_annotation(found, EPOCH, self.token)])
 
     def scale_twin(self, replicas: int) -> None:
         """Set the twin's replicas."""

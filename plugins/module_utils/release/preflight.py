@@ -24,6 +24,7 @@ from ..workload.kinds import SETS, wanted_pods
 from ..workload.revision import knobs_for, knobs_of
 from . import capacity, checks_preflight, config_preflight, objects, ratio
 from .plan import NEEDS, ROUTED, Step, plan, route_of
+from .record_size import too_large
 from .spec import Spec
 from .target import Findings, Refused, Target
 from .values import Problem
@@ -108,7 +109,7 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
         own_labels=ratio.own_labels(spec),
         copies=[one.to_dict() for one in copies],
     )
-    return Findings(target, metrics.gates, [*notes, *metrics.notes], counted)
+    return _recordable(spec, Findings(target, metrics.gates, [*notes, *metrics.notes, *_copies(spec)], counted))
 
 
 def _pod_labels(spec: Spec, deployment: JSON, key: str) -> dict[str, str]:
@@ -116,6 +117,24 @@ def _pod_labels(spec: Spec, deployment: JSON, key: str) -> dict[str, str]:
     if spec.strategy == "rolling":
         return deployment["spec"]["selector"].get("matchLabels") or {}
     return ratio.own_labels(spec) or twin.twin_labels(deployment["spec"]["selector"].get("matchLabels") or {}, key)
+
+
+def _recordable(spec: Spec, found: Findings) -> Findings:
+    """The findings, when a record can hold them. Raises Refused."""
+    problems = too_large(spec.workload, spec.to_dict(), found.target.to_dict())
+    if problems:
+        raise Refused(problems)
+    return found
+
+
+def _copies(spec: Spec) -> list[str]:
+    """What may be missing where the counters are those of the proxy that sends a shadow's copies."""
+    if (spec.strategy, spec.metrics_source) != ("shadow", "istio_source"):
+        return []
+    return [
+        "release_metrics_source istio_source: Istio's own telemetry leaves out the copies that a proxy sends (istio/istio#23496), Envoy's cluster "
+        f"counters have them; when none are counted for {spec.no_data_seconds:.0f} s, release_on_inconclusive decides"
+    ]
 
 
 def _rights(session: Session, spec: Spec, problems: list[Problem]) -> None:

@@ -17,12 +17,12 @@ from ..cluster.kinds import api_version
 from ..cluster.patch import add, expect, pointer, replace
 from ..cluster.session import Session
 from ..traffic.route import EPOCH, Route
+from .record_size import LARGEST_BYTES, LEAST_STATE_BYTES, dump, packed, unpacked
 
 JSON = dict[str, Any]
 LABEL = "progressive.delivery/record"
 ABORT = "progressive.delivery/abort"
 COMMANDS = "progressive.delivery/commands"  # a list of the others, oldest first (release.commands)
-LARGEST_BYTES = 64 * 1024
 KEPT_LOOKS = 20
 KEPT_ENDINGS = 5
 KEPT_COMMANDS = 5  # of each of them: who approved it, and why
@@ -127,8 +127,8 @@ def _parse(found: JSON) -> Record:
     return Record(
         meta["name"],
         meta["namespace"],
-        json.loads(data["spec"]),
-        json.loads(data["target"]),
+        unpacked(data["spec"]),
+        unpacked(data["target"]),
         State(**json.loads(data["state"])),
         annotations.get(EPOCH, ""),
         json.loads(request) if request else None,
@@ -159,7 +159,7 @@ class Journal:
                 "labels": {LABEL: "true", "app.kubernetes.io/managed-by": "progressive.delivery"},
                 "annotations": {EPOCH: self._token, COMMANDS: "[]"},
             },
-            "data": {"spec": _dump(spec), "target": _dump(target), "state": _dump(vars(state))},
+            "data": {"spec": packed(spec), "target": packed(target), "state": dump(vars(state))},
         }
         self._session.create(body)
 
@@ -172,11 +172,18 @@ class Journal:
         """Journal the state. Raises Superseded when somebody else holds the record, NotFound when it was deleted."""
         state.updated_at = now()
         state.looks = state.looks[-KEPT_LOOKS:]
-        text = _dump(vars(state))
-        while len(text) > LARGEST_BYTES * 3 // 4 and state.looks:
-            state.looks = state.looks[len(state.looks) // 2 + 1 :]
-            text = _dump(vars(state))
+        text = dump(vars(state))
+        if len(text) > LEAST_STATE_BYTES:
+            text = self._fitted(state)
         self._patch([expect(pointer("metadata", "annotations", EPOCH), self._token), replace("/data/state", text)], done=lambda: False)
+
+    def _fitted(self, state: State) -> str:
+        """The state as text, with fewer looks and endings where it would outgrow the record."""
+        data = self._session.get("ConfigMap", self._namespace, self._name)["data"]
+        most = LARGEST_BYTES - len(data["spec"]) - len(data["target"])
+        while len(text := dump(vars(state))) > most and (state.looks or state.history):
+            state.looks, state.history = state.looks[len(state.looks) // 2 + 1 :], state.history if state.looks else state.history[:-1]
+        return text
 
     def poll(self) -> JSON | None:
         """The abort request, if there is one. Raises Superseded when the record is not ours any more."""
@@ -218,7 +225,3 @@ def ask_abort(session: Session, record: Record, request: JSON) -> None:
     """Leave an abort request on the record, whoever holds it."""
     annotations = pointer("metadata", "annotations", ABORT)
     session.patch("ConfigMap", record.namespace, record.name, [add(annotations, json.dumps(request, sort_keys=True))])
-
-
-def _dump(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -5,16 +5,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ..cluster.errors import ClusterError, Conflict, Superseded, Unreachable
+from ..cluster.errors import ClusterError, Conflict, Rejected, Superseded, Unmarked, Unreachable
 from ..cluster.patch import expect, replace
 from ..metrics.counters import CANARY
 from ..metrics.prometheus import MetricsError
 from ..metrics.source import Silence
-from ..traffic.route import HOME, RouteError
+from ..traffic.route import HOME, Observed, RouteError
 from ..workload.deployment import rollout
 from ..workload.kinds import SETS
 from ..workload.twin import SUFFIX
@@ -23,7 +24,10 @@ from .context import Context
 from .ending import PARKED, PASSED, TurnBack
 from .floors import stable_size
 from .park import park, park_with_share
+from .presence import missing
 from .rolling import undo_operations
+from .room import tell_budgets
+from .settle import blind_drain
 
 PATIENCE_SECONDS = 900.0
 STABLE_READY_SECONDS = 120.0
@@ -50,6 +54,7 @@ def turn_back(context: Context, why: TurnBack) -> str:
     context.state.evidence = why.evidence or context.state.evidence
     _best_effort_journal(context, f"returning traffic: {why.cause}")
     if context.state.stable_changed:
+        patiently(context, lambda: _rescue(context))
         patiently(context, lambda: _undo_template(context))
     if park_with_share(context, why):
         return PARKED
@@ -97,10 +102,17 @@ def _no_stable(context: Context) -> str:
     return f"Service {context.target.service} has no ready endpoint" + (f" ({kind} {context.target.workload}{why})" if why else "")
 
 
+def _rescue(context: Context) -> None:
+    """While stable is undone the canary serves everybody. When it cannot any more, stable's ready pods do, whichever version they are."""
+    if context.route != HOME and (gone := missing(context)) and context.stable_ready():
+        context.live.say("warning", f"{gone}; traffic returns to the ready pods of {context.target.workload} before all are undone")
+        _return_traffic(context)
+
+
 def _return_traffic(context: Context) -> None:
     began = time.perf_counter()
     try:
-        after = context.router.give_back(context.token)
+        after = _give_back(context)
         took = f"returned in {1000 * (time.perf_counter() - began):.0f} ms"
         if after.route is None:
             took = "the route was edited by somebody else and does not name the canary: left as it is"
@@ -109,6 +121,16 @@ def _return_traffic(context: Context) -> None:
     context.state.hold(HOME)
     context.live.say("traffic", f"100 % stable · {took}")
     _best_effort_journal(context, "removing the canary")
+
+
+def _give_back(context: Context) -> Observed:
+    """Take the canary out of the route, also where somebody has replaced the object, and our mark with it."""
+    try:
+        return context.router.give_back(context.token)
+    except Unmarked:
+        context.still_ours()
+        context.router.claim(context.token, may_replace=lambda fence: False)
+        return context.router.give_back(context.token)
 
 
 def _stable_can_serve(context: Context) -> bool:
@@ -156,6 +178,7 @@ def _undo_template(context: Context) -> None:
             context.live.say("warning", f"{target.workload} is not whole again after {context.spec.ready_timeout_seconds:.0f} s")
             break
         context.pause(0.5)
+        _rescue(context)
     context.state.stable_changed = False
 
 
@@ -171,16 +194,27 @@ def remove_canary(context: Context) -> None:
         return
     if "Deployment" in ours:
         context.claim_deployment(context.twin)
+        _tell_budgets(context)
         _drain(context)
     for kind, found in ours.items():
         context.session.delete(kind, context.namespace, found["metadata"]["name"], uid=found["metadata"]["uid"])
     context.live.say("clean up", "canary removed")
 
 
+def _tell_budgets(context: Context) -> None:
+    """Stable's, whose spare capacity the canary was, and the canary's own."""
+    what = f"{context.twin} goes all the same: it serves nobody, and a Deployment that is deleted asks no budget"
+    with contextlib.suppress(Rejected):
+        tell_budgets(context, what, context.target.original_template["metadata"]["labels"], context.target.pod_labels)
+
+
 def _drain(context: Context) -> None:
     """Keep the twin until its drain is over and, as far as counters tell, no proxy sends it anything any more."""
+    if context.source is None:
+        blind_drain(context)
+        return
     began = context.process.clock()
-    silence = Silence(context.source, CANARY) if context.source else None
+    silence = Silence(context.source, CANARY)
     said = False
     while True:
         passed = context.process.clock() - began
@@ -198,9 +232,7 @@ def _drain(context: Context) -> None:
         context.pause(1.0)
 
 
-def _is_silent(silence: Silence | None) -> bool:
-    if silence is None:
-        return True
+def _is_silent(silence: Silence) -> bool:
     try:
         return silence.reached()
     except (MetricsError, ValueError):

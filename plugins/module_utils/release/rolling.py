@@ -24,6 +24,7 @@ from .context import Context
 from .ending import TurnBack
 from .plan import Step
 from .rolling_sets import NodeByNode, Partitioned
+from .room import rolling_words, tell_budgets
 from .watch import Watch
 
 JSON = dict[str, Any]
@@ -145,12 +146,16 @@ def begin(context: Context) -> None:
             raise TurnBack("edited", f"the updateStrategy or minReadySeconds of {who} was edited by somebody else during the release")
         before = target.original_knobs.get("updateStrategy")
         knobs["updateStrategy"] = standing(target.workload_kind, before, wanted_pods(target.workload_kind, found))
+    if target.workload_kind == DEPLOYMENT:  # pods of sets are evicted, which asks the budgets
+        rolled = {**found, "spec": {**found["spec"], **target.new_knobs}}
+        tell_budgets(context, rolling_words(rolled), target.original_template["metadata"]["labels"])
     operations = [expect("/spec/template", target.original_template), replace("/spec/template", target.new_template)]
     operations += knob_operations(found, knobs, target.workload_kind)
     try:
         context.patch_workload(operations)
-    except Conflict as error:
-        raise TurnBack("edited", f"{who} was edited by somebody else during the release") from error
+    except Conflict as error:  # also when the answer to our own patch was lost
+        if context.workload()["spec"]["template"] != target.new_template:
+            raise TurnBack("edited", f"{who} was edited by somebody else during the release") from error
     context.live.say("roll", f"{target.workload} takes {context.spec.image}, pod by pod")
 
 

@@ -21,6 +21,7 @@ from .waits import go_on, leave_out, on_whose_word
 from .watch import Watch
 
 API_PATIENCE_SECONDS = 180.0
+TIDY_SECONDS = 60.0
 
 
 def run(context: Context, steps: list[Step]) -> str:
@@ -148,8 +149,14 @@ def _finish(context: Context, outcome: str, reason: str) -> str:
 
 def let_go(context: Context) -> None:
     """Take the fences down and give the Lease back; what stays behind would only be tidied by the next run."""
+    deadline = context.process.clock() + TIDY_SECONDS
     for action in (lambda: context.router.unclaim(context.token), context.unclaim_workload, context.lease.release):
-        try:
-            action()
-        except (ClusterError, RouteError) as error:
-            context.live.say("warning", f"not tidied up: {error}")
+        while True:
+            try:
+                action()
+            except (ClusterError, RouteError) as error:
+                if isinstance(error, Unreachable) and context.process.clock() < deadline:
+                    context.process.sleep(1.0)
+                    continue
+                context.live.say("warning", f"not tidied up: {error}")
+            break

@@ -17,6 +17,7 @@ from .gates_spec import LooksSpec, gate_from
 from .manifests import manifests_from
 from .parts import PodsSpec, StepSpec
 from .prometheus_spec import access_from
+from .share_spec import HOLD
 from .spec import Spec
 
 
@@ -33,6 +34,7 @@ def spec_from(saved: Mapping[str, Any]) -> Spec:
     fields["matches"] = matches_from(fields["matches"])
     fields["gates"] = tuple(gate_from(one) for one in fields["gates"])
     fields["looks"] = LooksSpec(**fields["looks"])
+    fields.setdefault("share_check", HOLD)  # of a record that an earlier version began
     if fields["pods"] is not None:
         fields["pods"] = PodsSpec(**fields["pods"])
     fields["prometheus_access"] = access_from(fields["prometheus_access"])

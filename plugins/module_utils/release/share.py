@@ -10,6 +10,7 @@ from ..analysis.evidence import as_number
 from ..analysis.look import Counts
 from ..analysis.sample_ratio import SampleRatio
 from ..analysis.verdict import ADVANCE, HOLD, INCONCLUSIVE, SHARE_MISSED, Verdict
+from . import share_spec
 from .context import Context
 from .plan import Step
 
@@ -20,7 +21,8 @@ MILLION = 1e6
 class ArrivedShare:
     """The share that arrives while a weight between 0 and 100 stands. An alarm says nothing of the version: it only holds.
 
-    While matches are active, matched and weighted requests share the counters: then it is told and holds nothing.
+    While matches are active, matched and weighted requests share the counters: then it is told and holds nothing, as with
+    release_share_check report. With off nothing is compared: clients that bypass the route make every comparison a miss.
     """
 
     def __init__(self, context: Context) -> None:
@@ -37,7 +39,8 @@ class ArrivedShare:
         now = self._context.process.clock()
         self._counted_from, self._block_began, self._held_since = now + SETTLE_SECONDS, now, now
         self._weight = step.weight_percent
-        if step.kind != "weight" or step.weight_percent == 100:  # nothing was asked of a route
+        off = self._context.spec.share_check == share_spec.OFF
+        if off or step.kind != "weight" or step.weight_percent == 100:  # nothing was asked of a route
             self._state = None
         else:
             self._follow()
@@ -62,7 +65,7 @@ class ArrivedShare:
         self._keep()
         if self._state.alarm and not before.alarm:
             self._held_since = now
-            word, effect = ("hold", "the weight is held") if self._holds else ("share", "matched requests count too: nothing is held")
+            word, effect = ("hold", "the weight is held") if self._holds else ("share", f"{self._why_free}: nothing is held")
             self._context.live.say(word, f"{_words(self._state, self._dispersion)}; {effect}", cause=SHARE_MISSED)
         if before.alarm and not self._state.alarm:
             self._context.live.say("share", f"{_words(self._state, self._dispersion)}: as asked again")
@@ -80,7 +83,14 @@ class ArrivedShare:
 
     @property
     def _holds(self) -> bool:
-        return self._state is not None and self._state.alarm and not self._context.route.matches
+        return self._state is not None and self._state.alarm and not self._why_free
+
+    @property
+    def _why_free(self) -> str:
+        """Why a miss holds nothing; empty when it holds."""
+        if self._context.route.matches:
+            return "matched requests count too"
+        return "release_share_check is report" if self._context.spec.share_check == share_spec.REPORT else ""
 
     def _keep(self) -> None:
         self._context.state.sample_ratio = self._state.to_dict() if self._state else None

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from ..traffic.route import Match, Sticky
-from . import ab_spec, checks_spec, config_spec, control_spec, gates_spec, no_return, parts, profile_spec, ratio_spec
+from . import ab_spec, checks_spec, config_spec, control_spec, gates_spec, no_return, parts, profile_spec, ratio_spec, share_spec
 from .ab_spec import AbSpec
 from .checks_spec import CheckSpec
 from .config_spec import ConfigSpec
@@ -66,6 +66,7 @@ DEFAULTS: dict[str, Any] = {
     "release_drain_seconds": 10,
     "release_deadline_seconds": 14400,
     "release_fix_forward": False,
+    "release_share_check": "hold",
     "release_stop_after": None,
     "release_log_dir": None,
     **control_spec.DEFAULTS,
@@ -153,6 +154,7 @@ class Spec:
     deadline_seconds: float
     fix_forward: bool
     control: ControlSpec
+    share_check: str  # hold, report or off
     stop_after: str | None
     profile: ProfileUse | None = None  # who said what; not what makes this release this release
 
@@ -325,5 +327,6 @@ def _limits(read: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
     limits["rollback"] = read.choice("release_rollback", values["release_rollback"], SHAPES, "instant")
     limits["on_no_stable"] = read.choice("release_on_no_stable", values["release_on_no_stable"], ("return", "keep"), "return")
     limits["metrics_source"] = read.choice("release_metrics_source", values["release_metrics_source"], SOURCES, "auto")
+    limits["share_check"] = share_spec.policy(read, values["release_share_check"])
     limits["stop_after"] = read.text("release_stop_after", values["release_stop_after"])
     return limits

@@ -9,11 +9,11 @@ import contextlib
 import time
 
 from ..analysis.verdict import UNSETTLED
-from ..cluster.errors import Conflict, NotFound, Rejected, Superseded
+from ..cluster.errors import Conflict, NotFound, Rejected, Superseded, Unmarked
 from ..cluster.lease import own_identity
 from ..cluster.patch import expect, replace
 from ..traffic.route import HOME, Route, RouteEdited, RouteError
-from ..workload import twin
+from ..workload import capacity, twin
 from ..workload.deployment import Rollout, hopeless, image_digest, not_ready, rollout
 from ..workload.kinds import SETS
 from . import config
@@ -25,12 +25,13 @@ from .floors import present_size, raise_floors, stable_size
 from .plan import ROUTED, Step, plan
 from .rollback import remove_canary
 from .rolling import roll
-from .rolling_sets import settle
+from .rolling_sets import settle as settle_sets
+from .room import hold_for_room, rolling_words, tell_budgets
+from .settle import settle
 from .waits import Approval, Pause, stop_rolling
 from .watch import Watch, may_go_on
 
 BYPASS_SECONDS = 60.0  # longest wait for stable to fall silent at 100 %: clients that bypass the route never let it
-SETTLE_SECONDS = 1.5  # proxies learn of new pods about a tenth of a second after the API server; this is ten times that
 
 
 def validate(context: Context, step: Step, watch: Watch) -> None:
@@ -65,7 +66,7 @@ def deploy(context: Context, step: Step, watch: Watch) -> None:
     _await_twin(context, watch)
     digest = image_digest(context.twin_pods(), target.container)
     context.state.digest = digest or "unpinned"
-    watch.linger(SETTLE_SECONDS)
+    settle(context, watch)
 
 
 def match(context: Context, step: Step, watch: Watch) -> None:
@@ -104,11 +105,14 @@ def _steer(context: Context, step: Step, watch: Watch, what: str) -> None:
     if step.kind != "mirror":  # copies take nothing from stable
         raise_floors(context)
     wanted = context.router.canary_pods(step.size_percent, present_size(context))
-    current = context.session.get("Deployment", context.namespace, context.twin)["spec"].get("replicas", 1)
-    if current < wanted:
+    found = context.session.get("Deployment", context.namespace, context.twin)
+    short = found["spec"].get("replicas", 1) < wanted
+    if short:
+        hold_for_room(context, watch, wanted - found["spec"].get("replicas", 1), "the canary", _route_is_ours)
         context.scale_twin(wanted)
+    if short or not rollout(found).complete:  # somebody may have deleted or evicted a pod whose successor is not there yet
         _await_twin(context, watch)
-        watch.linger(SETTLE_SECONDS)
+        settle(context, watch)
     watch.check()
     watch.prepare()
     context.write(step.name)
@@ -207,6 +211,9 @@ def promote(context: Context, step: Step, watch: Watch) -> None:
     """Stable takes the new template while the twin carries the traffic; then traffic goes home."""
     target = context.target
     if not context.state.stable_changed:
+        deployment = context.session.get("Deployment", context.namespace, target.workload)
+        hold_for_room(context, watch, capacity.surge(deployment), f"{target.workload}'s rolling update", _route_is_ours)
+        tell_budgets(context, rolling_words(deployment), target.original_template["metadata"]["labels"])
         context.state.stable_changed = True
         context.write("promote: stable takes the new template")
     _take_template(context)
@@ -221,7 +228,7 @@ def promote(context: Context, step: Step, watch: Watch) -> None:
         return state.complete and context.stable_ready() >= max(1, state.wanted)
 
     watch.wait(whole, timeout_seconds=context.spec.ready_timeout_seconds, what=f"{target.workload} was not whole", cause="promote")
-    watch.linger(SETTLE_SECONDS)
+    settle(context, watch)
     context.write("promote: traffic goes home")
     took = _shift(context, HOME)
     watch.leave_traffic()
@@ -237,7 +244,7 @@ def clean_up(context: Context, step: Step, watch: Watch) -> None:
         context.live.say("traffic", f"{what} · put and read back in {took:.0f} ms")
     context.state.hold(HOME)
     if context.target.workload_kind in SETS:
-        settle(context)
+        settle_sets(context)
     try:
         remove_canary(context)
     except (Conflict, NotFound, Rejected) as error:
@@ -312,8 +319,12 @@ def _take_template(context: Context) -> None:
     operations = [expect("/spec/template", target.original_template), replace("/spec/template", target.new_template)]
     try:
         context.patch_deployment(target.workload, operations)
-    except Conflict as error:
-        raise TurnBack("edited", f"the template of Deployment {target.workload} was edited by somebody else during the release") from error
+    except Conflict as error:  # also when the answer to our own patch was lost
+        stored = context.session.get("Deployment", context.namespace, target.workload)["spec"]["template"]
+        if not _same_version(stored, target.new_template, target.container):
+            raise TurnBack(
+                "edited", f"the template of Deployment {target.workload} was edited by somebody else during the release"
+            ) from error
 
 
 def _same_version(current: dict, wanted: dict, container: str) -> bool:
@@ -330,6 +341,8 @@ def _shift(context: Context, route: Route) -> float:
         context.router.change(route, context.token)
     except RouteError as error:
         raise TurnBack("route_edited" if isinstance(error, RouteEdited) else "route_not_served", str(error)) from error
+    except Unmarked as error:
+        raise _replaced(context) from error
     context.state.hold(route)
     return 1000 * (time.perf_counter() - began)
 
@@ -343,11 +356,19 @@ def _route_is_ours(context: Context) -> None:
         raise TurnBack("route_edited", str(error)) from error
     except NotFound:
         return
+    if found.fence is None:
+        raise _replaced(context)
     if found.fence != context.token:
-        raise Superseded(f"the route is held by {found.fence or 'nobody'}, not by {own_identity()}")
+        raise Superseded(f"the route is held by {found.fence}, not by {own_identity()}")
     if found.route != context.route:
         share = "something else" if found.route is None else str(found.route)
         raise TurnBack("route_edited", f"the route was edited by somebody else: {share} where this release had put {context.route}")
+
+
+def _replaced(context: Context) -> TurnBack:
+    """The route without our mark: edited, unless another runner has ended this release meanwhile, which raises Superseded."""
+    context.still_ours()
+    return TurnBack("route_edited", f"{context.router.where} lost the mark of this release: somebody else has replaced it")
 
 
 def _quiet(watch: Watch) -> bool:

@@ -18,6 +18,7 @@ from .context import Context
 from .ending import ABORTED, PARKED, TurnBack
 from .judges import panel_of
 from .plan import Step
+from .presence import missing
 from .share import ArrivedShare
 from .waits import Stuck, obey
 
@@ -168,8 +169,12 @@ class Watch:
         trouble = self._health.judge(self._context.twin_pods())
         if trouble:
             raise TurnBack("pods", f"canary {trouble}")
+        gone = missing(self._context)
+        if gone:
+            raise TurnBack("no_canary", gone)
 
     def _api_is_silent(self, error: ClusterError) -> None:
+        self._context.is_silent()
         now = self._context.process.clock()
         if self._silent_since is None:
             self._silent_since = now

@@ -13,7 +13,7 @@ import abc
 from collections.abc import Callable
 from typing import Any
 
-from ..cluster.errors import Conflict, Superseded, Unreachable
+from ..cluster.errors import Conflict, Superseded, Unmarked, Unreachable
 from ..cluster.patch import Operation, expect, pointer, remove, set_annotation
 from ..cluster.session import Session
 from ..workload.twin import replicas_for
@@ -107,7 +107,7 @@ class Router(abc.ABC):
         """Make the object hold route and read it back; wait until the implementation has accepted it.
 
         Everything else in the object stays as it is. An answer that never came is settled by reading.
-        Raises Superseded when the fence is not ours, RouteEdited when somebody changed what we steer.
+        Raises Superseded when the fence is not ours (Unmarked when there is none), RouteEdited when somebody changed what we steer.
         """
         for _attempt in range(ATTEMPTS):
             found = self._find()
@@ -164,7 +164,7 @@ class Router(abc.ABC):
     def _fenced(self, found: JSON, token: str) -> None:
         fence = fence_of(found)
         if fence != token:
-            raise Superseded(f"{self.where} is held by {fence or 'nobody'}, not by {token}")
+            raise (Superseded if fence else Unmarked)(f"{self.where} is held by {fence or 'nobody'}, not by {token}")
 
     def _left(self, found: JSON) -> Observed:
         """What stands there without the canary, even where the rule that was steered cannot be told any more."""

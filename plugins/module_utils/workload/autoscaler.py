@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..cluster.patch import Operation, add, expect, pointer, remove, replace
+from ..cluster.patch import FIELD_MANAGER, Operation, add, expect, pointer, remove, replace
 
 JSON = dict[str, Any]
 
@@ -50,9 +50,16 @@ class Floor:
         """What the kind calls it."""
         return KINDS[self.kind].least
 
-    def knows(self, stored: int | None) -> bool:
-        """Whether a value is the original or one of ours."""
-        return stored == self.original or stored in self.raised
+    def knows(self, scaler: JSON) -> bool:
+        """Whether an autoscaler's floor is the original or one of ours, and was not written anew by somebody else since.
+
+        Of a value that is one of ours the API server's managedFields say who wrote it, where they say anything.
+        """
+        stored = stored_floor(self.kind, scaler)
+        if stored == self.original:
+            return True
+        writers = _writers(self.kind, scaler)
+        return stored in self.raised and (not writers or FIELD_MANAGER in writers)
 
 
 def scalers_of(workload: str, found: Mapping[str, Iterable[JSON]], *, of: str = "Deployment") -> list[tuple[str, JSON]]:
@@ -129,6 +136,13 @@ def would_shrink(kind: str, scaler: JSON) -> bool:
     conditions = {one["type"]: one for one in (scaler.get("status") or {}).get("conditions") or []}
     active, limited = conditions.get("ScalingActive", {}), conditions.get("ScalingLimited", {})
     return active.get("status") == "True" and limited.get("status") == "True" and limited.get("reason") == "TooFewReplicas"
+
+
+def _writers(kind: str, scaler: JSON) -> set[str]:
+    """The field managers that own the floor."""
+    field = f"f:{KINDS[kind].least}"
+    entries = scaler["metadata"].get("managedFields") or []
+    return {one.get("manager", "") for one in entries if field in ((one.get("fieldsV1") or {}).get("f:spec") or {})}
 
 
 def _scales(reference: Mapping[str, Any], workload: str, kind: str) -> bool:

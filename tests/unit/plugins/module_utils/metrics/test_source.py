@@ -209,6 +209,20 @@ def test_the_first_source_that_has_data_is_taken(has, wanted, chosen):
 
 
 @pytest.mark.parametrize(
+    ("has", "chosen"),
+    [(("istio_source", "istio_destination"), "istio_destination"), (("istio_source",), None)],
+    ids=["counted by who gets them", "counted by who sends the originals"],
+)
+def test_a_shadow_reads_only_sources_that_count_copies(has, chosen):
+    found, problems = inspected(Server(sources=has), release_strategy="shadow")
+    assert found.source == chosen
+    if chosen is None:
+        ((field, allowed),) = problems
+        assert field == "release_prometheus"
+        assert "none found as istio_destination, http; copies are counted by who gets them" in allowed
+
+
+@pytest.mark.parametrize(
     ("bounds", "near"),
     [(("100", "250", "500", "+Inf"), "250ms, 500ms"), (("100",), "100ms"), (("500",), "500ms"), (("+Inf",), "none"), ((), "none")],
 )

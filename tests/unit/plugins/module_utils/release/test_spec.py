@@ -63,7 +63,7 @@ def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
         on_no_stable="return", prometheus_url="http://prometheus.example", prometheus_service=None, prometheus_access=Access(),
         metrics_source="auto", pods=None,
         minimum_step_seconds=0, verify_seconds=60, no_data_seconds=120, max_hold_seconds=1800, ready_timeout_seconds=300,
-        drain_seconds=10, deadline_seconds=14400, fix_forward=False, control=CONTROL, stop_after=None,
+        drain_seconds=10, deadline_seconds=14400, fix_forward=False, control=CONTROL, share_check="hold", stop_after=None,
     )  # fmt: skip
 
 
@@ -148,6 +148,7 @@ FIELDS = {
         {"release_profile": "development", "release_steps": [50, 100]},
         ProfileUse("development", ("release_looks", "release_gates"), ("release_steps",)),
     ),
+    "share_check": ({"release_share_check": "report"}, "report"),
     "stop_after": ({"release_stop_after": "analyze-25"}, "analyze-25"),
 }
 
