@@ -9,9 +9,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from ..workload.kinds import DAEMON_SET, DEPLOYMENT, STATEFUL_SET
 from ..workload.twin import SUFFIX
 
 POD_OF_A_DEPLOYMENT = "-[0-9a-z]{6,10}-[0-9a-z]{5}"  # the ReplicaSet's hash and the pod's own five letters
+PODS = {DEPLOYMENT: POD_OF_A_DEPLOYMENT, STATEFUL_SET: "-[0-9]+", DAEMON_SET: "-[0-9a-z]{5}"}  # what follows the workload's name
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ SOURCES = {
             "http",
             "http_requests_total",
             "http_request_duration_seconds_bucket",
-            'namespace="{namespace}",pod=~"({stable}|{canary})-[0-9a-z]{{6,10}}-[0-9a-z]{{5}}"',
+            'namespace="{namespace}",pod=~"({stable}|{canary}){pods}"',
             "code",
             "pod",
             1000.0,
@@ -101,14 +103,23 @@ class Arms:
     service: str
     revision: str | None = None  # the pod-template-hash of stable's pods, where the canary's are pods of the same workload
     canary_workload: str | None = None  # the canary's Deployment, where it takes stable's place or both answer for one Service
+    kind: str = DEPLOYMENT
 
     @classmethod
     def of(
-        cls, source: str, *, namespace: str, workload: str, service: str, revision: str | None = None, canary: str | None = None
+        cls,
+        source: str,
+        *,
+        namespace: str,
+        workload: str,
+        service: str,
+        revision: str | None = None,
+        canary: str | None = None,
+        kind: str = DEPLOYMENT,
     ) -> Arms:
         """The arms as a source of that name tells them."""
         found = BY_WORKLOAD.get(source, SOURCES[source]) if canary else SOURCES[source]
-        return cls(found, namespace, workload, service, revision, canary or None)
+        return cls(found, namespace, workload, service, revision, canary or None, kind)
 
     @property
     def stable(self) -> str:
@@ -123,7 +134,15 @@ class Arms:
     @property
     def selector(self) -> str:
         """The label matchers that select both arms."""
-        return self.source.matchers.format(namespace=self.namespace, stable=_quoted(self.stable), canary=_quoted(self.canary))
+        names = {"stable": _quoted(self.stable), "canary": _quoted(self.canary), "pods": PODS[self.kind]}
+        return self.source.matchers.format(namespace=self.namespace, **names)
+
+    @property
+    def stable_selector(self) -> str:
+        """The label matchers that select stable alone."""
+        if self.source.arms_by_pod:
+            return f'namespace="{self.namespace}",pod=~"{_quoted(self.stable)}{PODS[self.kind]}"'
+        return f'{self.selector},{self.source.arm_label}="{self.stable}"'
 
     def arm_of(self, labels: Mapping[str, str]) -> str | None:
         """stable, canary, or None for a series that belongs to neither."""
@@ -131,9 +150,9 @@ class Arms:
         if self.revision is not None:
             return self._arm_by_revision(labels.get("pod", ""), value)
         if self.source.arms_by_pod:
-            if re.fullmatch(re.escape(self.canary) + POD_OF_A_DEPLOYMENT, value):
+            if re.fullmatch(re.escape(self.canary) + PODS[self.kind], value):
                 return "canary"
-            return "stable" if re.fullmatch(re.escape(self.stable) + POD_OF_A_DEPLOYMENT, value) else None
+            return "stable" if re.fullmatch(re.escape(self.stable) + PODS[self.kind], value) else None
         return {self.stable: "stable", self.canary: "canary"}.get(value)
 
     def _arm_by_revision(self, pod: str, value: str) -> str | None:
@@ -143,8 +162,8 @@ class Arms:
             return None
         return "stable" if pod.startswith(f"{self.workload}-{self.revision}-") else "canary"
 
-    def look_query(self, bounds_ms: Iterable[float]) -> str:
-        """One query for everything a look needs: counters by code, their sample times, and buckets at the bounds."""
+    def look_query(self, bounds_ms: Iterable[float] | None) -> str:
+        """One query for everything a look needs: counters by code, their sample times, and buckets at the bounds (None: at all of them)."""
         keys = ["pod", "instance"] if self.source.arms_by_pod else [self.source.arm_label, "pod", "instance"]
         by = ",".join(keys)
         requests = f"{self.source.requests}{{{self.selector}}}"
@@ -152,7 +171,9 @@ class Arms:
             _kind(f"sum by ({by},{self.source.code_label}) ({requests})", "requests"),
             _kind(f"max by ({by}) (timestamp({requests}))", "time"),
         ]
-        wanted = [self.bound_pattern(bound) for bound in bounds_ms]
+        wanted = [self.bound_pattern(bound) for bound in bounds_ms or ()]
+        if bounds_ms is None:
+            parts.append(_kind(f"sum by ({by},le) ({self.source.buckets}{{{self.selector}}})", "buckets"))
         if wanted:
             le = "|".join([*wanted, "\\\\+Inf"])
             parts.append(_kind(f'sum by ({by},le) ({self.source.buckets}{{{self.selector},le=~"{le}"}})', "buckets"))
@@ -171,11 +192,7 @@ class Arms:
 
     def history_query(self, events: str, bound_ms: float | None) -> str:
         """Stable's total of requests or events ("requests", "errors", "slow") as one counter, for a range query."""
-        matchers = self.selector
-        if self.source.arms_by_pod:
-            matchers = f'namespace="{self.namespace}",pod=~"{_quoted(self.stable)}-[0-9a-z]{{6,10}}-[0-9a-z]{{5}}"'
-        else:
-            matchers += f',{self.source.arm_label}="{self.stable}"'
+        matchers = self.stable_selector
         if events == "requests":
             return f"sum(increase({self.source.requests}{{{matchers}}}[1m]))"
         if events == "errors":

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -17,8 +18,10 @@ from ansible.module_utils.urls import open_url
 
 from ..cluster.errors import ClusterError
 from ..cluster.session import Session
+from ..release.prometheus_spec import OPEN, Access
 
-TIMEOUT_SECONDS = 5.0
+PAUSE_SECONDS = 0.3
+BRIEF = (429, 502, 503, 504)  # statuses of servers, and of what stands before them, that may be over the next moment
 
 
 class MetricsError(Exception):
@@ -28,11 +31,21 @@ class MetricsError(Exception):
 
 
 class Unavailable(MetricsError):
-    """No answer: Prometheus is down, unreachable, or not ready."""
+    """No answer: Prometheus is down, unreachable, or not ready. brief: it may be there the next moment."""
+
+    def __init__(self, message: str, *, brief: bool = False) -> None:
+        super().__init__(message)
+        self.brief = brief
 
 
 class BadQuery(MetricsError):
     """Prometheus refuses the query, or answers it only in part: its value must not be used."""
+
+    cause = "bad_query"
+
+
+class Denied(MetricsError):
+    """Prometheus does not let us in. Asking again helps nobody before somebody mends the credentials."""
 
     cause = "bad_query"
 
@@ -45,18 +58,44 @@ class Transport(Protocol):
 
 @dataclass(frozen=True)
 class ByUrl:
-    """Prometheus at a URL that this machine reaches."""
+    """Prometheus at a URL that this machine reaches. What may be only a moment's trouble is tried once more."""
 
     url: str
+    access: Access = OPEN
 
     def get(self, path: str, query: Mapping[str, str]) -> Any:
+        """The decoded answer below the URL. Raises Unavailable, Denied and BadQuery."""
         try:
-            with open_url(f"{self.url.rstrip('/')}/{path}?{urlencode(query)}", timeout=TIMEOUT_SECONDS) as answer:
+            return self._get(path, query)
+        except Unavailable as error:
+            if not error.brief:
+                raise
+        time.sleep(PAUSE_SECONDS)
+        return self._get(path, query)
+
+    def _get(self, path: str, query: Mapping[str, str]) -> Any:
+        access = self.access
+        headers = dict(access.headers)
+        if access.token:
+            headers["Authorization"] = f"Bearer {access.token}"
+        try:
+            with open_url(
+                f"{self.url.rstrip('/')}{access.path}/{path}?{urlencode(query)}",
+                timeout=access.timeout_seconds,
+                headers=headers,
+                url_username=access.username,
+                url_password=access.password,
+                force_basic_auth=access.username is not None,
+                ca_path=access.ca_cert,
+                client_cert=access.client_cert,
+                client_key=access.client_key,
+                validate_certs=access.validate_certs,
+            ) as answer:
                 return json.loads(answer.read())
         except HTTPError as error:
             raise _http_error(error.code, error.read().decode("utf-8", "replace")) from error
         except (URLError, HTTPException, OSError, ValueError) as error:
-            raise Unavailable(f"{self.url}: {error}") from error
+            raise Unavailable(f"{self.url}: {error}", brief=not isinstance(error, TimeoutError)) from error
 
 
 @dataclass(frozen=True)
@@ -67,11 +106,15 @@ class ByService:
     namespace: str
     service: str
     port: str
+    access: Access = OPEN
 
     def get(self, path: str, query: Mapping[str, str]) -> Any:
-        proxy = f"/api/v1/namespaces/{self.namespace}/services/{self.service}:{self.port}/proxy/{path}"
+        """The decoded answer of the Service. Raises Unavailable and BadQuery."""
+        proxy = f"/api/v1/namespaces/{self.namespace}/services/{self.service}:{self.port}/proxy{self.access.path}/{path}"
         try:
-            return self.session.request("GET", proxy, query=query, read_seconds=TIMEOUT_SECONDS)
+            return self.session.request(
+                "GET", proxy, query=query, headers=dict(self.access.headers), read_seconds=self.access.timeout_seconds
+            )
         except ClusterError as error:
             if error.status in (400, 422):
                 raise BadQuery(str(error)) from error
@@ -101,14 +144,32 @@ class Prometheus:
             for series in self._ask("api/v1/query_range", parameters)
         ]
 
+    def value(self, query: str) -> float | None:
+        """The one number that a query gives now, None when it gives no series. Raises BadQuery for several, or for what is no number."""
+        data = self._data("api/v1/query", {"query": query})
+        kind, result = data.get("resultType", "vector"), data["result"]
+        if kind == "scalar":
+            return float(result[1])
+        if kind != "vector":
+            raise BadQuery(f"a {kind} where one number is wanted")
+        if len(result) > 1:
+            shown = ", ".join(str(series["metric"]) for series in result[:3])
+            raise BadQuery(f"{len(result)} series where one is wanted ({shown}{', ...' if len(result) > 3 else ''}); sum or average them")
+        if result and "value" not in result[0]:
+            raise BadQuery("a histogram where one number is wanted; use histogram_quantile or histogram_fraction")
+        return float(result[0]["value"][1]) if result else None
+
     def _ask(self, path: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
+        return self._data(path, parameters)["result"]
+
+    def _data(self, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         answer = self.transport.get(path, parameters)
         if not isinstance(answer, dict) or answer.get("status") != "success":
             error = answer.get("error") or answer.get("message") if isinstance(answer, dict) else answer
             raise BadQuery(f"Prometheus: {error}")
         if answer.get("warnings"):
             raise BadQuery(f"Prometheus answered only in part: {'; '.join(answer['warnings'])}")
-        return answer["data"]["result"]
+        return answer["data"]
 
 
 def _http_error(status: int, text: str) -> MetricsError:
@@ -116,4 +177,10 @@ def _http_error(status: int, text: str) -> MetricsError:
         message = json.loads(text)["error"]
     except (ValueError, TypeError, KeyError):
         message = text[:200]
-    return BadQuery(message) if status in (400, 422) else Unavailable(f"HTTP {status}: {message}")
+    if status in (400, 422):
+        return BadQuery(message)
+    if status in (401, 403):
+        return Denied(
+            f"HTTP {status}, it does not let us in: {message}; see token, username, client_cert and headers of release_prometheus"
+        )
+    return Unavailable(f"HTTP {status}: {message}", brief=status in BRIEF)

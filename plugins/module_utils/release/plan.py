@@ -18,7 +18,8 @@ from .spec import Spec
 class Step:
     """One step. weight_percent and mirror_percent are the canary's shares while it lasts; seconds its least time (bake, verify)."""
 
-    kind: str  # validate, deploy, check, match, ab, mirror, weight, bake, analyze, experiment, switch, verify, promote, warm, clean_up
+    # validate, deploy, check, match, ab, mirror, weight, bake, analyze, approve, experiment, switch, verify, promote, warm, clean_up
+    kind: str
     name: str
     weight_percent: int = 0
     seconds: float = 0.0
@@ -81,6 +82,7 @@ def shadow_steps(spec: Spec) -> list[Step]:
         steps.append(Step("mirror", f"mirror-{share}", 0, 0.0, following, share, share))
         steps += [Step("bake", f"bake-{share}", 0, one.bake_seconds, None, share)] if one.bake_seconds else []
         steps.append(Step("analyze", f"analyze-{share}", 0, 0.0, following, share))
+        steps += _approval(one)
     return [*steps, Step("clean_up", "clean_up")]
 
 
@@ -94,6 +96,7 @@ def rolling_steps(spec: Spec) -> list[Step]:
         if following is not None:
             steps += [Step("bake", f"bake-{share}", share, one.bake_seconds)] if one.bake_seconds else []
             steps += [Step("analyze", f"analyze-{share}", share, 0.0, following)] if spec.gates else []
+            steps += _approval(one)
     return [*steps, Step("verify", "verify", 100, max(spec.verify_seconds, spec.steps[-1].bake_seconds)), Step("clean_up", "clean_up")]
 
 
@@ -106,7 +109,11 @@ def _weight(one: StepSpec, following: int | None, *, judged: bool) -> list[Step]
         steps.append(Step("bake", f"bake-{weight}", weight, one.bake_seconds))
     if judged:
         steps.append(Step("analyze", f"analyze-{weight}", weight, 0.0, following))
-    return steps
+    return steps + _approval(one)
+
+
+def _approval(one: StepSpec) -> list[Step]:
+    return [Step("approve", f"approve-{one.weight_percent}", one.weight_percent)] if one.approve else []
 
 
 def home_again(spec: Spec) -> list[Step]:
@@ -129,10 +136,19 @@ NEEDS = {"canary": "weight", "blue_green": "switch", "ab_test": "match", "shadow
 
 
 def plan(spec: Spec) -> list[Step]:
-    """The steps of the spec's strategy, with its checks after the canary is there and before it gets traffic."""
+    """The steps of the spec's strategy, with its checks after the canary is there and before it gets traffic.
+
+    Approvals of release_approve stand after the checks, and after the watch at 100 %, where the last step's own stands, too.
+    """
     steps = STRATEGIES[spec.strategy](spec)
     there = 1 + next((index for index, step in enumerate(steps) if step.kind == "deploy"), 0)
-    return [*steps[:there], *(Step("check", check.step_name) for check in spec.checks), *steps[there:]]
+    before = [Step("check", check.step_name) for check in spec.checks]
+    before += [Step("approve", "approve-traffic")] if "traffic" in spec.control.approve else []
+    steps = [*steps[:there], *before, *steps[there:]]
+    if "promote" in spec.control.approve or (spec.steps and spec.steps[-1].approve and spec.strategy in ("canary", "rolling")):
+        over = 1 + next(index for index, step in enumerate(steps) if step.kind == "verify")
+        steps.insert(over, Step("approve", "approve-promote", 100))
+    return steps
 
 
 def promotes(spec: Spec) -> bool:

@@ -23,7 +23,9 @@ from .ending import TurnBack
 from .floors import present_size
 from .plan import Step
 from .rollback import LEAST_DRAIN_SECONDS, SILENCE_SECONDS, is_silent, remove_ours
-from .steps import SETTLE_SECONDS, await_twin, quiet, route_is_ours, shift
+from .room import hold_for_room
+from .settle import BLIND_DRAIN_SECONDS, late, settle
+from .steps import await_twin, quiet, route_is_ours, shift
 from .watch import Watch
 
 ATTEMPTS = 8
@@ -52,10 +54,13 @@ def warm(context: Context, step: Step, watch: Watch) -> None:
     """The watch after the swap: the old Deployment is whole, and no proxy sends it anything by the end."""
     old = context.target.workload
     watch.enter(step)
-    seconds = max(step.seconds, context.spec.drain_seconds, LEAST_DRAIN_SECONDS)
+    least = LEAST_DRAIN_SECONDS if context.source else BLIND_DRAIN_SECONDS
+    seconds = max(step.seconds, context.spec.drain_seconds, least)
     context.live.say("warm", f"{seconds:.0f} s with all traffic on {context.twin}; {old} stays whole, the way back is one patch")
     until = context.process.clock() + seconds
     while context.process.clock() < until or (context.spec.gates and not quiet(watch)):
+        _poll(context, watch)
+    while context.source is None and late(context) > 0:  # nothing counts what proxies that are late still send to the old one
         _poll(context, watch)
     silence = Silence(context.source, STABLE) if context.source else None
     while not is_silent(silence):
@@ -69,6 +74,7 @@ def retire(context: Context, step: Step, watch: Watch) -> None:
     """The old Deployment goes, what was there for the release only goes, the new Deployment is its owner's. No way back from here."""
     state = context.state
     if not state.retiring:
+        _is_placed(context)  # people may have held the release since the last look
         state.retiring = True
         context.write(f"retiring {context.target.workload}")
     finish(context)
@@ -91,6 +97,12 @@ def finish(context: Context) -> None:
     context.state.hold(HOME)
 
 
+def tidy(context: Context) -> None:
+    """After a swap that has ended: what was there for the release only goes; neither Deployment is changed, but for our marks."""
+    _remove_temporary(context)
+    _hand_over(context)
+
+
 def home(context: Context) -> Route:
     """Where traffic is at home after the swap: the Service has changed, or the route names what it did not before."""
     if context.target.place.get("subsets"):
@@ -103,6 +115,7 @@ def _grow(context: Context, watch: Watch) -> None:
     wanted = present_size(context)
     current = context.session.get("Deployment", context.namespace, context.twin)["spec"].get("replicas", 1)
     if current < wanted:
+        hold_for_room(context, watch, wanted - current, context.twin, route_is_ours)
         context.scale_twin(wanted)
     await_twin(context, watch)
 
@@ -121,11 +134,16 @@ def _switch(context: Context, watch: Watch) -> None:
 
     timeout = context.spec.ready_timeout_seconds
     watch.wait(follows, timeout_seconds=timeout, what=f"the endpoints of Service {service} did not follow its selector", cause="promote")
-    watch.linger(SETTLE_SECONDS)
+    settle(context, watch)
 
 
 def _poll(context: Context, watch: Watch) -> None:
     watch.poll()
+    _is_placed(context)
+
+
+def _is_placed(context: Context) -> None:
+    """Whether the route and the Service still lead to the new Deployment. Raises TurnBack."""
     route_is_ours(context)
     if not swap_objects.switched_by_us(context):
         return
@@ -152,7 +170,12 @@ def _retire_old(context: Context) -> None:
         if found is None:
             return
         meta = found["metadata"]
-        if (meta.get("annotations") or {}).get(EPOCH) != context.token:
+        holder = (meta.get("annotations") or {}).get(EPOCH)
+        if holder is None:  # somebody has replaced it
+            context.still_ours()
+            context.claim_deployment(name)
+            continue
+        if holder != context.token:
             raise Superseded(f"Deployment {name} is not held by {context.token} any more")
         try:
             context.session.delete("Deployment", context.namespace, name, uid=meta["uid"], version=meta["resourceVersion"])

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .ratio_spec import REPLICAS
 from .values import Reader
 
 PROMOTIONS = ("twin", "swap")
@@ -60,10 +61,16 @@ def swap(read: Reader, promotion: str, value: Any, *, workload: str | None) -> S
     )
 
 
-def fits(read: Reader, strategy: str, promotion: str) -> None:
-    """Whether a strategy can end by a swap."""
-    if promotion == "swap" and strategy not in STRATEGIES:
+def fits(read: Reader, fields: Mapping[str, Any]) -> None:
+    """Whether a strategy, and what carries its shares, can end by a swap."""
+    strategy, promotion = fields["strategy"], fields["promotion"]
+    if promotion != "swap":
+        return
+    if strategy not in STRATEGIES:
         read.refuse("release_promotion", promotion, f"twin: strategy {strategy} knows nothing else; swap is for {' and '.join(STRATEGIES)}")
+    elif fields["provider"] == REPLICAS:
+        why = "the canary of provider service shares by replicas, and its Deployment selects pods by a label that is the release's own"
+        read.refuse("release_promotion", promotion, f"twin: {why}; swap needs a route with weights, or release_strategy: blue_green")
 
 
 def deadline(read: Reader, swap: SwapSpec | None, seconds: float, *, given: Any) -> float:

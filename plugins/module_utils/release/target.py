@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..metrics.conversions import ConversionReading
@@ -41,6 +41,8 @@ class Target:
     dispersion: dict[str, float]  # by gate; 1.0 without an hour of history
     history_known: bool
     autoscalers: Sequence[JSON] = ()  # kind and name of each that scales stable
+    workload_kind: str = "Deployment"
+    own_labels: dict[str, str] = field(default_factory=dict)  # of a twin whose pods join stable's Service: they select it
     copies: Sequence[JSON] = ()  # config maps and secrets that travel (release.config_preflight.Copy)
     canary: str = ""  # the canary's Deployment, where it is not called after stable's (swap, subsets)
     switch_value: str = ""  # of its switch label, likewise
@@ -50,7 +52,7 @@ class Target:
     @property
     def identity(self) -> Canary:
         """What the canary's Deployment is called and by what its pods are told."""
-        return Canary(self.canary or self.workload + SUFFIX, self.switch_label, self.switch_value)
+        return Canary(self.canary or self.workload + SUFFIX, self.switch_label, self.switch_value, self.own_labels)
 
     def to_dict(self) -> JSON:
         """The target as JSON."""

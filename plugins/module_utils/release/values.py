@@ -102,6 +102,15 @@ class Reader:
             return default
         return found
 
+    def truth(self, field: str, value: Any) -> bool:
+        """true or false, as YAML or as the words that -e passes; false when it is left out."""
+        if value is None or isinstance(value, bool):
+            return bool(value)
+        if not isinstance(value, str) or value.lower() not in ("true", "yes", "false", "no"):
+            self.refuse(field, value, "true or false")
+            return False
+        return value.lower() in ("true", "yes")
+
     def seconds(self, field: str, value: Any, *, least: float, most: float, default: float) -> float:
         """A duration in seconds: a number, or a string such as 500ms, 30s, 10m, 1h."""
         if value is None:
@@ -161,6 +170,17 @@ class Reader:
             self.refuse(field, value, allowed)
             return None
         return found
+
+
+def documents(value: Any) -> list[Any] | None:
+    """A list, or the documents of a string of YAML without empty ones; None when it is neither."""
+    if isinstance(value, str) and yaml is not None:
+        try:
+            loaded = [one for one in yaml.safe_load_all(value) if one is not None]
+        except yaml.YAMLError:
+            return None
+        return loaded[0] if len(loaded) == 1 and isinstance(loaded[0], list) else loaded
+    return list(value) if isinstance(value, (list, tuple)) else None
 
 
 def _load(text: str) -> Any:

@@ -110,7 +110,7 @@ def content_hash(found: JSON) -> str:
 def copy_of(source: JSON, data: Mapping[str, str | None], *, release_id: str, owner: JSON | None) -> JSON:
     """The copy as it is created: the source's content with data laid over it (null removes a key), under its hash, immutable.
 
-    owner is the workload's Deployment: when it is deleted, the copy goes with it.
+    owner is the workload: when it is deleted, the copy goes with it.
     """
     kind, meta = source["kind"], source["metadata"]
     laid = {**(source.get("data") or {}), **data}
@@ -131,11 +131,38 @@ def copy_of(source: JSON, data: Mapping[str, str | None], *, release_id: str, ow
     }
 
 
+def made_of(source: JSON, *, release_id: str, owner: JSON | None) -> JSON:
+    """An object of the user's manifests as it is created under its own name, to be removed like a copy when nothing refers to it."""
+    kind, meta = source["kind"], source["metadata"]
+    own = {key: value for key, value in source.items() if key in ("data", "binaryData", "type", "immutable")}
+    return {
+        "apiVersion": api_version(kind),
+        "kind": kind,
+        **own,
+        "metadata": {
+            "name": meta["name"],
+            "namespace": meta["namespace"],
+            "labels": {**(meta.get("labels") or {}), **COPY, RELEASE_LABEL: release_id},
+            "annotations": {**(meta.get("annotations") or {}), SOURCE: meta["name"]},
+            "ownerReferences": [owner_reference(owner)] if owner else [],
+        },
+    }
+
+
+def same_content(one: JSON, other: JSON) -> bool:
+    """Whether pods see the same of both. A secret that names no type is Opaque."""
+    return _typed(content(one)) == _typed(content(other))
+
+
+def _typed(seen: JSON) -> JSON:
+    return {key: value for key, value in seen.items() if (key, value) != ("type", "Opaque")}
+
+
 def owner_reference(owner: JSON) -> JSON:
     """What says that an object goes when its owner goes."""
     return {
-        "apiVersion": api_version("Deployment"),
-        "kind": "Deployment",
+        "apiVersion": api_version(owner["kind"]),
+        "kind": owner["kind"],
         "name": owner["metadata"]["name"],
         "uid": owner["metadata"]["uid"],
     }

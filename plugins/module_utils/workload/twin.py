@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..cluster.kinds import api_version
@@ -44,11 +44,15 @@ def switch_label(deployment: JSON, service: JSON) -> str:
 
 @dataclass(frozen=True)
 class Canary:
-    """The canary's Deployment, and the label in which its pods differ from stable's: key and the canary's value."""
+    """The canary's Deployment, and the label in which its pods differ from stable's: key and the canary's value.
+
+    own: labels by which it selects its pods instead, where they join stable's Service.
+    """
 
     name: str
     key: str
     value: str
+    own: Mapping[str, str] = field(default_factory=dict)
 
 
 def twin_labels(labels: Mapping[str, str], key: str, value: str = "") -> dict[str, str]:
@@ -83,8 +87,21 @@ def merge(base: Any, change: Any) -> Any:
     return copy.deepcopy(change)
 
 
-def twin_deployment(deployment: JSON, *, key: str, template: JSON, release_id: str, token: str, replicas: int, value: str = "") -> JSON:
-    """The twin as it is created: stable's spec, the new template, its own label and none of other tools' marks."""
+def twin_deployment(
+    deployment: JSON,
+    *,
+    key: str,
+    template: JSON,
+    release_id: str,
+    token: str,
+    replicas: int,
+    value: str = "",
+    own: Mapping[str, str] | None = None,
+) -> JSON:
+    """The twin as it is created: stable's spec, the new template, its own label and none of other tools' marks.
+
+    own: labels of its pods by which it selects them instead, so that their switch label may change while they run.
+    """
     meta = deployment["metadata"]
     spec = copy.deepcopy(deployment["spec"])
     pod = copy.deepcopy(template)
@@ -93,6 +110,9 @@ def twin_deployment(deployment: JSON, *, key: str, template: JSON, release_id: s
     pod_meta.pop("creationTimestamp", None)
     labels = dict(spec["selector"].get("matchLabels", {}).items())
     spec["selector"] = dict(spec["selector"], matchLabels=twin_labels(labels, key, value))
+    if own:
+        pod_meta["labels"].update(own)
+        spec["selector"] = {"matchLabels": dict(own)}
     spec.update(template=pod, replicas=replicas, paused=False)
     own = (
         twin_labels(foreign_free(meta.get("labels") or {}), key, value)
@@ -115,7 +135,14 @@ def twin_deployment(deployment: JSON, *, key: str, template: JSON, release_id: s
 def twin_of(deployment: JSON, canary: Canary, *, template: JSON, release_id: str, token: str, replicas: int) -> JSON:
     """The twin of a Deployment as a canary is told."""
     return twin_deployment(
-        deployment, key=canary.key, template=template, release_id=release_id, token=token, replicas=replicas, value=canary.value
+        deployment,
+        key=canary.key,
+        template=template,
+        release_id=release_id,
+        token=token,
+        replicas=replicas,
+        value=canary.value,
+        own=canary.own,
     )
 
 
@@ -127,8 +154,11 @@ def new_version(deployment: JSON, canary: Canary, *, template: JSON, release_id:
     return body
 
 
-def canary_service(service: JSON, *, key: str, release_id: str, value: str = "") -> JSON:
-    """The twin's Service: stable's ports and selector, moved to the twin's label; never a node port or load balancer."""
+def canary_service(service: JSON, *, key: str, release_id: str, value: str = "", own: Mapping[str, str] | None = None) -> JSON:
+    """The twin's Service: stable's ports and selector, moved to the twin's label; never a node port or load balancer.
+
+    own: the labels that it selects instead, as in twin_deployment.
+    """
     spec = service["spec"]
     ports = [{k: v for k, v in port.items() if k != "nodePort"} for port in spec["ports"]]
     return {
@@ -139,7 +169,7 @@ def canary_service(service: JSON, *, key: str, release_id: str, value: str = "")
             "namespace": service["metadata"]["namespace"],
             "labels": {RELEASE_LABEL: release_id, "app.kubernetes.io/managed-by": "progressive.delivery"},
         },
-        "spec": {"type": "ClusterIP", "selector": twin_labels(spec["selector"], key, value), "ports": ports},
+        "spec": {"type": "ClusterIP", "selector": dict(own) if own else twin_labels(spec["selector"], key, value), "ports": ports},
     }
 
 

@@ -15,9 +15,12 @@ from ansible_collections.progressive.delivery.plugins.module_utils.metrics.prome
     BadQuery,
     ByService,
     ByUrl,
+    Denied,
+    MetricsError,
     Prometheus,
     Unavailable,
 )
+from ansible_collections.progressive.delivery.plugins.module_utils.release.prometheus_spec import Access
 
 
 class Scripted:
@@ -100,9 +103,16 @@ def test_a_query_that_prometheus_refuses_is_a_bad_query_through_both_transports(
         assert caught.value.cause == "bad_query"
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 429, 500, 502, 503])
+@pytest.fixture(autouse=True)
+def slept(monkeypatch):
+    pauses = []
+    monkeypatch.setattr(prometheus.time, "sleep", pauses.append)
+    return pauses
+
+
+@pytest.mark.parametrize("status", [404, 429, 500, 502, 503])
 def test_a_prometheus_that_cannot_answer_now_is_no_data_through_both_transports(monkeypatch, status):
-    monkeypatch.setattr(prometheus, "open_url", raising(http_error(status, "Service Unavailable")))
+    monkeypatch.setattr(prometheus, "open_url", raising(lambda: http_error(status, "Service Unavailable")))
     for transport in (ByUrl("http://p.example"), ByService(Proxy(error_for(status, "", "Service Unavailable", "GET")), "m", "p", "9090")):
         with pytest.raises(Unavailable, match="Service Unavailable") as caught:
             transport.get("api/v1/query", {"query": "up"})
@@ -111,7 +121,7 @@ def test_a_prometheus_that_cannot_answer_now_is_no_data_through_both_transports(
 
 @pytest.mark.parametrize("body", ['"a string"', "[]", "{}", "5", "", "<html>"])
 def test_an_error_page_of_any_shape_is_still_that_error(monkeypatch, body):
-    monkeypatch.setattr(prometheus, "open_url", raising(http_error(503, body)))
+    monkeypatch.setattr(prometheus, "open_url", raising(lambda: http_error(503, body)))
     with pytest.raises(Unavailable, match="HTTP 503"):
         ByUrl("http://p.example").get("api/v1/query", {})
 
@@ -130,13 +140,13 @@ def test_an_answer_that_does_not_come_or_breaks_off_is_no_data(monkeypatch, trou
 def test_the_url_keeps_its_prefix_and_quotes_the_query(monkeypatch):
     asked = []
 
-    def open_url(url, timeout):
-        asked.append((url, timeout))
+    def open_url(url, **options):
+        asked.append((url, options["timeout"]))
         return io.BytesIO(json.dumps(success()).encode())
 
     monkeypatch.setattr(prometheus, "open_url", open_url)
     assert ByUrl("http://p.example/prefix/").get("api/v1/query", {"query": 'a{b="c"}'}) == success()
-    assert asked == [("http://p.example/prefix/api/v1/query?query=a%7Bb%3D%22c%22%7D", prometheus.TIMEOUT_SECONDS)]
+    assert asked == [("http://p.example/prefix/api/v1/query?query=a%7Bb%3D%22c%22%7D", 5.0)]
 
 
 def test_a_service_is_asked_through_the_api_servers_proxy():
@@ -144,7 +154,61 @@ def test_a_service_is_asked_through_the_api_servers_proxy():
     assert ByService(session, "monitoring", "prometheus", "9090").get("api/v1/query", {"query": "up"}) == success()
     ((method, path, options),) = session.asked
     assert (method, path) == ("GET", "/api/v1/namespaces/monitoring/services/prometheus:9090/proxy/api/v1/query")
-    assert options == {"query": {"query": "up"}, "read_seconds": prometheus.TIMEOUT_SECONDS}
+    assert options == {"query": {"query": "up"}, "headers": {}, "read_seconds": 5.0}
+
+
+def test_everything_that_lets_us_in_goes_with_each_question(monkeypatch):
+    asked = []
+    monkeypatch.setattr(prometheus, "open_url", lambda url, **options: asked.append((url, options)) or io.BytesIO(b"{}"))
+    ways = {"username": "ann", "password": "p", "ca_cert": "/ca", "client_cert": "/cert", "client_key": "/key", "validate_certs": False}
+    access = Access(path="/prometheus", headers=(("X-Scope-OrgID", "shop"),), timeout_seconds=9.0, **ways)
+    ByUrl("https://mimir.example/", access).get("api/v1/query", {"query": "up"})
+    ByUrl("https://p.example", Access(token="t")).get("api/v1/query", {"query": "up"})
+    (url, options), (_url, with_token) = asked
+    assert url == "https://mimir.example/prometheus/api/v1/query?query=up"
+    assert options["headers"] == {"X-Scope-OrgID": "shop"} and options["force_basic_auth"] is True
+    assert (options["url_username"], options["url_password"], options["timeout"]) == ("ann", "p", 9.0)
+    assert (options["ca_path"], options["client_cert"], options["client_key"], options["validate_certs"]) == ("/ca", "/cert", "/key", False)
+    assert with_token["headers"] == {"Authorization": "Bearer t"} and with_token["force_basic_auth"] is False
+
+
+def test_a_tenant_s_header_and_a_path_go_through_the_api_servers_proxy():
+    session = Proxy(success())
+    ByService(session, "m", "mimir", "8080", Access(path="/prometheus", headers=(("X-Scope-OrgID", "shop"),))).get("api/v1/query", {})
+    ((_method, path, options),) = session.asked
+    assert path == "/api/v1/namespaces/m/services/mimir:8080/proxy/prometheus/api/v1/query"
+    assert options["headers"] == {"X-Scope-OrgID": "shop"}
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_who_is_not_let_in_is_told_which_options_see_to_that_and_does_not_ask_twice(monkeypatch, slept, status):
+    monkeypatch.setattr(prometheus, "open_url", raising(lambda: http_error(status, "no")))
+    with pytest.raises(Denied, match="token, username, client_cert and headers") as caught:
+        ByUrl("http://p.example").get("api/v1/query", {})
+    assert (caught.value.cause, slept) == ("bad_query", [])
+
+
+@pytest.mark.parametrize("trouble", [lambda: http_error(503, "starting"), lambda: URLError("refused")])
+def test_a_moment_s_trouble_is_tried_once_more(monkeypatch, slept, trouble):
+    answers = [trouble(), io.BytesIO(json.dumps(success()).encode())]
+
+    def open_url(*_arguments, **_options):
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(prometheus, "open_url", open_url)
+    assert ByUrl("http://p.example").get("api/v1/query", {}) == success()
+    assert slept == [prometheus.PAUSE_SECONDS]
+
+
+@pytest.mark.parametrize("trouble", [lambda: http_error(400, "parse error"), lambda: http_error(500, "bug"), lambda: TimeoutError("slow")])
+def test_what_would_not_be_better_the_next_moment_is_not_asked_again(monkeypatch, slept, trouble):
+    monkeypatch.setattr(prometheus, "open_url", raising(trouble))
+    with pytest.raises(MetricsError):
+        ByUrl("http://p.example").get("api/v1/query", {})
+    assert slept == []
 
 
 def http_error(status, body):
@@ -153,6 +217,6 @@ def http_error(status, body):
 
 def raising(error):
     def open_url(*_arguments, **_options):
-        raise error
+        raise error() if callable(error) else error
 
     return open_url

@@ -115,7 +115,7 @@ def test_documented_suboptions_are_the_keys_the_code_knows():
         "release_ab": {"release_strategy": "ab_test"},
         "release_swap": {"release_promotion": "swap"},
     }
-    for name in ("release_traffic", "release_prometheus", "release_pods", "release_ab", "release_swap"):
+    for name in ("release_traffic", "release_prometheus", "release_pods", "release_ab", "release_swap", "release_looks"):
         with pytest.raises(specs.SpecError) as caught:
             specs.parse({**LEAST, **extra.get(name, {}), name: {"zzz": 1}})
         (unknown,) = [one for one in caught.value.problems if one.field == f"{name}.zzz"]
