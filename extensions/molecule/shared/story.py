@@ -5,8 +5,8 @@ stories side by side and writes FOLDER/facts.json: what the cluster and the log 
 nothing: verify.yml does. A story:
 
     name, targets (namespace -> release variables), vars (release variables of all its targets), load (requests a second),
-    routes: a file of objects that replace the lab's VirtualService (${namespace} is filled in), route: the kind of the one
-    called shop whose spec is compared before and after (VirtualService when it is left out);
+    routes: a file of objects that replace the lab's VirtualService (${namespace} is filled in, and ${proxy_image} of the ingress
+    gateway), route: the kind of the one called shop whose spec is compared before and after (VirtualService when it is left out);
     acts: a list of single-key dictionaries, in their order:
       start: NAME         ansible-playbook progressive.delivery.release in the background (with: variables of this run alone)
       plan: NAME          the same with --check --diff, to its end
@@ -197,7 +197,8 @@ class Story:
         from pdlab.cluster import DEFAULT, gateway_port  # noqa: PLC0415 - the lab is no package of this folder
         from pdlab.target import await_answer  # noqa: PLC0415
 
-        objects = string.Template(Path(self.told["routes"]).read_text()).substitute(namespace=target)
+        text = string.Template(Path(self.told["routes"]).read_text())
+        objects = text.substitute(namespace=target, proxy_image=self.cluster.proxy_image())
         kubectl = ["kubectl", "--kubeconfig", self.stage["kubeconfig"]]
         self._do_run([*kubectl, "-n", target, "delete", "virtualservice", "shop"], {})
         subprocess.run([*kubectl, "apply", "-f", "-"], input=objects, text=True, check=True, capture_output=True, timeout=WAIT_SECONDS)

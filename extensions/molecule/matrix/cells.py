@@ -1,0 +1,77 @@
+"""cells.py NAME...: the stories of the cells whose names hold one of these words, as JSON; "all" and "pairwise" are words, too."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+JSON = dict[str, Any]
+FOLDER = Path(__file__).resolve().parent
+SHOP = "localhost/lab/shop"
+PODS_SECONDS = 15  # until the pods' own counters have been read twice
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One strategy by one router with one version."""
+
+    strategy: str
+    router: str
+    case: str
+
+    def __str__(self) -> str:
+        return f"{self.strategy} {self.router} {self.case}"
+
+    @property
+    def namespace(self) -> str:
+        """The target that it is played in."""
+        return f"t-matrix-{self}".replace(" ", "-").replace("_", "-")
+
+
+def told() -> JSON:
+    """What cells.yml says."""
+    return yaml.safe_load((FOLDER / "cells.yml").read_text())
+
+
+def cells(matrix: JSON) -> list[Cell]:
+    """Every cell, in the order of the table."""
+    return [Cell(name, router, case) for name, one in matrix["strategies"].items() for router in one["routers"] for case in matrix["cases"]]
+
+
+def chosen(matrix: JSON, words: Iterable[str]) -> list[Cell]:
+    """The cells that these words ask for. Raises ValueError for a word that asks for none."""
+    found: list[Cell] = []
+    for word in words:
+        names = {"all": [str(cell) for cell in cells(matrix)], "pairwise": matrix["pairwise"]}
+        fitting = [cell for cell in cells(matrix) if (str(cell) in names[word] if word in names else word in str(cell))]
+        if not fitting:
+            raise ValueError(f"{word!r} is in the name of no cell; they are: {', '.join(map(str, cells(matrix)))}")
+        found += [cell for cell in fitting if cell not in found]
+    return found
+
+
+def story(matrix: JSON, cell: Cell) -> JSON:
+    """How a cell is played; see shared/story.py."""
+    strategy, router = matrix["strategies"][cell.strategy], matrix["routers"][cell.router]
+    variables = {**matrix["vars"], **strategy["vars"], **router.get("vars", {}), "release_strategy": cell.strategy}
+    if router["traffic"]:
+        variables["release_traffic"] = router["traffic"]
+    variables["release_image"] = f"{SHOP}:{matrix['cases'][cell.case]['version']}"
+    acts: list[JSON] = [{"pause": PODS_SECONDS}] if variables.get("release_metrics_source") == "http" else []
+    acts.append({"start": "release"})
+    if cell.case == "fault":
+        acts += [{"until": strategy["shared"], "label": "shared"}, {"pause": 1}, {"kill": "release"}, {"pause": 2}, {"start": "again"}]
+    acts.append({"finish": "again" if cell.case == "fault" else "release", "label": "finish"})
+    objects = {"routes": str(FOLDER / router["objects"])} if "objects" in router else {}
+    return {"name": str(cell), "targets": {cell.namespace: {}}, "route": router["kind"], "vars": variables, "acts": acts, **objects}
+
+
+if __name__ == "__main__":
+    described = told()
+    print(json.dumps([story(described, cell) for cell in chosen(described, sys.argv[1:])]))
