@@ -284,7 +284,8 @@ options:
   release_metrics_source:
     description:
       - Where requests are counted. V(auto) takes the first of V(istio_destination) and V(istio_source) that has data; for
-        V(release_strategy=rolling), which needs counters by pod, of V(istio_destination) and V(http).
+        V(release_strategy=rolling), V(release_strategy=shadow) and the router V(service), which need the pods' own counters, of
+        V(istio_destination) and V(http).
       - V(pods) reads the counters straight from the pods of both versions once a second, through the API server, as O(release_pods) says.
         It waits for no scrape and needs no Prometheus, but the right to C(get) C(pods/proxy) and, on the control node, the Python package
         C(prometheus-client).

@@ -59,11 +59,11 @@ def chosen(matrix: JSON, words: Iterable[str]) -> list[Cell]:
 def story(matrix: JSON, cell: Cell) -> JSON:
     """How a cell is played; see shared/story.py."""
     strategy, router = matrix["strategies"][cell.strategy], matrix["routers"][cell.router]
-    variables = {**matrix["vars"], **strategy["vars"], **router.get("vars", {}), "release_strategy": cell.strategy}
+    variables = {**matrix["vars"], **strategy["vars"], "release_strategy": cell.strategy}
     if router["traffic"]:
         variables["release_traffic"] = router["traffic"]
     variables["release_image"] = f"{SHOP}:{matrix['cases'][cell.case]['version']}"
-    acts: list[JSON] = [{"pause": PODS_SECONDS}] if variables.get("release_metrics_source") == "http" else []
+    acts: list[JSON] = [{"pause": PODS_SECONDS}] if "pods" in (strategy.get("counted"), router.get("counted")) else []
     acts.append({"start": "release"})
     if cell.case == "fault":
         acts += [{"until": strategy["shared"], "label": "shared"}, {"pause": 1}, {"kill": "release"}, {"pause": 2}, {"start": "again"}]

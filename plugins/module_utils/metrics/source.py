@@ -87,7 +87,9 @@ def inspect(
 def _sources(spec: Spec, revision: str | None) -> tuple[str, ...]:
     if spec.metrics_source != "auto":
         return (spec.metrics_source,)
-    return AUTOMATIC if revision is None else PER_POD
+    # Who sends requests neither counts their copies nor tells the pods behind one Service apart.
+    alike = revision is not None or spec.strategy == "shadow" or spec.provider == "service"
+    return PER_POD if alike else AUTOMATIC
 
 
 def _choose(client: Prometheus, spec: Spec, service: str, revision: str | None, names: tuple[str, ...]) -> Arms | None:
