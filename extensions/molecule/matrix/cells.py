@@ -59,17 +59,27 @@ def chosen(matrix: JSON, words: Iterable[str]) -> list[Cell]:
 def story(matrix: JSON, cell: Cell) -> JSON:
     """How a cell is played; see shared/story.py."""
     strategy, router = matrix["strategies"][cell.strategy], matrix["routers"][cell.router]
-    variables = {**matrix["vars"], **strategy["vars"], "release_strategy": cell.strategy}
+    variables = {**matrix["vars"], **strategy["vars"], **router.get("vars", {}), "release_strategy": cell.strategy}
     if router["traffic"]:
         variables["release_traffic"] = router["traffic"]
     variables["release_image"] = f"{SHOP}:{matrix['cases'][cell.case]['version']}"
-    acts: list[JSON] = [{"pause": PODS_SECONDS}] if "pods" in (strategy.get("counted"), router.get("counted")) else []
+    acts = _injected(cell.namespace) if router.get("sidecars") else []
+    acts += [{"pause": PODS_SECONDS}] if "pods" in (strategy.get("counted"), router.get("counted")) else []
     acts.append({"start": "release"})
     if cell.case == "fault":
         acts += [{"until": strategy["shared"], "label": "shared"}, {"pause": 1}, {"kill": "release"}, {"pause": 2}, {"start": "again"}]
     acts.append({"finish": "again" if cell.case == "fault" else "release", "label": "finish"})
     objects = {"routes": str(FOLDER / router["objects"])} if "objects" in router else {}
     return {"name": str(cell), "targets": {cell.namespace: {}}, "route": router["kind"], "vars": variables, "acts": acts, **objects}
+
+
+def _injected(namespace: str) -> list[JSON]:
+    """Give the shop's pods sidecars."""
+    kubectl = ["kubectl", "-n", namespace]
+    label = {"spec": {"template": {"metadata": {"labels": {"sidecar.istio.io/inject": "true"}}}}}
+    patch = [*kubectl, "patch", "deployment", "shop", "-p", json.dumps(label)]
+    whole = [*kubectl, "rollout", "status", "deployment/shop", "--timeout=100s"]
+    return [{"run": patch, "label": "injected"}, {"run": whole, "label": "whole"}]
 
 
 if __name__ == "__main__":

@@ -28,12 +28,12 @@ ELSEWHERE = {
 
 
 def test_every_strategy_meets_every_router_that_can_do_it_with_every_case() -> None:
-    assert len(ALL) == len(set(ALL)) == 33
+    assert len(ALL) == len(set(ALL)) == 36
     pairs = {(cell.strategy, cell.router) for cell in ALL}
     assert {(strategy, router) for strategy, router in pairs if router in ("istio", "gateway")} == set(
         product(("canary", "blue_green", "ab_test", "shadow"), ("istio", "gateway"))
     )
-    assert {("canary", "mesh"), ("blue_green", "service"), ("rolling", "none")} <= pairs
+    assert {("canary", "mesh"), ("canary", "sidecars"), ("blue_green", "service"), ("rolling", "none")} <= pairs
     assert {cell.case for cell in ALL} == {"good", "bad", "fault"}
 
 
