@@ -20,14 +20,14 @@ FENCED = re.compile(r"^```yaml\n(?P<text># (?P<file>[a-z_]+\.yml)\n.*?)^```$", r
 LONGEST_SECONDS = 5
 EXPERIMENT_SECONDS = 30
 PODS_SECONDS = 15  # until the pods' own counters have been read twice
+LOAD, MOST_LOAD = 80, 200  # requests a second
+LEAST_PER_SECOND = 2  # requests of the new version, at its smallest share
 PLANNED = "plan as it stands"
 COLLECTION = "progressive.delivery"
 FOLDER = Path(__file__).resolve().parent
 LAB = str(FOLDER.parents[2] / "lab" / "lab")
 # of the shared stage; the playbooks say all of it themselves
-UNSAID = {
-    f"release_{name}": None for name in ("workload", "image", "traffic", "gates", "steps", "verify_seconds", "ready_timeout_seconds")
-}  # fmt: skip
+UNSAID = {f"release_{name}": None for name in ("workload", "image", "traffic", "gates", "steps", "verify_seconds", "ready_timeout_seconds")}
 
 
 def playbooks(document: str) -> dict[str, str]:
@@ -78,6 +78,11 @@ def chosen_requests(said: Mapping[str, Any]) -> str | None:
     return None
 
 
+def smallest_percent(said: Mapping[str, Any]) -> int:
+    """The smallest share that the new version gets, of steps that say one."""
+    return min((step["weight"] if isinstance(step, dict) else step for step in said.get("release_steps", [])), default=100)
+
+
 def story(file: Path, text: str) -> JSON:
     """Plan the playbook as it stands, then run it with short times; see shared/story.py."""
     said = variables(text)
@@ -95,6 +100,7 @@ def story(file: Path, text: str) -> JSON:
     return {
         "name": name,
         "targets": {target: {}},
+        "load": min(MOST_LOAD, max(LOAD, 100 * LEAST_PER_SECOND // smallest_percent(said))),
         "vars": {**UNSAID, "release_name": said["release_name"]},
         "service": said["release_traffic"]["service"] if "release_traffic" in said else said["release_workload"].partition("/")[2],
         "stable": "1.0.0",
@@ -105,13 +111,14 @@ def story(file: Path, text: str) -> JSON:
 
 def main(document: str, folder: str) -> int:
     """Write and print."""
-    stories = []
+    stories: list[tuple[int, JSON]] = []
     Path(folder).mkdir(parents=True, exist_ok=True)
     for name, text in playbooks(Path(document).read_text()).items():
         file = Path(folder) / name
         file.write_text(text)
-        stories.append(story(file, text))
-    print(json.dumps(stories))
+        stories.append((smallest_percent(variables(text)), story(file, text)))
+    stories.sort(key=lambda one: one[0])  # those with small shares last longest, so they begin
+    print(json.dumps([one for _percent, one in stories]))
     return 0
 
 

@@ -50,5 +50,6 @@ def test_a_story_plans_first_and_sends_chosen_requests_to_an_experiment_that_cho
         assert one["service"] == "checkout"
         assert next(act for act in one["acts"] if "pause" not in act)["label"] == examples.PLANNED
         assert "extra" not in next(act for act in one["acts"] if "plan" in act)
+    assert {one["name"]: one["load"] for one in stories.values() if one["load"] != 80} == {"shadow": 200}
     sent = [act["run"] for one in stories.values() for act in one["acts"] if "run" in act]
     assert [one[one.index("--header") + 1] for one in sent] == ["x-country: no"]
