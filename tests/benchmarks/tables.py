@@ -67,7 +67,10 @@ def cut_overs(part: JSON) -> str:
 
 
 def _overlap(case: JSON, key: str) -> str:
-    return _spread(case[key], "ms") if key in case else "–"
+    if key not in case:
+        return "–"
+    median, least, most = (f"{case[key][name]:.0f}" for name in ("median", "least", "most"))
+    return f"median {median} ms ({least}–{most})"
 
 
 def _otherwise(case: JSON) -> str:
@@ -116,7 +119,8 @@ CUT_OVERS = """
 ## Cut-overs
 
 200 requests a second, healthy versions. The times are those from the first answer of the pods that take over to the last one of those that they relieve,
-as clients received them: *there* from the old version to the new one, *home* from the twin to the promoted pods. A canary shares the traffic on purpose before,
+as clients received them, 0 where no answer of the old ones came after one of the new ones (requests are 5 ms apart): *there* from the old version to the new
+one, *home* from the twin to the promoted pods. A canary shares the traffic on purpose before,
 and a rolling update has no single moment: its *there* is how long both versions answered.
 
 | by | requests that failed | releases | there | home |

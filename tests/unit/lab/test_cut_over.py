@@ -46,8 +46,8 @@ PART = {
 
 def test_the_table_has_a_line_for_each_case_and_the_sum_leaves_the_rival_out() -> None:
     text = tables.cut_overs(PART)
-    assert "| blue_green istio | 0 of 150,000 | 20 | median 12.0 ms (3.0–40.0) | median 9.0 ms (1.0–20.0) |" in text
+    assert "| blue_green istio | 0 of 150,000 | 20 | median 12 ms (3–40) | median 9 ms (1–20) |" in text
     assert "| canary istio | 0 of 150,000 (2 more ended otherwise; 1 of 2,000 with no release) | 18 | – | – |" in text
-    assert f"| {RIVAL} | 3 of 150,000 | 20 | median 9000.0 ms (8000.0–9900.0) | – |" in text
+    assert f"| {RIVAL} | 3 of 150,000 | 20 | median 9000 ms (8000–9900) | – |" in text
     row = next(row for row in tables.ROWS if row.key == "cut_over")
     assert row.text(PART) == "0 of 300,000 in 38 releases, at least 18 of each kind; `kubectl set image`: 3 of 150,000 in 20"
