@@ -46,12 +46,13 @@ def cells(matrix: JSON) -> list[Cell]:
 
 def chosen(matrix: JSON, words: Iterable[str]) -> list[Cell]:
     """The cells that these words ask for. Raises ValueError for a word that asks for none."""
+    every = cells(matrix)
+    named = {"all": every, "pairwise": [Cell(*name.split()) for name in matrix["pairwise"]]}
     found: list[Cell] = []
     for word in words:
-        names = {"all": [str(cell) for cell in cells(matrix)], "pairwise": matrix["pairwise"]}
-        fitting = [cell for cell in cells(matrix) if (str(cell) in names[word] if word in names else word in str(cell))]
+        fitting = named.get(word, [cell for cell in every if word in str(cell)])
         if not fitting:
-            raise ValueError(f"{word!r} is in the name of no cell; they are: {', '.join(map(str, cells(matrix)))}")
+            raise ValueError(f"{word!r} is in the name of no cell; they are: {', '.join(map(str, every))}")
         found += [cell for cell in fitting if cell not in found]
     return found
 

@@ -41,6 +41,7 @@ def test_every_strategy_meets_every_router_that_can_do_it_with_every_case() -> N
 def test_the_selection_of_make_test_and_the_other_scenarios_play_almost_every_pair() -> None:
     selected = {(one.strategy, one.router, one.case) for one in cells.chosen(TOLD, ["pairwise"])}
     assert len(selected) == len(TOLD["pairwise"])
+    assert selected <= {(one.strategy, one.router, one.case) for one in ALL}
     assert not selected & ELSEWHERE
     assert _pairs(selected | ELSEWHERE) >= _pairs((one.strategy, one.router, one.case) for one in ALL) - {
         ("service", "bad"), ("sidecars", "bad"), ("sidecars", "fault"), ("mesh", "good"), ("shadow", "fault"), ("blue_green", "mesh"), ("shadow", "mesh"),
