@@ -464,9 +464,9 @@ options:
   release_metrics_source:
     description:
       - Where requests are counted. V(auto) takes the first of V(istio_destination) and V(istio_source) that has data; for
-        V(release_strategy=rolling), which needs counters by pod, and for V(release_strategy=shadow), whose copies are counted by who gets
-        them, of V(istio_destination) and V(http). Whether V(istio_source) counts copies depends on the proxy's telemetry. Istio's own does not.
-        Only V(pods) can tell the versions of a StatefulSet or a DaemonSet apart.
+        V(release_strategy=rolling) and the router V(service), which need the pods' own counters, and for V(release_strategy=shadow), whose
+        copies are counted by who gets them, of V(istio_destination) and V(http). Whether V(istio_source) counts copies depends on the
+        proxy's telemetry. Istio's own does not. Only V(pods) can tell the versions of a StatefulSet or a DaemonSet apart.
       - V(pods) reads the counters straight from the pods of both versions once a second, through the API server, as O(release_pods) says.
         It waits for no scrape and needs no Prometheus, but the right to C(get) C(pods/proxy) and, on the control node, the Python package
         C(prometheus-client).

@@ -110,7 +110,7 @@ def scenario(name: str, *extra: str) -> Stage:
 
 
 def deep() -> list[Stage]:
-    """The stages of `make test-deep`: the tests marked deep, then runners killed and releases aborted at every step."""
+    """The stages of `make test-deep`: the tests marked deep, runners killed and releases aborted at every step, the whole matrix."""
     stages = [Stage("venv", ["tools/venv"], preparation)]
     for folder in ("tests/unit", "tests/simulation"):
         files = (REPOSITORY / folder).rglob("test_*.py")
@@ -119,7 +119,11 @@ def deep() -> list[Stage]:
             report = DEEP_RESULTS / f"{name}.xml"
             command = ["tools/with-environment", "pytest", "-n", "2", "-m", "deep", f"--junit-xml={report}", folder]
             stages.append(Stage(name, command, junit(report), ("venv",)))
-    shards = {"resume": {"resume_points": points(DISTURBED_STEPS)}, "abort": {"abort_points": points(DISTURBED_STEPS[:-1])}}
+    shards: dict[str, dict[str, object]] = {
+        "resume": {"resume_points": points(DISTURBED_STEPS)},
+        "abort": {"abort_points": points(DISTURBED_STEPS[:-1])},
+        "matrix": {"matrix_cells": ["all"], "matrix_folder": str(DEEP_RESULTS)},
+    }
     return stages + [scenario(name, "-e", json.dumps(variables)) for name, variables in shards.items() if name in scenario_names()]
 
 

@@ -80,6 +80,11 @@ class Cluster:
         """
         return {f"{kind}/{one['metadata']['name']}": _essence(kind, one) for kind in PATHS for one in self.list(kind, namespace)}
 
+    def proxy_image(self) -> str:
+        """The image of the ingress gateway's proxy, which is in the node for sure."""
+        gateways = self.read("/api/v1/namespaces/istio-ingress/pods?labelSelector=istio%3Dingressgateway")["body"]["items"]
+        return str(gateways[0]["spec"]["containers"][0]["image"])
+
     def prometheus(self, service: str, query: str) -> list[JSON]:
         """An instant vector; empty while Prometheus does not answer."""
         namespace, _sep, rest = service.partition("/")

@@ -112,18 +112,19 @@ def inspect(
 def _sources(spec: Spec, revision: str | None, canary: str | None) -> tuple[str, ...]:
     if spec.metrics_source != "auto":
         return (spec.metrics_source,)
-    if canary:  # a gateway knows no workload of pods without sidecars; their own counters may
-        return PER_POD if spec.strategy == "shadow" else (*AUTOMATIC, "http")
-    return (
-        AUTOMATIC if revision is None and spec.provider != "replicas" and spec.strategy != "shadow" else PER_POD
-    )  # who sends copies may not count them
+    # Who sends requests may not count their copies, and does not tell the pods behind one Service apart, unless told by their workload.
+    if canary and spec.strategy != "shadow":  # a gateway knows no workload of pods without sidecars; their own counters may
+        return (*AUTOMATIC, "http")
+    alike = revision is not None or spec.strategy == "shadow" or not spec.meshed
+    return PER_POD if alike else AUTOMATIC
 
 
 def _why_these(spec: Spec) -> str:
-    copies = (
+    if spec.strategy != "shadow":
+        return ""
+    return (
         "; copies are counted by who gets them, not by every proxy that sends them; if yours does, say release_metrics_source: istio_source"
     )
-    return copies if spec.strategy == "shadow" else ""
 
 
 def _choose(client: Prometheus, every: list[Arms]) -> Arms | None:
