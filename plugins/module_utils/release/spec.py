@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from ..traffic.route import Match, Sticky
-from . import ab_spec, checks_spec, config_spec, parts
+from . import ab_spec, checks_spec, config_spec, parts, webhooks_spec
 from .ab_spec import AbSpec
 from .checks_spec import CheckSpec
 from .config_spec import ConfigSpec
@@ -20,6 +20,7 @@ from .manifests import Manifests, image_of, manifests
 from .parts import LONGEST_WORKLOAD, GateSpec, PodsSpec, StepSpec
 from .prometheus_spec import Access, prometheus
 from .values import Problem, Reader
+from .webhooks_spec import WebhookSpec
 
 # every variable of a release: name -> what it is when it is left out
 DEFAULTS: dict[str, Any] = {
@@ -39,6 +40,7 @@ DEFAULTS: dict[str, Any] = {
     "release_match_seconds": 0,
     "release_steps": [0, 10, 25, 50, 75, 100],
     "release_checks": [],
+    "release_webhooks": [],
     "release_gates": [{"name": "errors", "error_rate": {"max": "1%"}}],
     "release_skip_gates": [],
     "release_on_inconclusive": "roll_back",
@@ -112,6 +114,7 @@ class Spec:
     match_seconds: float
     steps: tuple[StepSpec, ...]
     checks: tuple[CheckSpec, ...]
+    webhooks: tuple[WebhookSpec, ...]
     gates: tuple[GateSpec, ...]
     on_inconclusive: str
     rollback: str
@@ -142,6 +145,7 @@ class Spec:
         fields = asdict(self)
         fields.pop("stop_after")
         fields["checks"] = tuple(one.to_dict() for one in self.checks)
+        fields["webhooks"] = tuple(one.to_dict() for one in self.webhooks)
         fields["config"] = self.config.to_dict() if self.config else None
         fields["prometheus_access"] = self.prometheus_access.to_dict()
         fields["manifests"] = self.manifests.to_dict() if self.manifests else None
@@ -178,6 +182,9 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields["ab"] = ab_spec.experiment(read, values["release_ab"], chosen=bool(given.get("release_match"))) if _tests(fields) else None
     fields["steps"] = parts.steps(read, values["release_steps"])
     fields["checks"] = checks_spec.checks(read, values["release_checks"], fields["name"])
+    fields["webhooks"] = webhooks_spec.webhooks(
+        read, values["release_webhooks"], strategy=fields["strategy"], promotes=_may_promote(fields)
+    )
     fields["gates"] = parts.gates(read, values["release_gates"], values["release_skip_gates"])
     judged = bool(fields["gates"] or (fields["ab"] and fields["ab"].conversions)) or any(
         problem.field.startswith("release_gates") for problem in read.problems
@@ -242,6 +249,11 @@ def _fits_rollback(read: Reader, given: Mapping[str, Any], fields: Mapping[str, 
 
 def _tests(fields: Mapping[str, Any]) -> bool:
     return fields["strategy"] == "ab_test"
+
+
+def _may_promote(fields: Mapping[str, Any]) -> bool:
+    ab = fields["ab"]
+    return fields["strategy"] != "shadow" and not (_tests(fields) and not (ab and ab.promotes))
 
 
 def _lasts(read: Reader, given: Mapping[str, Any], fields: dict[str, Any]) -> None:
