@@ -56,4 +56,9 @@ releases:
       description: The canary's share of the traffic.
       type: int
       returned: always
+    webhooks:
+      description: The last refusals of webhooks, each with C(said), C(at), C(last_at) and C(times).
+      type: list
+      elements: dict
+      returned: always
 """

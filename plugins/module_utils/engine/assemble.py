@@ -21,6 +21,7 @@ from ..release.context import Context, Process
 from ..release.record import Journal, State
 from ..release.spec import Spec
 from ..release.target import Target
+from ..release.webhook_messages import Events
 from ..report.live import Live
 from ..traffic.providers import router
 from ..traffic.route import Place
@@ -42,6 +43,7 @@ class Caller:
 def context_of(session: Session, spec: Spec, target: Target, caller: Caller, *, state: State, held: leases.Lease, token: str) -> Context:
     """All that a runner holds while a release runs."""
     log_path = os.path.join(caller.log_dir, f"{state.release_id}.jsonl") if caller.log_dir else None
+    events = Events(spec, target, state)
     return Context(
         session=session,
         spec=spec,
@@ -53,9 +55,10 @@ def context_of(session: Session, spec: Spec, target: Target, caller: Caller, *, 
         router=router_of(session, spec, target, caller.process),
         source=_source(session, spec, target, caller.process),
         measure=_measure(session, spec, target),
-        live=Live(caller.live_emit, caller.target_name, clock=caller.process.clock, log_path=log_path),
+        live=Live(caller.live_emit, caller.target_name, clock=caller.process.clock, log_path=log_path, heard=events.heard),
         process=caller.process,
         deadline_at=caller.process.clock() + spec.deadline_seconds,
+        events=events,
     )
 
 

@@ -25,6 +25,7 @@ from .plan import Step, route_of
 from .record import Journal, State
 from .spec import Spec
 from .target import Target
+from .webhook_messages import Events
 
 JSON = dict[str, Any]
 
@@ -55,6 +56,7 @@ class Context:
     live: Live
     process: Process
     deadline_at: float  # Unix time
+    events: Events
     renewed_at: float = 0.0
 
     @property

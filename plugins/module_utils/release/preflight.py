@@ -21,7 +21,7 @@ from ..traffic.providers import PROVIDERS, router, who_can
 from ..traffic.route import Place, RouteError
 from ..workload import twin
 from ..workload.revision import knobs_for, knobs_of, revision_of
-from . import capacity, checks_preflight, config_preflight, objects
+from . import capacity, checks_preflight, config_preflight, objects, webhooks
 from .plan import NEEDS, ROUTED, Step, plan, route_of
 from .spec import Spec
 from .target import Findings, Refused, Target
@@ -41,7 +41,7 @@ NEEDED_RIGHTS = (
 
 def preflight(session: Session, spec: Spec, transport: Any) -> Findings:
     """Everything checked before anything changes. Raises Refused with all problems, ClusterError when there is no answer."""
-    problems: list[Problem] = []
+    problems: list[Problem] = webhooks.problems(spec)
     able(spec, problems)
     _rights(session, spec, problems)
     if problems:

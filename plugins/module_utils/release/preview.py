@@ -83,6 +83,7 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
         said.append("  copies are real requests to the canary: what it writes, sends or charges for, it does twice")
     said += [f"  travels with the version: {Copy(**one)}" for one in target.copies]
     said += [line for check in spec.checks for line in _check_lines(check)]
+    said += [f"  {one.plan_line()}" for one in spec.webhooks]
     for gate in spec.gates:
         said.append("  gate " + _gate_line(spec, gate, found.gates[gate.name], target.dispersion[gate.name]))
     known = max((_certify_seconds(spec, gate, found, steps) for gate in spec.gates), default=0.0)

@@ -13,7 +13,7 @@ from ..cluster.patch import expect, replace
 from ..traffic.route import HOME, Route, RouteEdited, RouteError
 from ..workload import twin
 from ..workload.deployment import Rollout, hopeless, image_digest, not_ready, rollout
-from . import config
+from . import config, webhooks
 from .checks import check
 from .context import Context
 from .ending import TurnBack
@@ -125,6 +125,14 @@ def analyze(context: Context, step: Step, watch: Watch) -> None:
         context.live.say("advance", f"{onward}  {watch.verdict.reason}")
 
 
+def ask(context: Context, step: Step, watch: Watch) -> None:
+    """Wait until the webhooks of this moment agree; if there is some evidence of harm by then, until it has gone or sufficed."""
+    webhooks.ask(context, step, watch, lambda: _route_is_ours(context))
+    while watch.verdict is not None and watch.verdict.cause in ("watching", "shared_incident"):
+        watch.poll()
+        _route_is_ours(context)
+
+
 def verify(context: Context, step: Step, watch: Watch) -> None:
     """The watch with all traffic on the twin, while stable is whole: return is one patch."""
     rolled = context.target.revision is not None
@@ -199,6 +207,7 @@ HANDLERS = {
     "verify": verify,
     "promote": promote,
     "clean_up": clean_up,
+    **dict.fromkeys(webhooks.STEPS, ask),
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..analysis.look import Counts, Look, MetricLook
 from ..analysis.sequential import Gate, Rule, Sequential, State
-from ..analysis.verdict import Verdict
+from ..analysis.verdict import MAX_HOLD, SHARE_MISSED, Verdict
 from ..cluster.errors import ClusterError, Superseded, Unreachable
 from ..metrics.source import Answer
 from ..workload.deployment import Health
@@ -19,6 +19,7 @@ from .ending import ABORTED, PARKED, TurnBack
 from .plan import Step
 from .share import ArrivedShare
 from .spec import Spec
+from .webhooks import Standing
 
 POLL_SECONDS = 1.0
 LEAST_PAUSE_SECONDS = 0.2
@@ -54,6 +55,8 @@ class Watch:
             saved = context.state.judge
             self._state = State.from_dict(saved) if saved else self._judge.start()
         self._arrived = ArrivedShare(context)
+        self.standing = Standing(context)
+        self.patient = False  # webhooks are waited for: gates that cannot decide have time
         self._number = context.state.looks[-1]["number"] if context.state.looks else 0
         self._silent_since: float | None = None
         self._said: tuple[str, float] = ("", 0.0)
@@ -81,6 +84,7 @@ class Watch:
         self._stable_expected = step.weight_percent < 100
         self.verdict = self.stable_requests = None
         self._arrived.enter(step)
+        self.standing.renew()
         if self._judge and self._state is not None:
             if self._context.source is not None:
                 self._context.source.begin_block()
@@ -137,6 +141,7 @@ class Watch:
         except Unreachable as error:
             self._api_is_silent(error)
             return
+        self.standing.check(serving=self._serving)
         self.harm()
 
     def harm(self) -> None:
@@ -248,6 +253,8 @@ class Watch:
         if verdict.cause == "shared_incident_after_rise":
             raise TurnBack(verdict.cause, verdict.reason, evidence=verdict.evidence)
         if verdict.decision == "inconclusive":
+            if self.patient and verdict.cause in (MAX_HOLD, SHARE_MISSED):
+                return
             policy = self._context.spec.on_inconclusive
             if policy == "promote":
                 return
