@@ -8,18 +8,17 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.session import connect
-from ansible_collections.progressive.delivery.plugins.module_utils.engine import native
+from ansible_collections.progressive.delivery.plugins.module_utils.engine import commands
+from ansible_collections.progressive.delivery.plugins.module_utils.engine.assemble import Caller
 from ansible_collections.progressive.delivery.plugins.module_utils.release.command import parse_command
 from ansible_collections.progressive.delivery.plugins.plugin_utils.verb import Verb
 
 
 class ActionModule(Verb):
-    """Abort; the other commands come with later versions."""
+    """Arguments, then session, then the engine."""
 
-    def call(self, release: dict[str, Any], connection: dict[str, Any], caller: native.Caller) -> dict[str, Any]:
+    def call(self, release: dict[str, Any], connection: dict[str, Any], caller: Caller) -> dict[str, Any]:
         command = parse_command(release)
-        session = connect(connection)
-        if self._task.check_mode:
-            known = native.status(session, command.namespace, command.name)
-            return {"changed": any(one["phase"] != "ended" for one in known), "releases": known}
-        return native.abort(session, command.namespace, command.name, caller, by=command.by, reason=command.reason)
+        result = commands.control(connect(connection), command, caller, check_mode=self._task.check_mode)
+        verbs = result.pop("next_commands", [])
+        return {**result, "next": [caller.playbook(verb, command.name) for verb in verbs]}

@@ -18,4 +18,7 @@ class ActionModule(Verb):
 
     def call(self, release: dict[str, Any], connection: dict[str, Any], caller: native.Caller) -> dict[str, Any]:
         reference = parse_reference(release, name_is_required=False)
-        return {"changed": False, "releases": native.status(connect(connection), reference.namespace, reference.name)}
+        found = native.status(connect(connection), reference.namespace, reference.name)
+        for one in found:
+            one["next"] = [caller.playbook(verb, one["release_name"]) for verb in one.pop("next_commands")]
+        return {"changed": False, "releases": found}

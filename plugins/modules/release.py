@@ -29,7 +29,8 @@ attributes:
     support: none
 options:
   release_workload:
-    description: The workload, as V(Deployment/name).
+    description:
+      - The workload, as V(Deployment/name). With V(release_strategy=rolling) also V(StatefulSet/name) and V(DaemonSet/name).
     type: str
   release_image:
     description: The new version's image reference, with a tag or a digest. With O(release_manifests) it may be left out.
@@ -73,6 +74,21 @@ options:
       data:
         description: Values of this release, laid over those of its config maps, by config map and key. V(null) removes a key.
         type: dict
+  release_profile:
+    description:
+      - A set of defaults under the other variables, V(production), V(development), V(staged) or one of O(release_profiles). What a variable says
+        goes over what the profile says; of O(release_looks) key by key.
+      - V(production) needs O(release_business_metric) and the checks C(configuration) and C(load-test) in O(release_checks), and asks for
+        an approval before any traffic. Each of C(business), C(configuration), C(load-test) and C(approval) in O(release_skip_gates) is left out.
+    type: str
+  release_profiles:
+    description: Profiles of your own, a dictionary of names and of the variables that each sets. Best kept in C(group_vars).
+    type: dict
+  release_business_metric:
+    description:
+      - PromQL for the gate C(business) of O(release_profile=production), one number for the canary in percent, with placeholders as in
+        O(release_gates).
+    type: str
   release_strategy:
     description:
       - How the version is brought to all users.
@@ -81,8 +97,9 @@ options:
       - V(ab_test) gives it to chosen requests (O(release_match)) or to random clients who keep to it (O(release_ab)), compares both groups,
         and takes it away again. The outcome is V(passed), and C(experiment) in RV(evidence) tells what came of it. Only where
         O(release_ab) says so it is promoted.
-      - V(rolling) lets the Deployment replace its own pods and stops at each share of them until the gates let it go on. It needs no
-        mesh, steers no route and makes no twin; the way back is the old template.
+      - V(rolling) lets the workload replace its own pods and stops at each share of them until the gates let it go on. It needs no
+        mesh, steers no route and makes no twin; the way back is the old template. A Deployment is paused at each share, a StatefulSet
+        is steered by its C(partition), and the pods of a DaemonSet, which is C(OnDelete) meanwhile, are evicted node by node.
       - V(shadow) copies growing shares of the requests to it, judges its answers, which nobody sees, and takes it away again; the outcome
         is V(passed). Copies are real requests. What the version writes, sends or charges for, it does twice.
     type: str
@@ -95,8 +112,10 @@ options:
       provider:
         description:
           - The router. V(istio) steers a VirtualService, V(gateway_api) an HTTPRoute or GRPCRoute of C(gateway.networking.k8s.io),
-            V(linkerd) an HTTPRoute of C(policy.linkerd.io), V(service) the selector of the Service, all or nothing, without a mesh.
-          - What a router cannot do is refused with those that can. V(service) has neither weights, nor matches, nor mirrors, V(linkerd) no mirrors.
+            V(linkerd) an HTTPRoute of C(policy.linkerd.io), V(service) the Service itself, without a mesh.
+          - With V(service) a canary's weights are numbers of pods, as near to the weight as they can be; the plan says how near. Everything else
+            is its selector, all or nothing.
+          - What a router cannot do is refused with those that can. V(service) has neither matches nor mirrors, V(linkerd) no mirrors.
         type: str
         choices: [istio, gateway_api, linkerd, service]
         default: istio
@@ -115,23 +134,29 @@ options:
       route:
         description: The name of the route (the rule) in it, when several lead to the Service.
         type: str
+      max_extra_pods:
+        description:
+          - The most pods that a canary by replicas may have, V(provider=service) alone. More of them come closer to large weights.
+          - As many as the workload has, when it is left out; fewer are not possible, for at 100 % the canary serves alone.
+        type: int
   release_rolling:
     description:
-      - How V(release_strategy=rolling) replaces pods, written into the Deployment and put back when the release goes back.
+      - How V(release_strategy=rolling) replaces pods, written into the workload and put back when the release goes back.
       - Grace periods, probes and hooks belong to the version; give them with O(release_template_patch).
     type: dict
     suboptions:
       max_surge:
-        description: Pods above the Deployment's number while it rolls, a number or a percentage.
+        description: Pods above the Deployment's number while it rolls, a number or a percentage. Deployments only.
         type: str
       max_unavailable:
         description: Pods that may be missing meanwhile, a number or a percentage. With V(0) no pod goes before its successor is ready.
+          Of a DaemonSet at least one; what its own updateStrategy says when it is left out. Not for a StatefulSet, which replaces one by one.
         type: str
       min_ready_seconds:
         description: How long a new pod must be ready before the next one is replaced.
         type: int
       progress_deadline_seconds:
-        description: After how long without progress the rollout has failed.
+        description: After how long without progress the rollout has failed. Deployments only.
         type: int
   release_ab:
     description:
@@ -214,7 +239,8 @@ options:
       - The canary's shares of the traffic in percent, growing, the last one V(100). For V(release_strategy=shadow)
         the shares that are copied, for V(release_strategy=rolling) the shares of the pods.
         V(release_strategy=blue_green) and V(release_strategy=ab_test) have none.
-      - An item is a number, or a dictionary of C(weight) and C(bake_seconds), the least time at that weight.
+      - An item is a number, or a dictionary of C(weight), C(bake_seconds), the least time at that weight, and C(approve). With C(approve=true)
+        people must approve after that weight was judged, at C(weight=100) after the watch, before stable takes the version.
     type: list
     elements: raw
     default: [0, 10, 25, 50, 75, 100]
@@ -230,7 +256,10 @@ options:
       - C(job) is a Job that must complete within C(timeout_seconds) (V(600)), made C(from_cronjob) (its name) or from C(spec), that of a Job of
         C(batch/v1). Its containers get E(CANARY_SERVICE), E(STABLE_SERVICE), E(RELEASE_ID) and E(IMAGE). It is called
         C(<release_name>-check-<name>), runs once unless its C(backoffLimit) says otherwise, and is removed when the release ends.
-        C(point_of_no_return) beside it says that what it does, such as a migration, cannot be taken back. The plan says so too.
+        C(point_of_no_return) beside it says that what it does, such as a migration, cannot be taken back. The plan says so too, and a later check
+        must have C(against=stable), or O(release_no_way_back) says why not.
+      - C(against=stable) beside C(http) asks stable's Service instead, whether the old version works with what a check before has changed. Beside
+        C(job) it says that the Job does so; it knows the Service as E(STABLE_SERVICE).
       - C(webhook) is a POST to C(url) with C(headers), C(timeout_seconds) (V(10)) and C(attempts) (V(3)), of JSON with C(release_name),
         C(release_id), C(namespace), C(workload), C(image), C(canary_service) and C(phase). 2xx passes. Of C(url) only scheme and host, and of
         C(headers) no value is ever printed. The record keeps their hashes.
@@ -260,13 +289,78 @@ options:
     type: list
     elements: dict
     default: []
+  release_no_way_back:
+    description:
+      - Why nobody needs to ask stable after a check that is a C(point_of_no_return), such as that the migration only adds tables. Kept in the record.
+    type: str
   release_gates:
     description:
-      - What must hold. An item has a C(name) and one of C(error_rate) with C(max), and C(latency) with C(slower_than) and C(max).
-      - C(max) is a percentage of requests with its sign. C(slower_than) is a duration that is a bucket bound of the histogram.
+      - What must hold. An item has a C(name) and one of C(error_rate) with C(max), C(latency) with C(slower_than) and C(max),
+        C(latency) with a quantile such as C(p99) with C(max), C(request_rate) with C(min) (requests of the canary in a second), and C(query).
+      - C(max) is a percentage of requests with its sign. C(slower_than) is a duration that is a bucket bound of the histogram. The C(max)
+        of a quantile is a duration below the largest bound; where it is no bound itself the quantile is a guess, and the plan says so.
+      - A C(query) has C(promql), which gives one number for the canary, with C(min), C(max) or both, in C(unit), which is only
+        shown. C({namespace}), C({workload}), C({stable}), C({canary}), C({service}), C({canary_service}), C({stable_pods}),
+        C({canary_pods}) and C({interval}) in it are filled in. With a C(baseline) (PromQL for stable) the canary's number may lie at
+        most C(tolerance) (a percentage of stable's) beyond it in the bad C(direction), one of V(increase), V(decrease) and V(either).
+        Between C(min) and C(fails_below), and C(max) and C(fails_above), it is neither passed nor failed.
+      - No series, several series, no finite number, a warning and a query that Prometheus refuses hold the weight, each with its own
+        cause. They are never a pass.
+      - C(judge) is V(sequential), the default for C(error_rate) and for C(latency) with C(slower_than), or V(threshold), the only one for
+        the others. A gate with C(looks) of its own (as O(release_looks), which they go over) is looked at apart from the others.
+      - All judges must agree before the weight rises; one of them is enough to hold it, or to return traffic.
     type: list
     elements: dict
     default: [{name: errors, error_rate: {max: 1%}}]
+  release_looks:
+    description:
+      - How gates whose C(judge) is V(threshold) are looked at. They are looked at together, and a look in which any of them
+        fails is one failed look. A failed look holds the weight; each weight needs a passed one of its own.
+    type: dict
+    suboptions:
+      interval_seconds:
+        description: The time between two looks. Each judges what was counted in it.
+        type: str
+        default: "60"
+      threshold:
+        description: So many failed looks return traffic, in the whole release. With V(0) none do.
+        type: int
+        default: 1
+      consecutive:
+        description: Count failed looks in a row instead; one that passes begins anew.
+        type: bool
+        default: false
+      iterations:
+        description: The least number of looks in the whole release before the canary gets all traffic.
+        type: int
+        default: 0
+      min_requests:
+        description: A look at fewer requests of the canary is neither passed nor failed.
+        type: int
+        default: 1
+      initial_delay_seconds:
+        description: How long after the first traffic the first look begins.
+        type: str
+        default: "0"
+      count:
+        description: After so many looks the gates have passed for good. With V(0) they are looked at until the end.
+        type: int
+        default: 0
+      consecutive_success_limit:
+        description: After so many passed looks in a row the gates have passed for good. With V(0) they are looked at until the end.
+        type: int
+        default: 0
+      inconclusive_limit:
+        description: More looks that neither passed nor failed are inconclusive; O(release_on_inconclusive) decides. Left out, only time is.
+        type: int
+      consecutive_error_limit:
+        description: More looks in a row without data return traffic. Left out, O(release_no_data_seconds) decides.
+        type: int
+      no_data:
+        description: Whether a look without data only holds the weight, or is a failed look.
+        type: str
+        choices: [hold, fail]
+        default: hold
   release_skip_gates:
     description: Names of gates to leave out this time.
     type: list
@@ -347,7 +441,9 @@ options:
   release_metrics_source:
     description:
       - Where requests are counted. V(auto) takes the first of V(istio_destination) and V(istio_source) that has data; for
-        V(release_strategy=rolling), which needs counters by pod, of V(istio_destination) and V(http).
+        V(release_strategy=rolling), which needs counters by pod, and for V(release_strategy=shadow), whose copies are counted by who gets
+        them, of V(istio_destination) and V(http). Whether V(istio_source) counts copies depends on the proxy's telemetry. Istio's own does not.
+        Only V(pods) can tell the versions of a StatefulSet or a DaemonSet apart.
       - V(pods) reads the counters straight from the pods of both versions once a second, through the API server, as O(release_pods) says.
         It waits for no scrape and needs no Prometheus, but the right to C(get) C(pods/proxy) and, on the control node, the Python package
         C(prometheus-client).
@@ -410,6 +506,59 @@ options:
     description: The release is the cure of a running incident, so it is judged against stable alone.
     type: bool
     default: false
+  release_approve:
+    description:
+      - Moments at which the release waits for an approval (M(progressive.delivery.release_control)), beside those of O(release_steps).
+        V(traffic) is before the canary gets any traffic, after the checks, V(promote) after the watch with all traffic on the canary,
+        before stable takes the version.
+      - While it waits the gates look on, and evidence of harm returns traffic.
+    type: list
+    elements: str
+    default: []
+  release_approval_seconds:
+    description: How long an approval is waited for before O(release_on_no_approval) decides, in seconds or with a unit.
+    type: str
+    default: "3600"
+  release_on_no_approval:
+    description:
+      - What happens when nobody approves in time. V(park) leaves the canary with the share O(release_parked_weight), and the run ends as
+        V(parked). Once it is approved, run the release again. V(roll_back) ends the release.
+    type: str
+    choices: [park, roll_back]
+    default: park
+  release_pause_seconds:
+    description: How long a pause lasts whose command says nothing of that, in seconds or with a unit.
+    type: str
+    default: "3600"
+  release_on_pause_end:
+    description: What happens when nobody ends a pause in time. V(resume) goes on, the others are as in O(release_on_no_approval).
+    type: str
+    choices: [resume, park, roll_back]
+    default: park
+  release_parked_seconds:
+    description: How long a parked release may be taken up again. A run after that time returns it to stable, unless it was approved in time.
+    type: str
+    default: "86400"
+  release_parked_weight:
+    description:
+      - The canary's share in percent, at most, while a release is parked that waits for people. Nobody looks after it meanwhile.
+      - Strategy V(canary) with a router that has weights only. What the gates park has no traffic.
+    type: int
+    default: 0
+  release_stuck_seconds:
+    description:
+      - How long a step may take, beyond what was asked of it, before the release says that it is stuck and O(release_on_inconclusive) decides.
+        With V(release_on_inconclusive=promote) only a step that waits for evidence goes on. Waiting for people does not count.
+      - Left out, 30 minutes, and at least O(release_max_hold_seconds) and O(release_ready_timeout_seconds).
+    type: str
+  release_share_check:
+    description:
+      - What to do when the canary's share of the requests that arrive is not its weight.
+      - V(hold) holds the weight and says both shares, V(report) only says them, V(off) compares nothing. The last two are for services with
+        clients that bypass the route, for instance pods outside of the mesh, whose requests all arrive at stable.
+    type: raw
+    choices: [hold, report, 'off']
+    default: hold
   release_stop_after:
     description: Stop after the step of this name and leave everything as it is; the next run goes on.
     type: str
@@ -431,6 +580,40 @@ EXAMPLES = r"""
       - {name: errors, error_rate: {max: 0.5%}}
       - {name: slow, latency: {slower_than: 500ms, max: 1%}}
   register: release_result
+
+- name: Ship shop 2.4.0 while fewer than 3 looks of a minute fail, and paid orders stay within 5 % of stable's
+  progressive.delivery.release:
+    release_name: shop
+    release_namespace: shop
+    release_workload: Deployment/shop
+    release_image: registry.example/shop:2.4.0
+    release_prometheus: {service: "monitoring/prometheus:9090"}
+    release_looks: {interval_seconds: 60, threshold: 3, iterations: 10}
+    release_gates:
+      - {name: errors, error_rate: {max: 0.5%}, judge: threshold}
+      - {name: p99, latency: {p99: {max: 500ms}}}
+      - name: paid
+        query:
+          promql: avg(shop_paid_percent{namespace="{namespace}",pod=~"{canary_pods}"})
+          baseline: avg(shop_paid_percent{namespace="{namespace}",pod=~"{stable_pods}"})
+          min: 90
+          tolerance: 5%
+          direction: decrease
+          unit: "%"
+
+- name: Ship shop 2.4.0 by the profile for production, with a limit of its own
+  progressive.delivery.release:
+    release_name: shop
+    release_namespace: shop
+    release_workload: Deployment/shop
+    release_image: registry.example/shop:2.4.0
+    release_prometheus: {service: "monitoring/prometheus:9090"}
+    release_profile: production
+    release_business_metric: avg(shop_paid_percent{namespace="{namespace}",pod=~"{canary_pods}"})
+    release_looks: {threshold: 3}
+    release_checks:
+      - {name: configuration, http: {path: /configuration/valid}}
+      - {name: load-test, job: {from_cronjob: shop-load, timeout_seconds: 10m}}
 
 - name: Ship shop 2.4.0 with a configuration of its own, which goes back with it
   progressive.delivery.release:
@@ -467,6 +650,7 @@ EXAMPLES = r"""
     release_checks:
       - {name: smoke, http: {path: "/basket?item=7", contains: basket, header: {x-version: "2.4.0"}}}
       - {name: migrate, job: {from_cronjob: shop-migrate, timeout_seconds: 15m}, point_of_no_return: true}
+      - {name: still-sells, http: {path: "/basket?item=7"}, against: stable}
       - {name: calendar, webhook: {url: "https://changes.example/allow", headers: {Authorization: "Bearer {{ token }}"}}}
     release_prometheus: {service: "monitoring/prometheus:9090"}
 
@@ -512,6 +696,10 @@ weight_percent:
 release_id:
   description: What identifies this attempt.
   returned: success
+  type: str
+image:
+  description: The version's image reference.
+  returned: unless the release is refused
   type: str
 steps:
   description: The steps with their times; in check mode the plan.

@@ -56,6 +56,37 @@ releases:
       description: The canary's share of the traffic.
       type: int
       returned: always
+    paused:
+      description: By whom, why, since and until when, and what follows (C(then)); null when it is not paused.
+      type: dict
+      returned: always
+    waiting:
+      description: The step that waits for an approval, since and until when; null when none does.
+      type: dict
+      returned: always
+    parked:
+      description: Since and until when a parked release may be taken up again; null when it is not parked.
+      type: dict
+      returned: always
+    stuck:
+      description: The step that makes no progress, for how long and why; null when it does.
+      type: str
+      returned: always
+    commands:
+      description: The commands that were obeyed or refused, the last 20, each with C(by), C(reason), C(at) and what it did (C(said)).
+      type: list
+      elements: dict
+      returned: always
+    commands_pending:
+      description: Those that no runner has answered yet.
+      type: list
+      elements: dict
+      returned: always
+    next:
+      description: The commands to type that make sense now, the likeliest first.
+      type: list
+      elements: str
+      returned: always
     webhooks:
       description: The last refusals of webhooks, each with C(said), C(at), C(last_at) and C(times).
       type: list

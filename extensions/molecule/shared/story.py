@@ -7,10 +7,12 @@ nothing: verify.yml does. A story:
     name, targets (namespace -> release variables), vars (release variables of all its targets), load (requests a second),
     routes: a file of objects that replace the lab's VirtualService (${namespace} is filled in), route: the kind of the one
     called shop whose spec is compared before and after (VirtualService when it is left out);
+    workload: {kind: KIND, objects: FILE} that takes the place of the lab's Deployment, under its name (${namespace} is filled in);
     acts: a list of single-key dictionaries, in their order:
       start: NAME         ansible-playbook progressive.delivery.release in the background (with: variables of this run alone)
       plan: NAME          the same with --check --diff, to its end
       abort: NAME         ansible-playbook progressive.delivery.abort, to its end
+      control: VERB       ansible-playbook progressive.delivery.VERB, to its end
       finish: NAME        wait for the end of what was started
       (with these: limit: one target; within: seconds of patience; label: what verify.yml calls the act)
       until: {...}        wait for what Story.holds() reads in the cluster
@@ -50,6 +52,12 @@ RECORD = f"{COLLECTION}/record"
 WAIT_SECONDS = 120.0
 LOAD_SECONDS = 420
 POLL_SECONDS = 0.05
+# kind -> what it calls its pods that are wanted, ready and of its present template, in its status
+COUNTS = {
+    "Deployment": ("replicas", "readyReplicas", "updatedReplicas"),
+    "StatefulSet": ("replicas", "readyReplicas", "updatedReplicas"),
+    "DaemonSet": ("desiredNumberScheduled", "numberReady", "updatedNumberScheduled"),
+}
 REPLICAS = 2  # the lab's node has two cores to give away
 
 
@@ -92,7 +100,7 @@ class Story:
     def holds(self, wanted: JSON, target: str) -> bool:
         """Whether all that is wanted can be read in the cluster now.
 
-        Of the record: phase, outcome, weight, doing (how it begins), started and ended (a step). Of the cluster:
+        Of the record: phase, outcome, weight, doing (how it begins), started and ended (a step), waiting (for an approval). Of the cluster:
         image (of stable's template), twin (whether it exists), route (percent of the canary's destination).
         """
         state = self.cluster.record(target, self.release)
@@ -101,6 +109,7 @@ class Story:
             "phase": lambda value: state.get("phase") == value,
             "outcome": lambda value: state.get("outcome") == value,
             "weight": lambda value: state.get("weight_percent") == value,
+            "waiting": lambda value: (state.get("control", {}).get("waiting") or {}).get("step") == value,
             "doing": lambda value: state.get("doing", "").startswith(value),
             "started": lambda value: value in steps,
             "ended": lambda value: "ended_at" in steps.get(value, {}),
@@ -128,6 +137,11 @@ class Story:
 
     def _do_abort(self, name: str, extra: JSON) -> JSON:
         self._start(name, f"{COLLECTION}.abort", [], {"release_reason": f"act {name}", **extra.get("with", {})})
+        return {**self.runners[name].finish(extra.get("within", WAIT_SECONDS)), "output": self.runners[name].output()}
+
+    def _do_control(self, verb: str, extra: JSON) -> JSON:
+        name = extra.get("label", verb).replace(" ", "-")
+        self._start(name, f"{COLLECTION}.{verb}", [], {"release_reason": f"act {verb}", **extra.get("with", {})})
         return {**self.runners[name].finish(extra.get("within", WAIT_SECONDS)), "output": self.runners[name].output()}
 
     def _do_finish(self, name: str, extra: JSON) -> JSON:
@@ -182,6 +196,7 @@ class Story:
             for target in self.targets:
                 self._do_run([*LAB, "target", target, "--replicas", str(REPLICAS)], {"within": 2 * WAIT_SECONDS})
         for target in self.targets:
+            self._replace_workload(target)
             self._replace_routes(target)
             self.routes[target] = self._route_text(target)
             if self._rate(target):
@@ -203,6 +218,21 @@ class Story:
         subprocess.run([*kubectl, "apply", "-f", "-"], input=objects, text=True, check=True, capture_output=True, timeout=WAIT_SECONDS)
         version = (self._stable_image(target) or "").rpartition(":")[2]
         await_answer(gateway_port(DEFAULT), self.stage["host_template"].format(target), version)
+
+    def _replace_workload(self, target: str) -> None:
+        """Put the story's own workload in the place of the lab's Deployment, where it has one; return when it is whole."""
+        if "workload" not in self.told:
+            return
+        kubectl = ["kubectl", "--kubeconfig", self.stage["kubeconfig"], "-n", target]
+        objects = string.Template(Path(self.told["workload"]["objects"]).read_text()).substitute(namespace=target)
+        self._do_run([*kubectl, "delete", "deployment", "shop", "--wait"], {})
+        subprocess.run([*kubectl, "apply", "-f", "-"], input=objects, text=True, check=True, capture_output=True, timeout=WAIT_SECONDS)
+        status = ["rollout", "status", f"{self._kind.lower()}/shop", f"--timeout={WAIT_SECONDS:.0f}s"]
+        self._do_run([*kubectl, *status], {"within": 2 * WAIT_SECONDS})
+
+    @property
+    def _kind(self) -> str:
+        return str(self.told.get("workload", {}).get("kind", "Deployment"))
 
     def _leave_stage(self) -> None:
         """Make room for others on the node; a story that broke off leaves its targets to be looked at."""
@@ -257,14 +287,16 @@ class Story:
                 process.kill()
 
     def _facts(self, target: str) -> JSON:
-        stable = self.cluster.find("Deployment", target, "shop") or {"spec": {}, "status": {}}
+        stable = self.cluster.find(self._kind, target, "shop") or {"spec": {}, "status": {}}
         status = stable.get("status") or {}
+        wanted, ready, updated = COUNTS[self._kind]
         record = self.cluster.record(target, self.release)
         return {
             "image": self._stable_image(target),
-            "replicas": stable["spec"].get("replicas"),
-            "ready": status.get("readyReplicas", 0),
-            "updated": status.get("updatedReplicas", 0),
+            "replicas": stable["spec"].get("replicas", status.get(wanted)),
+            "ready": status.get(ready, 0),
+            "updated": status.get(updated, 0),
+            "update_strategy": stable["spec"].get("updateStrategy"),
             "leftovers": leftovers(self.cluster, target),
             "route_as_before": self.routes.get(target) == self._route_text(target),
             "route": self._route_text(target),
@@ -276,7 +308,7 @@ class Story:
         }
 
     def _stable_image(self, target: str) -> str | None:
-        found = self.cluster.find("Deployment", target, "shop")
+        found = self.cluster.find(self._kind, target, "shop")
         return found["spec"]["template"]["spec"]["containers"][0]["image"] if found else None
 
     def _route_text(self, target: str) -> str:

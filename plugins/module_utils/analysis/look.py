@@ -39,11 +39,26 @@ NO_COUNTS = Counts(0, 0)
 
 @dataclass(frozen=True)
 class MetricLook:
-    """One gate's counts in one look. ``None``: this arm gave no data, which is not the same as zero requests."""
+    """One gate's counts in one look. ``None``: this arm gave no data, which is not the same as zero requests.
+
+    ``buckets``: the canary's requests up to each bound (milliseconds, growing, the last one infinite), for a gate on a quantile.
+    """
 
     gate: str
     canary: Counts | None
     baseline: Counts | None
+    buckets: tuple[tuple[float, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class ScalarLook:
+    """One gate's answers of its queries in one look. With ``problem`` (no_data, too_little_data, bad_query) no value may be used."""
+
+    gate: str
+    canary: float | None
+    baseline: float | None = None
+    problem: str | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,6 +69,7 @@ class Look:
     a new sample; a look inside an open block replaces the look before it, the look after a closing one starts from zero.
     ``problem`` is set when nothing in this look can be used: ``no_data``, ``stale`` or ``bad_query``.
     ``at_seconds`` is any clock that only grows; all times given to the engine are read on it.
+    ``has_counts``: this look has counts, or the problem that there are none; else it has scalars alone.
     """
 
     number: int
@@ -63,3 +79,5 @@ class Look:
     closes_block: bool
     problem: str | None = None
     problem_detail: str = ""
+    scalars: tuple[ScalarLook, ...] = ()
+    has_counts: bool = True

@@ -26,6 +26,13 @@ BAD_QUERY = "bad_query"
 MAX_HOLD = "max_hold"
 MINIMUM_TIME = "minimum_time"
 SHARE_MISSED = "share_missed"
+WITHIN_LIMITS = "within_limits"
+FAILED_LOOK = "failed_look"
+THRESHOLD_REACHED = "threshold_reached"
+NEEDS_LOOKS = "needs_looks"
+
+# causes of a hold with which a version is not left alone with all users: something is wrong, or has not been looked at
+UNSETTLED = frozenset({WATCHING, NO_DATA, BAD_QUERY, "stale", SHARED_INCIDENT, TOO_LITTLE_DATA, FAILED_LOOK, NEEDS_LOOKS})
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from ..metrics.catalogue import SOURCES, Arms
 from ..metrics.conversions import Measure
 from ..metrics.pod_source import PodSource, arms_of
 from ..metrics.prometheus import ByService, ByUrl, Prometheus
+from ..metrics.query import Queries
 from ..metrics.source import Looks, Source
 from ..release.context import Context, Process
 from ..release.record import Journal, State
@@ -39,12 +40,16 @@ class Caller:
     next_status: str
     next_abort: str
 
+    def playbook(self, verb: str, release_name: str) -> str:
+        """The command that runs one of our playbooks for a release of this target."""
+        return f"ansible-playbook progressive.delivery.{verb} -e release_name={release_name} -l {self.target_name}"
+
 
 def context_of(session: Session, spec: Spec, target: Target, caller: Caller, *, state: State, held: leases.Lease, token: str) -> Context:
     """All that a runner holds while a release runs."""
     log_path = os.path.join(caller.log_dir, f"{state.release_id}.jsonl") if caller.log_dir else None
     events = Events(spec, target, state)
-    return Context(
+    context = Context(
         session=session,
         spec=spec,
         target=target,
@@ -57,9 +62,12 @@ def context_of(session: Session, spec: Spec, target: Target, caller: Caller, *, 
         measure=_measure(session, spec, target),
         live=Live(caller.live_emit, caller.target_name, clock=caller.process.clock, log_path=log_path, heard=events.heard),
         process=caller.process,
+        queries=_queries(session, spec, target),
         deadline_at=caller.process.clock() + spec.deadline_seconds,
         events=events,
     )
+    session.on_silence = context.is_silent
+    return context
 
 
 def router_of(session: Session, spec: Spec, target: Target, process: Process) -> Router:
@@ -76,13 +84,21 @@ def transport(session: Session, spec: Spec) -> ByUrl | ByService | None:
 
 
 def _source(session: Session, spec: Spec, target: Target, process: Process) -> Looks | None:
-    if spec.gates and spec.pods is not None:
-        return PodSource(session, arms_of(target), spec.pods, spec.gates, clock=process.clock)
+    if spec.counted and spec.pods is not None:
+        return PodSource(session, arms_of(target), spec.pods, spec.counted, clock=process.clock)
     way = transport(session, spec)
-    if not spec.gates or target.metrics_source is None or way is None:
+    if not spec.counted or target.metrics_source is None or way is None:
         return None
     arms = Arms(SOURCES[target.metrics_source], spec.namespace, target.workload, target.service, target.revision)
-    return Source(Prometheus(way), arms, spec.gates)
+    return Source(Prometheus(way), arms, spec.counted)
+
+
+def _queries(session: Session, spec: Spec, target: Target) -> Queries | None:
+    """Who answers the queries of the gates; None where there is none."""
+    way = transport(session, spec)
+    if way is None or len(spec.counted) == len(spec.gates):
+        return None
+    return Queries(Prometheus(way), spec, service=target.service)
 
 
 def _measure(session: Session, spec: Spec, target: Target) -> Measure | None:

@@ -12,14 +12,16 @@ from ..cluster import lease as leases
 from ..cluster.errors import ClusterError, Conflict, NotFound, Superseded, Unreachable
 from ..cluster.lease import LeaseHeld
 from ..cluster.session import Session
-from ..release import preview, record, runner
+from ..release import park, preview, record, runner
 from ..release.context import Context, Process
 from ..release.ending import ABORTED, PROMOTED, REFUSED, TurnBack
+from ..release.gates_spec import SEQUENTIAL
 from ..release.plan import TRAFFIC, difference, plan
 from ..release.preflight import already_running, preflight
 from ..release.record import Journal, Record, State
 from ..release.saved import spec_from
 from ..release.spec import Spec
+from ..release.standing import standing
 from ..release.target import Findings, Refused, Target
 from ..release.values import Problem
 from ..traffic.route import RouteError, fence_token
@@ -31,8 +33,11 @@ ABORT_SECONDS = 600.0
 TAKE_OVER_SECONDS = 60.0
 
 
-def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = False) -> JSON:
-    """Run the release to its ending, or go on with the one that is unfinished. Raises Refused with nothing changed."""
+def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = False, begun: JSON | None = None) -> JSON:
+    """Run the release to its ending, or go on with the one that is unfinished. Raises Refused with nothing changed.
+
+    begun: the command that began it, where that is not the release verb.
+    """
     known = record.load(session, spec.namespace, spec.name)
     if known is not None and known.unfinished:
         _same_plan(known, spec)
@@ -44,6 +49,7 @@ def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = Fa
             "reason": f"{spec.workload} runs {spec.image} already",
             "weight_percent": 0,
             "release_id": "",
+            "image": spec.image,
             "steps": [],
             "evidence": {},
         }
@@ -55,28 +61,39 @@ def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = Fa
     if check_mode:
         _free_lease(session, spec)
         return preview.show(session, spec, found, router_of(session, spec, found.target, caller.process), caller.live_emit)
-    return _begin(session, spec, found, known, caller)
+    return _begin(session, spec, found, known, caller, begun=begun)
 
 
 def abort(session: Session, namespace: str, release_name: str, caller: Caller, *, by: str, reason: str) -> JSON:
     """Return traffic now. The runner is asked first; after five seconds without an answer its Lease is taken over."""
-    known = record.load(session, namespace, release_name)
-    if known is None:
-        names = ", ".join(one.name.removeprefix("release-") for one in record.load_all(session, namespace)) or "none"
-        raise Refused([Problem("release_name", release_name, f"a release of namespace {namespace}; there is: {names}")])
+    known = known_release(session, namespace, release_name)
     if not known.unfinished:
         return {**summary(known), "changed": False}
     request = {"by": by, "reason": reason, "at": record.now()}
     record.ask_abort(session, known, request)
-    ended = _await_ending(session, namespace, release_name, caller.process)
+    why = TurnBack("aborted", f"aborted by {by}: {reason or 'no reason given'} (the runner did not answer)", outcome=ABORTED)
+    return bring_back(session, known, caller, why)
+
+
+def known_release(session: Session, namespace: str, release_name: str) -> Record:
+    """The record of a release. Raises Refused with the names that there are."""
+    known = record.load(session, namespace, release_name)
+    if known is None:
+        names = ", ".join(one.name.removeprefix("release-") for one in record.load_all(session, namespace)) or "none"
+        raise Refused([Problem("release_name", release_name, f"a release of namespace {namespace}; there is: {names}")])
+    return known
+
+
+def bring_back(session: Session, known: Record, caller: Caller, why: TurnBack) -> JSON:
+    """Wait for the ending that a runner was asked for; when it has not begun to return traffic after five seconds, do it from here."""
+    ended = _await_ending(session, known.namespace, known.name.removeprefix("release-"), caller.process)
     if ended is not None:
         return {**summary(ended), "changed": True}
     spec = spec_from(known.spec)
-    context = _take_over_patiently(session, spec, known, caller, by_force=True)
+    context = take_over(session, spec, known, caller, by_force=True)
     steps = plan(spec)
     if steps[min(known.state.step, len(steps) - 1)].kind == "clean_up":
         return _run(context)  # the version serves everybody already: only tidying is left
-    why = TurnBack("aborted", f"aborted by {by}: {reason or 'no reason given'} (the runner did not answer)", outcome=ABORTED)
     runner.go_back(context, why)
     return {**_result(context), "changed": True}
 
@@ -99,7 +116,7 @@ def summary(known: Record) -> JSON:
         "outcome": state.outcome,
         "reason": state.reason,
         "weight_percent": state.weight_percent,
-        "workload": f"Deployment/{known.target['workload']}",
+        "workload": f"{known.target.get('workload_kind', 'Deployment')}/{known.target['workload']}",
         "namespace": known.namespace,
         "image": state.image,
         "digest": state.digest,
@@ -112,6 +129,7 @@ def summary(known: Record) -> JSON:
         "history": state.history,
         "webhooks": state.webhooks.get("answers", []),
         "abort_requested": known.abort,
+        **standing(known),
     }
 
 
@@ -130,7 +148,7 @@ def _free_lease(session: Session, spec: Spec) -> None:
 
 
 def _held_by_another(session: Session, spec: Spec) -> list[Problem]:
-    name = leases.lease_name("deployment", spec.workload)
+    name = leases.lease_name(spec.workload_kind, spec.workload)
     with contextlib.suppress(ClusterError):
         holder = (leases.look(session, spec.namespace, name) or {}).get("spec", {}).get("holderIdentity")
         if holder and not leases.is_dead(holder):
@@ -138,9 +156,9 @@ def _held_by_another(session: Session, spec: Spec) -> list[Problem]:
     return []
 
 
-def _begin(session: Session, spec: Spec, found: Findings, known: Record | None, caller: Caller) -> JSON:
+def _begin(session: Session, spec: Spec, found: Findings, known: Record | None, caller: Caller, *, begun: JSON | None = None) -> JSON:
     held = _lease(session, spec, caller)
-    state = State(record.new_release_id(spec.name), image=spec.image)
+    state = State(record.new_release_id(spec.name), image=spec.image, control={"begun": begun} if begun else {})
     token = fence_token(state.release_id, held.epoch)
     journal = Journal(session, spec.namespace, spec.name, token)
     try:
@@ -148,7 +166,7 @@ def _begin(session: Session, spec: Spec, found: Findings, known: Record | None, 
         context = context_of(session, spec, found.target, caller, state=state, held=held, token=token)
         for note in found.notes:
             context.live.say("note", note)
-        if spec.gates and not found.target.history_known:
+        if spec.judged_by(SEQUENTIAL) and not found.target.history_known:
             context.live.say("note", "less than an hour of history: errors are taken to be independent (dispersion 1)")
         context.live.say("start", f"{state.release_id}: {found.target.stable_image} → {spec.image}")
     except BaseException:
@@ -172,7 +190,7 @@ def _is_stale(session: Session, spec: Spec, fence: str) -> bool:
 
 
 def _lease(session: Session, spec: Spec, caller: Caller, *, by_force: bool = False) -> leases.Lease:
-    name = leases.lease_name("deployment", spec.workload)
+    name = leases.lease_name(spec.workload_kind, spec.workload)
     try:
         return leases.acquire(session, spec.namespace, name, sleep=caller.process.sleep, emit=caller.live_emit, by_force=by_force)
     except (LeaseHeld, Conflict) as error:
@@ -181,7 +199,14 @@ def _lease(session: Session, spec: Spec, caller: Caller, *, by_force: bool = Fal
 
 
 def _resume(session: Session, spec: Spec, known: Record, caller: Caller) -> JSON:
-    context = _take_over_patiently(session, spec, known, caller)
+    parked = known.state.phase == "parked"
+    if parked and not park.is_too_late(known, caller.process.clock()) and (waiting := park.waits_for(known, caller.process.clock())):
+        reason = f"waits for an approval of {waiting} ({known.state.reason}); approve or reject it, then run the release again"
+        return {**summary(known), "changed": False, "reason": reason}
+    context = take_over(session, spec, known, caller)
+    if parked and (late := park.is_too_late(known, caller.process.clock())):
+        runner.go_back(context, TurnBack("parked", late))
+        return _result(context)
     context.live.say(
         "resume", f"{known.state.release_id} at {known.state.weight_percent} %, step {known.state.step + 1}, was {known.state.phase}"
     )
@@ -198,10 +223,11 @@ def _unpark(context: Context) -> None:
     steps = plan(context.spec)
     weights = [index for index, step in enumerate(steps) if step.kind in TRAFFIC and index <= context.state.step]
     context.state.phase, context.state.outcome = "running", None
+    park.unpark(context.state.control)
     context.state.step = weights[-1] if weights else context.state.step
 
 
-def _take_over_patiently(session: Session, spec: Spec, known: Record, caller: Caller, *, by_force: bool = False) -> Context:
+def take_over(session: Session, spec: Spec, known: Record, caller: Caller, *, by_force: bool = False) -> Context:
     """Take over; an API server that is just restarting is asked again for a minute, for nobody else looks after this release."""
     until = caller.process.clock() + TAKE_OVER_SECONDS
     while True:
@@ -227,7 +253,8 @@ def _take_over(session: Session, spec: Spec, known: Record, caller: Caller, *, b
     except RouteError as error:
         context.live.say("warning", str(error))
     context.claim_workload()
-    context.claim_deployment(context.twin)
+    if target.revision is None:  # a workload that is rolled has no twin
+        context.claim_deployment(context.twin)
     return context
 
 
@@ -259,6 +286,7 @@ def _result(context: Context) -> JSON:
         "reason": state.reason,
         "weight_percent": state.weight_percent,
         "release_id": state.release_id,
+        "image": state.image,
         "digest": state.digest,
         "steps": state.steps,
         "evidence": state.evidence,
@@ -274,18 +302,20 @@ def _await_ending(session: Session, namespace: str, release_name: str, process: 
             return known
         if known.state.phase == "running" and process.clock() - began > ACKNOWLEDGE_SECONDS:
             return None
-        if known.state.phase != "running" and _runner_is_dead(session, known):
+        if known.state.phase != "running" and runner_is_dead(session, known):
             return None
         process.sleep(0.25)
     return None
 
 
-def _runner_is_dead(session: Session, known: Record) -> bool:
+def runner_is_dead(session: Session, known: Record) -> bool:
     try:
-        found = session.get("Lease", known.namespace, leases.lease_name("deployment", known.target["workload"]))
+        name = leases.lease_name(known.target.get("workload_kind", "Deployment"), known.target["workload"])
+        found = session.get("Lease", known.namespace, name)
     except NotFound:
         return True
-    return leases.is_dead(found["spec"].get("holderIdentity") or "")
+    holder = found["spec"].get("holderIdentity") or ""
+    return not holder or leases.is_dead(holder)
 
 
 __all__ = ["REFUSED", "Caller", "abort", "start", "status", "summary"]

@@ -17,10 +17,11 @@ from ..metrics.catalogue import SOURCES, Arms
 from ..metrics.prometheus import Prometheus
 from ..metrics.source import inspect
 from ..release import objects
+from ..release.gates_spec import SEQUENTIAL
+from ..release.judges import rule_of
 from ..release.spec import Spec, SpecError, parse
 from ..release.target import Refused
 from ..release.values import Problem, Reader, spoken_seconds
-from ..release.watch import rule_of
 from .assemble import Caller, transport
 from .doctor import completed
 
@@ -46,23 +47,26 @@ def replay(session: Session, given: Mapping[str, Any], caller: Caller) -> JSON:
     """Judge the past. Raises SpecError and Refused, with nothing changed in any case."""
     options = parse_options(given)
     spec = parse(completed({name: value for name, value in given.items() if name not in OWN}))
-    if not spec.gates or spec.pods is not None:
-        problem = Problem(
-            "release_metrics_source", spec.metrics_source, "a source in Prometheus, and a gate: pods know nothing of their past"
-        )
-        raise SpecError([problem])
+    gates = spec.judged_by(SEQUENTIAL)
+    if not gates or spec.pods is not None:
+        allowed = f"a source in Prometheus, and a gate whose judge is {SEQUENTIAL}: pods know nothing of their past"
+        raise SpecError([Problem("release_metrics_source", spec.metrics_source, allowed)])
     client, arms = _where(session, spec)
     now = client.instant("vector(time())")[0][1]
     start, step = now - 3600 * options.hours, options.step_seconds
-    intervals = history.read(client, arms, spec.gates, start_seconds=start, end_seconds=now, step_seconds=step)
+    intervals = history.read(client, arms, gates, start_seconds=start, end_seconds=now, step_seconds=step)
     there = intervals[-1].at_seconds - intervals[0].at_seconds if intervals else 0.0
     if there < LEAST_WINDOWS * options.window_seconds:
-        allowed = f"at least {LEAST_WINDOWS} window of {spoken_seconds(options.window_seconds)} of requests; Prometheus has {spoken_seconds(there)} of {spec.workload}"
+        needed, found = spoken_seconds(options.window_seconds), spoken_seconds(there)
+        allowed = f"at least {LEAST_WINDOWS} window of {needed} of requests; Prometheus has {found} of {spec.workload}"
         raise Refused([Problem("replay_hours", options.hours, allowed)])
     by_pod = history.parts_are_pods(arms) and any(len(one.parts()) > 1 for one in intervals)
     dealt = intervals if by_pod else split_at_random(intervals, options.share_percent / 100, SEED)
     judged = _Judge(spec, dealt, options, caller.live_emit, caller.target_name)
     judged.say(f"{len(intervals):,} looks of {spoken_seconds(there)}, {_split(by_pod, options)}")
+    others = [gate.name for gate in spec.gates if gate not in gates]
+    if others:
+        judged.say(f"left out: {', '.join(others)}, whose judge is not {SEQUENTIAL}")
     return judged.result({"source": arms.source.name, "split": "by_pod" if by_pod else "at_random", "hours": round(there / 3600, 2)})
 
 
@@ -88,8 +92,8 @@ def parse_options(given: Mapping[str, Any]) -> Options:
 def _where(session: Session, spec: Spec) -> tuple[Prometheus, Arms]:
     """Prometheus, and whose series are stable's."""
     problems: list[Problem] = []
-    deployment = objects.deployment(session, spec, problems)
-    service = objects.service(session, spec, deployment, problems, []) if deployment else None
+    workload = objects.workload(session, spec, problems)
+    service = objects.service(session, spec, workload, problems, []) if workload else None
     if service is None:
         raise Refused(problems)
     way = transport(session, spec)
@@ -97,7 +101,7 @@ def _where(session: Session, spec: Spec) -> tuple[Prometheus, Arms]:
     found = inspect(spec, name, way, problems)
     if problems or found.source is None or way is None:
         raise Refused(problems)
-    return Prometheus(way), Arms(SOURCES[found.source], spec.namespace, spec.workload, name)
+    return Prometheus(way), Arms(SOURCES[found.source], spec.namespace, spec.workload, name, kind=spec.workload_kind)
 
 
 class _Judge:
@@ -106,7 +110,7 @@ class _Judge:
     def __init__(self, spec: Spec, intervals: Sequence[Interval], options: Options, emit: Callable[[str], None], target: str) -> None:
         self._spec, self._intervals, self._options = spec, intervals, options
         self._emit, self._target = emit, target
-        self._gates = [gate.name for gate in spec.gates]
+        self._gates = [gate.name for gate in spec.judged_by(SEQUENTIAL)]
 
     def say(self, line: str) -> None:
         self._emit(f"{self._target}  replay    {line}")
@@ -121,7 +125,7 @@ class _Judge:
             self.say(f"  returned at {_time(one.began_at + one.seconds)}: {one.canary} with {_events(one)} of {one.requests:,} requests")
         detection = []
         for ratio in self._options.ratios:
-            base = {gate.name: max(rate(self._intervals, gate.name), gate.max_share / 10) for gate in self._spec.gates}
+            base = {gate.name: max(rate(self._intervals, gate.name), gate.max_share / 10) for gate in self._spec.judged_by(SEQUENTIAL)}
             caught = summarise(self._trials(worsened(ratio, base, SEED)))
             self.say(_harm(ratio, base, caught))
             percents = {name: 100 * ratio * value for name, value in base.items()}
@@ -162,7 +166,8 @@ def _told(summary: Summary) -> JSON:
 
 def _healthy(summary: Summary) -> str:
     share, lower, upper = summary.rolled_back_share
-    line = f"a version no worse than stable would have been returned in {summary.rolled_back} of {summary.trials} trials ({100 * share:.2g} %, 95 %: {100 * lower:.2g} to {100 * upper:.2g} %)"
+    certain = f"{100 * share:.2g} %, 95 %: {100 * lower:.2g} to {100 * upper:.2g} %"
+    line = f"a version no worse than stable would have been returned in {summary.rolled_back} of {summary.trials} trials ({certain})"
     onward = f"; {summary.advanced} would have gone on" + (
         f", after {spoken_seconds(summary.seconds_to_advance)} (median)" if summary.seconds_to_advance is not None else ""
     )

@@ -9,9 +9,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from ..workload.kinds import DAEMON_SET, DEPLOYMENT, STATEFUL_SET
 from ..workload.twin import SUFFIX
 
 POD_OF_A_DEPLOYMENT = "-[0-9a-z]{6,10}-[0-9a-z]{5}"  # the ReplicaSet's hash and the pod's own five letters
+PODS = {DEPLOYMENT: POD_OF_A_DEPLOYMENT, STATEFUL_SET: "-[0-9]+", DAEMON_SET: "-[0-9a-z]{5}"}  # what follows the workload's name
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ SOURCES = {
             "http",
             "http_requests_total",
             "http_request_duration_seconds_bucket",
-            'namespace="{namespace}",pod=~"({stable}|{canary})-[0-9a-z]{{6,10}}-[0-9a-z]{{5}}"',
+            'namespace="{namespace}",pod=~"({stable}|{canary}){pods}"',
             "code",
             "pod",
             1000.0,
@@ -91,6 +93,7 @@ class Arms:
     workload: str
     service: str
     revision: str | None = None  # the pod-template-hash of stable's pods, where the canary's are pods of the same workload
+    kind: str = DEPLOYMENT
 
     @property
     def stable(self) -> str:
@@ -100,13 +103,14 @@ class Arms:
     @property
     def selector(self) -> str:
         """The label matchers that select both arms."""
-        return self.source.matchers.format(namespace=self.namespace, stable=_quoted(self.stable), canary=_quoted(self.stable + SUFFIX))
+        names = {"stable": _quoted(self.stable), "canary": _quoted(self.stable + SUFFIX), "pods": PODS[self.kind]}
+        return self.source.matchers.format(namespace=self.namespace, **names)
 
     @property
     def stable_selector(self) -> str:
         """The label matchers that select stable alone."""
         if self.source.arms_by_pod:
-            return f'namespace="{self.namespace}",pod=~"{_quoted(self.stable)}-[0-9a-z]{{6,10}}-[0-9a-z]{{5}}"'
+            return f'namespace="{self.namespace}",pod=~"{_quoted(self.stable)}{PODS[self.kind]}"'
         return f'{self.selector},{self.source.arm_label}="{self.stable}"'
 
     def arm_of(self, labels: Mapping[str, str]) -> str | None:
@@ -115,9 +119,9 @@ class Arms:
         if self.revision is not None:
             return self._arm_by_revision(labels.get("pod", ""), value)
         if self.source.arms_by_pod:
-            if re.fullmatch(re.escape(self.stable + SUFFIX) + POD_OF_A_DEPLOYMENT, value):
+            if re.fullmatch(re.escape(self.stable + SUFFIX) + PODS[self.kind], value):
                 return "canary"
-            return "stable" if re.fullmatch(re.escape(self.stable) + POD_OF_A_DEPLOYMENT, value) else None
+            return "stable" if re.fullmatch(re.escape(self.stable) + PODS[self.kind], value) else None
         return {self.stable: "stable", self.stable + SUFFIX: "canary"}.get(value)
 
     def _arm_by_revision(self, pod: str, value: str) -> str | None:
@@ -127,8 +131,8 @@ class Arms:
             return None
         return "stable" if pod.startswith(f"{self.workload}-{self.revision}-") else "canary"
 
-    def look_query(self, bounds_ms: Iterable[float]) -> str:
-        """One query for everything a look needs: counters by code, their sample times, and buckets at the bounds."""
+    def look_query(self, bounds_ms: Iterable[float] | None) -> str:
+        """One query for everything a look needs: counters by code, their sample times, and buckets at the bounds (None: at all of them)."""
         keys = ["pod", "instance"] if self.source.arms_by_pod else [self.source.arm_label, "pod", "instance"]
         by = ",".join(keys)
         requests = f"{self.source.requests}{{{self.selector}}}"
@@ -136,7 +140,9 @@ class Arms:
             _kind(f"sum by ({by},{self.source.code_label}) ({requests})", "requests"),
             _kind(f"max by ({by}) (timestamp({requests}))", "time"),
         ]
-        wanted = [self.bound_pattern(bound) for bound in bounds_ms]
+        wanted = [self.bound_pattern(bound) for bound in bounds_ms or ()]
+        if bounds_ms is None:
+            parts.append(_kind(f"sum by ({by},le) ({self.source.buckets}{{{self.selector}}})", "buckets"))
         if wanted:
             le = "|".join([*wanted, "\\\\+Inf"])
             parts.append(_kind(f'sum by ({by},le) ({self.source.buckets}{{{self.selector},le=~"{le}"}})', "buckets"))

@@ -40,11 +40,14 @@ class Family:
     own_prefix: str = ""
     only: str = ""
 
-    def counters(self, text: str, bounds_ms: Collection[float]) -> dict[str, float]:
-        """Counter -> value as in metrics.counters: code:<status> and le:<bound in ms>. Raises ValueError for what is no count."""
-        bounds = {float(bound) for bound in bounds_ms} | ({float("inf")} if bounds_ms else set())
+    def counters(self, text: str, bounds_ms: Collection[float] | None) -> dict[str, float]:
+        """Counter -> value as in metrics.counters: code:<status> and le:<bound in ms>. Raises ValueError for what is no count.
+
+        bounds_ms: the bounds that are wanted; None: every one that is there.
+        """
+        bounds = {float(bound) for bound in bounds_ms or ()} | ({float("inf")} if bounds_ms else set())
         found: dict[str, float] = {}
-        for name, labels, value in self._series(text, _spellings(bounds, self.bound_unit_ms)):
+        for name, labels, value in self._series(text, None if bounds_ms is None else _spellings(bounds, self.bound_unit_ms)):
             if not 0 <= value < float("inf"):
                 raise ValueError(f"{name}{labels} has the value {value}, which is not a count")
             if name == self.requests:
@@ -52,7 +55,7 @@ class Family:
                 counter = None if code is None else f"code:{code}"
             else:
                 bound = self._bound_ms(labels)
-                counter = f"le:{bound}" if bound in bounds else None
+                counter = f"le:{bound}" if bounds_ms is None or bound in bounds else None
             if counter is not None:
                 found[counter] = found.get(counter, 0.0) + value
         return found

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ..analysis.look import Counts
 from ..analysis.replay import Interval
-from ..release.parts import GateSpec
+from ..release.gates_spec import GateSpec
 from .catalogue import Arms
 from .counters import STABLE, errors, slow
 from .prometheus import Prometheus

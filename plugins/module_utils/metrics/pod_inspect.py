@@ -10,15 +10,17 @@ from dataclasses import replace
 from typing import Any
 
 from ..cluster.session import Session
-from ..release.parts import GateSpec, PodsSpec
+from ..release.gates_spec import GateSpec
+from ..release.parts import PodsSpec
 from ..release.spec import Spec
 from ..release.values import Problem
-from . import exposition
+from ..workload.kinds import SETS
+from . import exposition, query
 from .counters import STABLE, Counters, PodCounters, Reading
 from .exposition import names_like_requests
 from .pod_source import PodReader, running, shown
 from .prometheus import Unavailable
-from .source import GateReading, MetricsPreflight, gate_counts
+from .source import GateReading, MetricsPreflight, bounds_wanted, check_bound, gate_counts
 from .source import inspect as inspect_prometheus
 
 JSON = dict[str, Any]
@@ -40,13 +42,18 @@ def inspect(
     revision: str | None = None,
 ) -> MetricsPreflight:
     """How the gates stand before the release, of whatever source the spec names. transport: Prometheus, where there is one. Raises ClusterError."""
+    query.inspect(spec, service, transport, problems)
+    if problems or not (spec.counted or (spec.ab and spec.ab.conversions and not spec.ab.of)):
+        return NOTHING
     if spec.pods is None:
         return inspect_prometheus(spec, service, transport, problems, revision=revision)
     found = inspect_pods(session, spec, deployment, container, problems=problems)
     if problems or transport is None:
         return found
+    if spec.workload_kind in SETS:
+        revision = None  # before the release all pods are stable's: history need not tell them apart
     history = inspect_prometheus(spec, service, transport, problems, revision=revision, among=HISTORY[spec.pods.family])
-    return replace(history, source=found.source)
+    return replace(history, source=found.source, notes=found.notes)
 
 
 def inspect_pods(session: Session, spec: Spec, deployment: JSON, container: str | None, *, problems: list[Problem]) -> MetricsPreflight:
@@ -63,12 +70,12 @@ def inspect_pods(session: Session, spec: Spec, deployment: JSON, container: str 
     reader = PodReader(session, where, container)
     try:
         texts = _texts(session, reader, pods)
-        first = _reading(reader, texts, spec.gates, at_seconds=1.0)
+        first = _reading(reader, texts, spec.counted, at_seconds=1.0)
         if not any(counter.startswith("code:") for pod in first.pods.values() for counter in pod.values):
             raise _NoCounters(where, reader, pods)
-        _check_bounds(reader, texts, spec.gates, problems)
+        notes = _check_bounds(reader, texts, spec.gates, problems)
         session.sleep(SAMPLE_SECONDS)
-        second = _reading(reader, _texts(session, reader, pods), spec.gates, at_seconds=1.0 + SAMPLE_SECONDS)
+        second = _reading(reader, _texts(session, reader, pods), spec.counted, at_seconds=1.0 + SAMPLE_SECONDS)
     except (Unavailable, ValueError) as error:
         problems.append(Problem("release_pods", shown(where), f"pods of {spec.workload} that answer there: {error}"))
         return NOTHING
@@ -78,8 +85,8 @@ def inspect_pods(session: Session, spec: Spec, deployment: JSON, container: str 
     counters = Counters()
     counters.start(first)
     counters.add(second)
-    readings = {gate.name: _traffic(counters, gate) for gate in spec.gates}
-    return MetricsPreflight(readings, "pods", dict.fromkeys(readings, 1.0), False)
+    readings = {gate.name: _traffic(counters, gate) for gate in spec.counted}
+    return MetricsPreflight(readings, "pods", dict.fromkeys(readings, 1.0), False, tuple(notes))
 
 
 def _traffic(counters: Counters, gate: GateSpec) -> GateReading:
@@ -120,17 +127,13 @@ def _texts(session: Session, reader: PodReader, pods: list[JSON]) -> dict[str, s
 
 def _reading(reader: PodReader, texts: Mapping[str, str], gates: tuple[GateSpec, ...], *, at_seconds: float) -> Reading:
     """Raises ValueError for what is no count."""
-    bounds = [gate.slower_than_ms for gate in gates if gate.slower_than_ms is not None]
+    bounds = bounds_wanted(gates)
     pods = {(STABLE, name): PodCounters(at_seconds, reader.family.counters(text, bounds)) for name, text in texts.items()}
     return Reading(at_seconds, pods)
 
 
-def _check_bounds(reader: PodReader, texts: Mapping[str, str], gates: tuple[GateSpec, ...], problems: list[Problem]) -> None:
+def _check_bounds(reader: PodReader, texts: Mapping[str, str], gates: tuple[GateSpec, ...], problems: list[Problem]) -> list[str]:
+    """Adds to problems; what to tell about guesses."""
     bounds = sorted({bound for text in texts.values() for bound in reader.family.bounds_ms(text)})
-    for index, gate in enumerate(gates):
-        if gate.slower_than_ms is None or gate.slower_than_ms in bounds:
-            continue
-        near = [b for b in bounds if b < gate.slower_than_ms][-1:] + [b for b in bounds if b > gate.slower_than_ms][:1]
-        words = ", ".join(f"{bound:g}ms" for bound in near) or "none"
-        allowed = f"a bucket bound of {reader.family.buckets.removesuffix('_bucket')} in stable's pods (nearest: {words})"
-        problems.append(Problem(f"release_gates[{index}].latency.slower_than", f"{gate.slower_than_ms:g}ms", allowed))
+    whose = f"of {reader.family.buckets.removesuffix('_bucket')} in stable's pods"
+    return [note for index, gate in enumerate(gates) for note in check_bound(gate, index, bounds, whose, problems)]

@@ -144,14 +144,32 @@ class Prometheus:
             for series in self._ask("api/v1/query_range", parameters)
         ]
 
+    def value(self, query: str) -> float | None:
+        """The one number that a query gives now, None when it gives no series. Raises BadQuery for several, or for what is no number."""
+        data = self._data("api/v1/query", {"query": query})
+        kind, result = data.get("resultType", "vector"), data["result"]
+        if kind == "scalar":
+            return float(result[1])
+        if kind != "vector":
+            raise BadQuery(f"a {kind} where one number is wanted")
+        if len(result) > 1:
+            shown = ", ".join(str(series["metric"]) for series in result[:3])
+            raise BadQuery(f"{len(result)} series where one is wanted ({shown}{', ...' if len(result) > 3 else ''}); sum or average them")
+        if result and "value" not in result[0]:
+            raise BadQuery("a histogram where one number is wanted; use histogram_quantile or histogram_fraction")
+        return float(result[0]["value"][1]) if result else None
+
     def _ask(self, path: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
+        return self._data(path, parameters)["result"]
+
+    def _data(self, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         answer = self.transport.get(path, parameters)
         if not isinstance(answer, dict) or answer.get("status") != "success":
             error = answer.get("error") or answer.get("message") if isinstance(answer, dict) else answer
             raise BadQuery(f"Prometheus: {error}")
         if answer.get("warnings"):
             raise BadQuery(f"Prometheus answered only in part: {'; '.join(answer['warnings'])}")
-        return answer["data"]["result"]
+        return answer["data"]
 
 
 def _http_error(status: int, text: str) -> MetricsError:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..analysis.dispersion import dispersion
 from ..analysis.look import Counts
-from ..release.parts import GateSpec
+from ..release.gates_spec import GateSpec
 from ..release.spec import Spec
 from ..release.values import Problem
 from .catalogue import AUTOMATIC, PER_POD, SOURCES, Arms
@@ -39,12 +39,13 @@ class GateReading:
 
 @dataclass(frozen=True)
 class MetricsPreflight:
-    """What inspect found: readings and dispersion by gate, the source's name."""
+    """What inspect found: readings and dispersion by gate, the source's name, what to tell about guesses."""
 
     gates: dict[str, GateReading]
     source: str | None
     dispersion: dict[str, float]
     history_known: bool
+    notes: tuple[str, ...] = ()
 
 
 def inspect(
@@ -65,19 +66,23 @@ def inspect(
                 Problem(
                     "release_prometheus",
                     spec.prometheus_url or "/".join(spec.prometheus_service or ()),
-                    f"a Prometheus with request counters of {service}; none found as {looked}",
+                    f"a Prometheus with request counters of {service}; none found as {looked}{_why_these(spec)}",
                 )
             )
             return nothing
-        for index, gate in enumerate(spec.gates):
-            _check_bound(client, arms, gate, index, problems)
+        notes = [
+            note
+            for index, gate in enumerate(spec.gates)
+            if gate.slower_than_ms is not None or gate.quantile is not None
+            for note in check_bound(gate, index, _bounds(client, arms), f"of {arms.source.buckets.removesuffix('_bucket')}", problems)
+        ]
         if problems:
             return nothing
         readings, phi, known = {}, {}, True
-        for gate in spec.gates:
+        for gate in spec.counted:
             readings[gate.name], phi[gate.name], enough = _history(client, arms, gate)
             known = known and enough
-        return MetricsPreflight(readings, arms.source.name, phi, known)
+        return MetricsPreflight(readings, arms.source.name, phi, known, tuple(notes))
     except MetricsError as error:
         where = spec.prometheus_url or "{}/{}:{}".format(*(spec.prometheus_service or ("", "", "")))
         problems.append(Problem("release_prometheus", where, f"a Prometheus that answers: {error}"))
@@ -87,38 +92,58 @@ def inspect(
 def _sources(spec: Spec, revision: str | None) -> tuple[str, ...]:
     if spec.metrics_source != "auto":
         return (spec.metrics_source,)
-    return AUTOMATIC if revision is None else PER_POD
+    return (
+        AUTOMATIC if revision is None and spec.provider != "replicas" and spec.strategy != "shadow" else PER_POD
+    )  # who sends copies may not count them
+
+
+def _why_these(spec: Spec) -> str:
+    copies = (
+        "; copies are counted by who gets them, not by every proxy that sends them; if yours does, say release_metrics_source: istio_source"
+    )
+    return copies if spec.strategy == "shadow" else ""
 
 
 def _choose(client: Prometheus, spec: Spec, service: str, revision: str | None, names: tuple[str, ...]) -> Arms | None:
     for name in names:
-        arms = Arms(SOURCES[name], spec.namespace, spec.workload, service, revision)
+        arms = Arms(SOURCES[name], spec.namespace, spec.workload, service, revision, spec.workload_kind)
         if any(arms.arm_of(labels) == STABLE for labels, _value in client.instant(arms.look_query([]))):
             return arms
     return None
 
 
-def _check_bound(client: Prometheus, arms: Arms, gate: GateSpec, index: int, problems: list[Problem]) -> None:
-    if gate.slower_than_ms is None:
-        return
-    bounds = sorted(
-        {float(labels["le"]) * arms.source.bound_unit_ms for labels, _v in client.instant(arms.bounds_query()) if labels["le"] != "+Inf"}
-    )
-    if any(abs(bound - gate.slower_than_ms) < 1e-6 for bound in bounds):
-        return
-    below = [b for b in bounds if b < gate.slower_than_ms][-1:]
-    above = [b for b in bounds if b > gate.slower_than_ms][:1]
-    near = ", ".join(f"{bound:g}ms" for bound in below + above) or "none"
-    field = f"release_gates[{index}].latency.slower_than"
-    problems.append(
-        Problem(field, f"{gate.slower_than_ms:g}ms", f"a bucket bound of {arms.source.buckets.removesuffix('_bucket')} (nearest: {near})")
-    )
+def _bounds(client: Prometheus, arms: Arms) -> list[float]:
+    """The finite bounds of stable's histogram in milliseconds, growing."""
+    found = client.instant(arms.bounds_query())
+    return sorted({float(labels["le"]) * arms.source.bound_unit_ms for labels, _v in found if labels["le"] != "+Inf"})
+
+
+def check_bound(gate: GateSpec, index: int, bounds: list[float], whose: str, problems: list[Problem]) -> list[str]:
+    """Whether a latency limit can be told from these bucket bounds. Adds to problems; what to tell when it is only a guess.
+
+    A share is exact at a bound and unknown elsewhere. A quantile is interpolated inside its bucket, and never above the largest bound.
+    """
+    limit = gate.slower_than_ms if gate.quantile is None else gate.quantile.max_ms
+    if limit is None or any(abs(bound - limit) < 1e-6 for bound in bounds[: None if gate.quantile is None else -1]):
+        return []
+    near = ", ".join(f"{bound:g}ms" for bound in [b for b in bounds if b < limit][-1:] + [b for b in bounds if b > limit][:1]) or "none"
+    if gate.quantile is None:
+        problems.append(Problem(f"release_gates[{index}].latency.slower_than", f"{limit:g}ms", f"a bucket bound {whose} (nearest: {near})"))
+        return []
+    name = f"p{100 * gate.quantile.quantile:g}"
+    if not bounds or limit >= bounds[-1]:
+        largest = f"{bounds[-1]:g}ms" if bounds else "none"
+        allowed = f"a duration below the largest bucket bound {whose} ({largest}): a quantile is never above it, so that nothing could fail"
+        problems.append(Problem(f"release_gates[{index}].latency.{name}.max", f"{limit:g}ms", allowed))
+        return []
+    return [f"gate {gate.name}: {limit:g}ms is no bucket bound {whose}; between {near} the {name} is a guess"]
 
 
 def _history(client: Prometheus, arms: Arms, gate: GateSpec) -> tuple[GateReading, float, bool]:
     now = client.instant("vector(time())")[0][1]
     series = {}
-    for kind in ("requests", "errors" if gate.kind == "error_rate" else "slow"):
+    events_kind = () if gate.quantile else ("slow" if gate.kind == "latency" else "errors",)
+    for kind in ("requests", *events_kind):
         found = client.range(
             arms.history_query(kind, gate.slower_than_ms),
             start_seconds=now - HISTORY_SECONDS,
@@ -142,13 +167,17 @@ def _history(client: Prometheus, arms: Arms, gate: GateSpec) -> tuple[GateReadin
 
 @dataclass(frozen=True)
 class Answer:
-    """One poll of the source. counts: gate -> (canary, stable) of the open block; problem names a cause instead."""
+    """One poll of the source. counts: gate -> (canary, stable) of the open block; problem names a cause instead.
+
+    buckets: gate on a quantile -> the canary's requests up to each bound (milliseconds) in the open block; its events are 0.
+    """
 
     counts: dict[str, tuple[Counts | None, Counts | None]]
     closes_block: bool
     problem: str | None = None
     detail: str = ""
     new: bool = True
+    buckets: dict[str, tuple[tuple[float, int], ...]] = field(default_factory=dict)
 
 
 class Looks(Protocol):
@@ -178,7 +207,7 @@ class Source:
         self._client = client
         self._arms = arms
         self._gates = gates
-        self._query = arms.look_query(gate.slower_than_ms for gate in gates if gate.slower_than_ms is not None)
+        self._query = arms.look_query(bounds_wanted(gates))
         self._counters = Counters()
         self._started = False
 
@@ -203,7 +232,7 @@ class Source:
         counts = {gate.name: gate_counts(increases, gate) for gate in self._gates}
         if closes:
             self._counters.next_block()
-        return Answer(counts, closes, new=bool(self._counters.added))
+        return Answer(counts, closes, new=bool(self._counters.added), buckets=gate_buckets(increases, self._gates))
 
     def read(self) -> Reading:
         """The counters of both arms as they stand. Raises MetricsError."""
@@ -258,5 +287,24 @@ def gate_counts(increases: Mapping[str, Mapping[str, float]], gate: GateSpec) ->
     return _counts(increases[CANARY], gate), _counts(increases[STABLE], gate)
 
 
+def bounds_wanted(gates: tuple[GateSpec, ...]) -> list[float] | None:
+    """The bucket bounds (milliseconds) that the gates need; None: all there are."""
+    if any(gate.quantile for gate in gates):
+        return None
+    return [gate.slower_than_ms for gate in gates if gate.slower_than_ms is not None]
+
+
+def gate_buckets(increases: Mapping[str, Mapping[str, float]], gates: tuple[GateSpec, ...]) -> dict[str, tuple[tuple[float, int], ...]]:
+    """By gate on a quantile: the canary's requests up to each bound (milliseconds), growing."""
+    if not any(gate.quantile for gate in gates):
+        return {}
+    counted = {float(name[3:]): round(value) for name, value in increases[CANARY].items() if name.startswith("le:")}
+    return {gate.name: tuple(sorted(counted.items())) for gate in gates if gate.quantile}
+
+
 def _counts(increases: Mapping[str, float], gate: GateSpec) -> Counts | None:
-    return errors(increases) if gate.kind == "error_rate" else slow(increases, gate.slower_than_ms or 0.0)
+    if gate.kind in ("error_rate", "request_rate"):
+        return errors(increases)
+    if gate.quantile is not None:
+        return slow(increases, float("inf"))
+    return slow(increases, gate.slower_than_ms or 0.0)

@@ -19,7 +19,7 @@ from ..workload.twin import SUFFIX
 from . import check_job
 from .asking import aside
 from .check_job import failed
-from .checks_spec import HttpCheck, JobCheck, WebhookCheck, expected
+from .checks_spec import CANARY, HttpCheck, JobCheck, WebhookCheck, expected
 from .context import Context
 from .plan import Step
 from .watch import Watch
@@ -38,10 +38,10 @@ def check(context: Context, step: Step, watch: Watch) -> None:
     if isinstance(detail, JobCheck):
         check_job.run(context, one, detail, watch)
     elif isinstance(detail, HttpCheck):
-        canary = context.target.service + SUFFIX
-        port = detail.port or first_port(context.session.get("Service", context.namespace, canary))
-        path = service_path(context.namespace, canary, port, detail.path)
-        tries = Tries(f"GET {detail.path} of {canary}:{port}", detail.attempts, detail.pause_seconds, detail.timeout_seconds)
+        asked = context.target.service + (SUFFIX if one.against == CANARY else "")
+        port = detail.port or first_port(context.session.get("Service", context.namespace, asked))
+        path = service_path(context.namespace, asked, port, detail.path)
+        tries = Tries(f"GET {detail.path} of {asked}:{port}", detail.attempts, detail.pause_seconds, detail.timeout_seconds)
         _until_passed(context, one.name, watch, tries, lambda: _http(context, detail, path))
     else:
         tries = Tries(f"POST to {detail.shown}", detail.attempts, WEBHOOK_PAUSE_SECONDS, detail.timeout_seconds)

@@ -15,6 +15,7 @@ from typing import Any
 from ..cluster.errors import ClusterError, Conflict, NotFound, Superseded
 from ..cluster.patch import add, expect
 from ..workload import config
+from ..workload.kinds import SETS
 from ..workload.twin import RELEASE_LABEL
 from .config_preflight import Copy, body_of, taken
 from .context import Context
@@ -47,7 +48,7 @@ def _present(context: Context, one: Copy) -> bool:
 
 def _make(context: Context, one: Copy) -> None:
     session = context.session
-    owner = session.get("Deployment", context.namespace, context.target.workload)
+    owner = context.workload()
     try:
         body = body_of(session, context.spec, one, release_id=context.state.release_id, owner=owner)
     except NotFound:
@@ -63,8 +64,8 @@ def _make(context: Context, one: Copy) -> None:
 
 
 def _own(context: Context, one: Copy) -> None:
-    """See to it that a copy stays as long as our Deployment is there, whatever becomes of who made it."""
-    owner = context.session.get("Deployment", context.namespace, context.target.workload)
+    """See to it that a copy stays as long as our workload is there, whatever becomes of who made it."""
+    owner = context.workload()
     mine = config.owner_reference(owner)
     for _attempt in range(ATTEMPTS):
         found = context.session.get(one.kind, context.namespace, one.name)
@@ -81,7 +82,7 @@ def _own(context: Context, one: Copy) -> None:
 
 
 def tidy(context: Context, *, every: bool) -> None:
-    """Remove copies that no Deployment, kept ReplicaSet or pod refers to: of this release or, with every, all of this workload's.
+    """Remove copies that no workload, kept revision or pod refers to: of this release or, with every, all of this workload's.
 
     The canary must be on its way out: what only it refers to is not needed any more. Never raises but Superseded.
     """
@@ -96,7 +97,7 @@ def tidy(context: Context, *, every: bool) -> None:
 
 
 def _tidy(context: Context, *, every: bool) -> None:
-    workload = context.session.find("Deployment", context.namespace, context.target.workload)
+    workload = context.session.find(context.target.workload_kind, context.namespace, context.target.workload)
     if workload is None:
         return  # and its copies go with it
     kinds = _kinds(context, every=every)
@@ -134,12 +135,15 @@ def _let_go(context: Context, kind: str, found: JSON, others: list[JSON]) -> Non
 
 
 def _used(context: Context) -> set[config.Named]:
-    """What the templates of all Deployments, ReplicaSets and pods refer to, except the canary's."""
+    """What the templates of all Deployments, of kept revisions and pods refer to, except the canary's."""
     session, namespace = context.session, context.namespace
     templates = [one["spec"]["template"] for one in session.list("Deployment", namespace) if one["metadata"]["name"] != context.twin]
     templates += [
         one["spec"]["template"] for one in session.list("ReplicaSet", namespace) if not _of_canary(context, one["spec"]["template"])
     ]
+    if context.target.workload_kind in SETS:
+        templates.append(context.workload()["spec"]["template"])
+        templates += [one["data"]["spec"]["template"] for one in session.list("ControllerRevision", namespace)]
     templates += [one for one in session.list("Pod", namespace) if not _of_canary(context, one)]
     return _all_references(templates)
 

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..cluster.endpoints import ready_endpoints
@@ -16,10 +17,12 @@ from ..cluster.lease import RENEW_SECONDS, Lease
 from ..cluster.patch import Operation, add, expect, pointer, remove, set_annotation
 from ..cluster.session import Session
 from ..metrics.conversions import Measure
+from ..metrics.query import Answers
 from ..metrics.source import Looks
 from ..report.live import Live
-from ..traffic.route import EPOCH, HOME, Route
+from ..traffic.route import EPOCH, HOME, Route, RouteError
 from ..traffic.router import Router
+from ..workload.kinds import ready_pods, revision_in
 from ..workload.twin import SUFFIX
 from .plan import Step, route_of
 from .record import Journal, State
@@ -57,7 +60,10 @@ class Context:
     process: Process
     deadline_at: float  # Unix time
     events: Events
+    queries: Answers | None = None  # of gates that are judged by a query's answer
     renewed_at: float = 0.0
+    reals: dict[int, float] = field(default_factory=dict)  # weight -> the share that it is
+    silent_at: float = -math.inf  # Unix time of the last request that the API server did not answer
 
     @property
     def twin(self) -> str:
@@ -82,12 +88,30 @@ class Context:
         """The target's namespace."""
         return self.target.namespace
 
+    def real_percent(self, weight: int) -> float:
+        """The share that a weight is; only pods that are counted make it another one. While nobody tells, what was told last."""
+        try:
+            self.reals[weight] = self.router.real_percent(weight)
+        except Superseded:
+            raise
+        except (ClusterError, RouteError):
+            return self.reals.get(weight, weight)
+        return self.reals[weight]
+
+    def is_silent(self) -> None:
+        """Note that the API server did not answer just now."""
+        self.silent_at = self.process.clock()
+
     def keep_lease(self) -> None:
         """Renew the Lease when it is time. Raises Superseded when it is not ours any more."""
         now = self.process.clock()
         if now - self.renewed_at >= RENEW_SECONDS:
             self.lease.renew()
             self.renewed_at = now
+
+    def still_ours(self) -> None:
+        """Ask the Lease, where an object bears no mark any more. Raises Superseded when another runner holds this release."""
+        self.lease.renew()
 
     def pause(self, seconds: float) -> None:
         """Sleep while traffic returns or drains: the Lease is kept, an API server that does not answer is no reason to stop."""
@@ -116,38 +140,61 @@ class Context:
         raise ClusterError(f"{kind} {self.namespace}/{name} could not be claimed: it changes all the time")
 
     def claim_workload(self) -> None:
-        """Put our fence on stable's Deployment and on what scales it."""
-        self.claim_deployment(self.target.workload)
+        """Put our fence on stable's workload and on what scales it."""
+        self.claim(self.target.workload_kind, self.target.workload)
         for one in self.target.autoscalers:
             self.claim(one["kind"], one["name"])
 
     def unclaim_workload(self) -> None:
-        """Take our fence off stable's Deployment and off what scales it."""
+        """Take our fence off stable's workload and off what scales it."""
         here = pointer("metadata", "annotations", EPOCH)
-        for one in ({"kind": "Deployment", "name": self.target.workload}, *self.target.autoscalers):
+        for one in ({"kind": self.target.workload_kind, "name": self.target.workload}, *self.target.autoscalers):
             with contextlib.suppress(Conflict, NotFound):
                 self.session.patch(one["kind"], self.namespace, one["name"], [expect(here, self.token), remove(here)])
+
+    def workload(self) -> JSON:
+        """The workload as it is now: stable, or what is rolled. Raises NotFound."""
+        return self.session.get(self.target.workload_kind, self.namespace, self.target.workload)
+
+    def patch_workload(self, operations: list[Operation]) -> JSON:
+        """Patch the workload under our fence."""
+        return self.patch(self.target.workload_kind, self.target.workload, operations)
 
     def patch_deployment(self, name: str, operations: list[Operation]) -> JSON:
         """Patch a Deployment under our fence."""
         return self.patch("Deployment", name, operations)
 
     def patch(self, kind: str, name: str, operations: list[Operation]) -> JSON:
-        """Patch an object under our fence. Raises Superseded when it is not ours, Conflict when a test of operations fails."""
+        """Patch an object under our fence. Raises Superseded when it is not ours, Conflict when a test of operations fails.
+
+        One that lost our fence was replaced by somebody else; when the Lease says that the release is ours it gets the fence again.
+        """
         fence = expect(pointer("metadata", "annotations", EPOCH), self.token)
         for pause in (0.3, 1.0, 2.0, 4.0, None):
             try:
                 return self.session.patch(kind, self.namespace, name, [fence, *operations])
             except Conflict as error:
                 found = self.session.get(kind, self.namespace, name)
-                if (found["metadata"].get("annotations") or {}).get(EPOCH) != self.token:
+                holder = (found["metadata"].get("annotations") or {}).get(EPOCH)
+                if holder == self.token:
+                    raise
+                if holder is not None:
                     raise Superseded(f"{kind} {name} is not held by {self.token} any more") from error
-                raise
+                if pause is None:
+                    raise
+                self.still_ours()
+                self._mark(kind, found)
             except Unreachable:
                 if pause is None:
                     raise
                 self.process.sleep(pause)
         raise AssertionError("unreachable")
+
+    def _mark(self, kind: str, found: JSON) -> None:
+        """Put our fence on an object as it was read; one that changes meanwhile is read again by the caller."""
+        version = expect("/metadata/resourceVersion", found["metadata"]["resourceVersion"])
+        with contextlib.suppress(Conflict):
+            self.session.patch(kind, self.namespace, found["metadata"]["name"], [version, *set_annotation(found, EPOCH, self.token)])
 
     def scale_twin(self, replicas: int) -> None:
         """Set the twin's replicas."""
@@ -158,7 +205,7 @@ class Context:
         old = self.target.revision
         if old is None:
             return self.session.list("Pod", self.namespace, labels=self.target.pod_labels)
-        return [pod for pod in self.workload_pods() if pod["metadata"]["labels"].get("pod-template-hash") != old]
+        return [pod for pod in self.workload_pods() if revision_in(self.target.workload_kind, pod) != old]
 
     def workload_pods(self) -> list[JSON]:
         """The pods of a workload that is rolled, old and new."""
@@ -172,8 +219,7 @@ class Context:
         """How many pods of stable could take traffic. A Service that is switched itself may select the canary's just now."""
         if not self.router.reselects:
             return self.ready_endpoints(self.target.service)
-        found = self.session.get("Deployment", self.namespace, self.target.workload)
-        return (found.get("status") or {}).get("readyReplicas", 0)
+        return ready_pods(self.target.workload_kind, self.workload())
 
     def write(self, doing: str = "") -> None:
         """Journal the state, with what is about to be done."""

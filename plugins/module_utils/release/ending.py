@@ -17,7 +17,7 @@ class TurnBack(Exception):
     outcome is rolled_back, aborted, parked or passed; cause is a word, reason a sentence.
 
     gentle: nobody is hurt by the canary, as far as is known, so that traffic may take its time (release_rollback). asked is the
-    abort request that was followed.
+    abort request that was followed. weight_percent: the share that a parked canary keeps, at most.
     """
 
     def __init__(
@@ -29,6 +29,7 @@ class TurnBack(Exception):
         evidence: dict[str, Any] | None = None,
         gentle: bool = False,
         asked: dict[str, Any] | None = None,
+        weight_percent: int = 0,
     ) -> None:
         super().__init__(reason)
         self.cause = cause
@@ -37,7 +38,12 @@ class TurnBack(Exception):
         self.evidence = evidence or {}
         self.gentle = gentle
         self.asked = asked
+        self.weight_percent = weight_percent
 
 
 class StopHere(Exception):
     """The user asked to stop after this step; everything stays as it is and the next run goes on."""
+
+
+class StepEnded(Exception):
+    """A command ended the step that was waiting: it is not repeated before the runner has seen what comes next."""

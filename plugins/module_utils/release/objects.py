@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, progressive.delivery contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The objects that a release is about, as preflight finds them: the Deployment, its Service, the label of its twin."""
+"""The objects that a release is about, as preflight finds them: the workload, its Service, the label of its twin."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Any
 from ..cluster.session import Session
 from ..traffic import istio
 from ..traffic.place import GITOPS_MARKS
-from ..workload import selectors, twin
+from ..workload import selectors, sets, twin
+from ..workload.kinds import DAEMON_SET, SETS, ready_pods, wanted_pods
+from ..workload.revision import revision_of
 from .spec import Spec
 from .values import Problem
 
@@ -20,43 +22,55 @@ CAUGHT = "a workload whose canary is not caught"
 MISSED = "policies that cover the canary too"
 
 
-def deployment(session: Session, spec: Spec, problems: list[Problem]) -> JSON | None:
-    deployment = session.find("Deployment", spec.namespace, spec.workload)
-    if deployment is None:
-        names = ", ".join(d["metadata"]["name"] for d in session.list("Deployment", spec.namespace)) or "none"
-        problems.append(
-            Problem("release_workload", f"Deployment/{spec.workload}", f"a Deployment of namespace {spec.namespace}; there is: {names}")
-        )
+def workload(session: Session, spec: Spec, problems: list[Problem]) -> JSON | None:
+    """The workload, or None with a problem when there is none; what makes it unfit for a release is added to problems."""
+    kind = spec.workload_kind
+    found = session.find(kind, spec.namespace, spec.workload)
+    if found is None:
+        names = ", ".join(one["metadata"]["name"] for one in session.list(kind, spec.namespace)) or "none"
+        allowed = f"a {kind} of namespace {spec.namespace}; there is: {names}"
+        problems.append(Problem("release_workload", f"{kind}/{spec.workload}", allowed))
         return None
     field = "release_workload"
     for mark, owner in GITOPS_MARKS.items():
-        meta = deployment["metadata"]
+        meta = found["metadata"]
         if mark in {**(meta.get("annotations") or {}), **(meta.get("labels") or {})}:
-            problems.append(
-                Problem(field, spec.workload, f"a Deployment that no GitOps controller reverts; {owner} owns this one ({mark})")
-            )
-    if deployment["spec"].get("paused"):
+            problems.append(Problem(field, spec.workload, f"a {kind} that no GitOps controller reverts; {owner} owns this one ({mark})"))
+    if found["spec"].get("paused"):
         problems.append(
             Problem(field, spec.workload, f"a Deployment that is not paused; kubectl rollout resume deployment/{spec.workload}")
         )
-    ready = (deployment.get("status") or {}).get("readyReplicas", 0)
-    if deployment["spec"].get("replicas", 1) == 0:
-        problems.append(Problem(field, spec.workload, _first_version(spec, deployment)))
+    ready, wanted = ready_pods(kind, found), wanted_pods(kind, found)
+    if wanted == 0:
+        problems.append(Problem(field, spec.workload, _first_version(spec, found)))
     elif not ready:
-        problems.append(Problem(field, spec.workload, "a Deployment with ready pods: without them there is no stable version to return to"))
-    elif ready < deployment["spec"].get("replicas", 1):
-        wanted = deployment["spec"].get("replicas", 1)
-        problems.append(Problem(field, spec.workload, f"a Deployment that is whole; {ready} of {wanted} pods are ready"))
-    return deployment
+        problems.append(Problem(field, spec.workload, f"a {kind} with ready pods: without them there is no stable version to return to"))
+    elif ready < wanted:
+        problems.append(Problem(field, spec.workload, f"a {kind} that is whole; {ready} of {wanted} pods are ready"))
+    if kind in SETS and session.allowed("list", "PodDisruptionBudget", spec.namespace):
+        budgets = session.list("PodDisruptionBudget", spec.namespace)
+        problems += [Problem(field, spec.workload, one) for one in sets.in_the_way(kind, found, budgets)]
+    return found
+
+
+def revision(session: Session, spec: Spec, workload: JSON, problems: list[Problem]) -> str | None:
+    """The revision of the pods that are to be replaced, or None with a problem, unless there is one already."""
+    found = revision_of(session, workload, spec.workload_kind)
+    if found is None and not problems:
+        allowed = f"a {spec.workload_kind} whose pods are all of the revision that it has now; look at it and try again"
+        problems.append(Problem("release_workload", spec.workload, allowed))
+    return found
 
 
 def _first_version(spec: Spec, deployment: JSON) -> str:
     """What to do about a Deployment without replicas: the first version has nothing to be compared with, so it is only deployed."""
     names = [one["name"] for one in deployment["spec"]["template"]["spec"]["containers"]]
     container = spec.container or (names[0] if len(names) == 1 else "<container>")
-    kubectl, what = f"kubectl -n {spec.namespace}", f"deployment/{spec.workload}"
+    if spec.workload_kind == DAEMON_SET:
+        return "a DaemonSet that fits a node; this one fits none, so there is no stable version to compare with or to return to"
+    kubectl, what = f"kubectl -n {spec.namespace}", f"{spec.workload_kind.lower()}/{spec.workload}"
     return (
-        "a Deployment with ready pods; this one has replicas: 0, so there is no stable version to compare with or to return to. "
+        f"a {spec.workload_kind} with ready pods; this one has replicas: 0, so there is no stable version to compare with or to return to. "
         "Deploy the first version without a release (apply its manifest with replicas above 0, or scale it up), and release the next one: "
         f"{kubectl} set image {what} {container}={spec.image} && {kubectl} scale {what} --replicas=1 && {kubectl} rollout status {what}"
     )
@@ -66,7 +80,7 @@ def container(spec: Spec, deployment: JSON, problems: list[Problem]) -> JSON | N
     containers = deployment["spec"]["template"]["spec"]["containers"]
     names = ", ".join(one["name"] for one in containers)
     if spec.container is None and len(containers) > 1:
-        problems.append(Problem("release_container", None, f"is required: the Deployment has several containers: {names}"))
+        problems.append(Problem("release_container", None, f"is required: the {spec.workload_kind} has several containers: {names}"))
         return None
     found = [one for one in containers if spec.container in (None, one["name"])]
     if not found:

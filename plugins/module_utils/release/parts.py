@@ -18,20 +18,11 @@ MOST_STEPS = 50
 
 @dataclass(frozen=True)
 class StepSpec:
-    """One rise of the weight and how long it bakes at least before evidence may move it on."""
+    """One rise of the weight, how long it bakes at least before evidence may move it on, and whether people must agree, too."""
 
     weight_percent: int
     bake_seconds: float
-
-
-@dataclass(frozen=True)
-class GateSpec:
-    """A metric and its limit. max_share: the share of requests that may fail, or be slower than slower_than_ms."""
-
-    name: str
-    kind: str  # error_rate or latency
-    max_share: float
-    slower_than_ms: float | None
+    approve: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,7 +50,7 @@ HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, a token
 def traffic(read: Reader, value: Any) -> dict[str, Any]:
     """provider, service, route_kind, route_object and route of release_traffic."""
     options = {option for names in ROUTE_OPTIONS.values() for option in names}
-    found = read.mapping("release_traffic", value, ("provider", "service", *sorted(options), "route")) or {}
+    found = read.mapping("release_traffic", value, ("provider", "service", *sorted(options), "route", "max_extra_pods")) or {}
     provider = read.choice("release_traffic.provider", found.get("provider"), PROVIDERS, "istio")
     own = ROUTE_OPTIONS[provider]
     for option in sorted(options - set(own)):
@@ -78,7 +69,12 @@ def traffic(read: Reader, value: Any) -> dict[str, Any]:
         "route_kind": kind,
         "route_object": name,
         "route": read.text("release_traffic.route", found.get("route")),
+        "max_extra_pods": _extra_pods(read, found.get("max_extra_pods")),
     }
+
+
+def _extra_pods(read: Reader, value: Any) -> int | None:
+    return None if value is None else read.integer("release_traffic.max_extra_pods", value, least=1, most=1000, default=1)
 
 
 def matches(read: Reader, value: Any) -> tuple[Match, ...]:
@@ -142,40 +138,6 @@ def _cookie(condition: Condition) -> Condition:
     return Condition("header", "cookie", "regex", f"(.*;\\s*)?{re.escape(condition.name)}={value}(;.*)?")
 
 
-def rolling(read: Reader, value: Any) -> dict[str, Any]:
-    """The knobs of release_rolling under the names that a Deployment's spec has for them."""
-    found = read.mapping("release_rolling", value, ("max_surge", "max_unavailable", "min_ready_seconds", "progress_deadline_seconds")) or {}
-    knobs: dict[str, Any] = {}
-    for option, name in (("max_surge", "maxSurge"), ("max_unavailable", "maxUnavailable")):
-        if found.get(option) is not None:
-            knobs[name] = _pods(read, f"release_rolling.{option}", found[option])
-    for option, name, most in (
-        ("min_ready_seconds", "minReadySeconds", 3600),
-        ("progress_deadline_seconds", "progressDeadlineSeconds", 86400),
-    ):
-        if found.get(option) is not None:
-            knobs[name] = read.integer(f"release_rolling.{option}", found[option], least=0, most=most, default=0)
-    if {knobs.get("maxSurge", 1), knobs.get("maxUnavailable", 1)} <= {0, "0%"}:
-        read.refuse("release_rolling", found, "max_surge or max_unavailable above 0: with both 0 no pod could ever be replaced")
-    deadline, ready = knobs.get("progressDeadlineSeconds", 600), knobs.get("minReadySeconds", 0)
-    if isinstance(deadline, int) and deadline <= ready:
-        read.refuse("release_rolling.progress_deadline_seconds", deadline, f"more than min_ready_seconds ({ready})")
-    return knobs
-
-
-def _pods(read: Reader, field: str, value: Any) -> int | str:
-    """A number of pods, or a percentage of them as Kubernetes writes it."""
-    matched = re.fullmatch(r"(\d{1,3})\s*%", value) if isinstance(value, str) else None
-    if matched and int(matched.group(1)) <= 100:
-        return f"{matched.group(1)}%"
-    return read.integer(field, value, least=0, most=10000, default=0) if not matched else _refused(read, field, value)
-
-
-def _refused(read: Reader, field: str, value: Any) -> int:
-    read.refuse(field, value, "a number of pods, or a percentage up to 100%")
-    return 0
-
-
 def steps(read: Reader, value: Any) -> tuple[StepSpec, ...]:
     """The shares of release_steps, growing, the last one 100."""
     listed = read.sequence("release_steps", value)
@@ -184,10 +146,10 @@ def steps(read: Reader, value: Any) -> tuple[StepSpec, ...]:
     made: list[StepSpec] = []
     for index, item in enumerate(listed):
         field = f"release_steps[{index}]"
-        share, bake = item, None
+        share, bake, approve = item, None, False
         if isinstance(item, dict):
-            read.known_keys(field, item, ("weight", "bake_seconds"))
-            share, bake = item.get("weight"), item.get("bake_seconds")
+            read.known_keys(field, item, ("weight", "bake_seconds", "approve"))
+            share, bake, approve = item.get("weight"), item.get("bake_seconds"), read.truth(f"{field}.approve", item.get("approve"))
             field += ".weight"
         if share is None:
             read.refuse(field, None, "is required")
@@ -196,65 +158,12 @@ def steps(read: Reader, value: Any) -> tuple[StepSpec, ...]:
         if weight >= 0:
             if made and weight <= made[-1].weight_percent:
                 read.refuse(field, weight, f"more than the step before it ({made[-1].weight_percent})")
-            made.append(StepSpec(weight, seconds))
+            made.append(StepSpec(weight, seconds, approve))
     if not 0 < len(listed) <= MOST_STEPS:
         read.refuse("release_steps", value, f"1 to {MOST_STEPS} steps")
     elif made and made[-1].weight_percent != 100:
         read.refuse("release_steps", value, "a list that ends at 100")
     return tuple(step for step in made if step.weight_percent > 0)
-
-
-def gates(read: Reader, value: Any, skip: Any) -> tuple[GateSpec, ...]:
-    """The gates of release_gates without those of release_skip_gates."""
-    listed = read.sequence("release_gates", value) or []
-    skipped = read.sequence("release_skip_gates", skip) or []
-    made: list[GateSpec] = []
-    for index, item in enumerate(listed):
-        field = f"release_gates[{index}]"
-        gate = _gate(read, field, item)
-        if gate is None:
-            continue
-        if gate.name in [other.name for other in made]:
-            read.refuse(f"{field}.name", gate.name, "a name that no other gate has")
-        made.append(gate)
-    names = [gate.name for gate in made]
-    for name in skipped:
-        if name not in names:
-            read.refuse("release_skip_gates", name, f"names of release_gates: {', '.join(names) or 'there are none'}")
-    return tuple(gate for gate in made if gate.name not in skipped)
-
-
-def _gate(read: Reader, field: str, item: Any) -> GateSpec | None:
-    found = _required_mapping(read, field, item, ("name", "error_rate", "latency"))
-    if found is None:
-        return None
-    kinds = [kind for kind in ("error_rate", "latency") if kind in found]
-    name = read.name(f"{field}.name", found.get("name") or (kinds[0].replace("_", "-") if kinds else None))
-    if len(kinds) != 1:
-        read.refuse(field, found, "exactly one of error_rate: {max: 0.5%} and latency: {slower_than: 500ms, max: 1%}")
-        return None
-    kind = kinds[0]
-    limits = _required_mapping(read, f"{field}.{kind}", found[kind], ("max",) if kind == "error_rate" else ("slower_than", "max"))
-    if limits is None:
-        return None
-    most = read.share(f"{field}.{kind}.max", limits.get("max"))
-    slower = None
-    if kind == "latency":
-        if limits.get("slower_than") is None:
-            read.refuse(f"{field}.latency.slower_than", None, "is required: a duration such as 500ms")
-        elif not re.search(r"[a-z]\s*$", str(limits["slower_than"])):
-            read.refuse(f"{field}.latency.slower_than", limits["slower_than"], "a duration with its unit, such as 500ms or 1s")
-        slower = round(1000 * read.seconds(f"{field}.latency.slower_than", limits.get("slower_than"), least=0.0005, most=600, default=0), 3)
-    if name is None or most is None:
-        return None
-    return GateSpec(name, kind, most, slower)
-
-
-def _required_mapping(read: Reader, field: str, value: Any, keys: tuple[str, ...]) -> dict[str, Any] | None:
-    """A dictionary that must be there: a gate that is left empty would otherwise be a gate that judges nothing."""
-    if value is None:
-        read.refuse(field, None, "is required")
-    return read.mapping(field, value, keys)
 
 
 def pods(read: Reader, value: Any, *, source: str) -> PodsSpec | None:

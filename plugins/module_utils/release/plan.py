@@ -19,7 +19,7 @@ from .webhooks_spec import CONFIRM_INCREASE, CONFIRM_PROMOTION, CONFIRM_ROLLOUT,
 class Step:
     """One step. weight_percent and mirror_percent are the canary's shares while it lasts; seconds its least time (bake, verify)."""
 
-    kind: str  # validate, deploy, check, match, ab, mirror, weight, bake, analyze, experiment, switch, verify, promote, clean_up
+    kind: str  # validate, deploy, check, match, ab, mirror, weight, bake, analyze, approve, experiment, switch, verify, promote, clean_up
     # or the type of the webhooks that are asked
     name: str
     weight_percent: int = 0
@@ -83,6 +83,7 @@ def shadow_steps(spec: Spec) -> list[Step]:
         steps.append(Step("mirror", f"mirror-{share}", 0, 0.0, following, share, share))
         steps += [Step("bake", f"bake-{share}", 0, one.bake_seconds, None, share)] if one.bake_seconds else []
         steps.append(Step("analyze", f"analyze-{share}", 0, 0.0, following, share))
+        steps += _approval(one)
     return [*steps, Step("clean_up", "clean_up")]
 
 
@@ -96,6 +97,7 @@ def rolling_steps(spec: Spec) -> list[Step]:
         if following is not None:
             steps += [Step("bake", f"bake-{share}", share, one.bake_seconds)] if one.bake_seconds else []
             steps += [Step("analyze", f"analyze-{share}", share, 0.0, following)] if spec.gates else []
+            steps += _approval(one)
     return [*steps, Step("verify", "verify", 100, max(spec.verify_seconds, spec.steps[-1].bake_seconds)), Step("clean_up", "clean_up")]
 
 
@@ -108,7 +110,11 @@ def _weight(one: StepSpec, following: int | None, *, judged: bool) -> list[Step]
         steps.append(Step("bake", f"bake-{weight}", weight, one.bake_seconds))
     if judged:
         steps.append(Step("analyze", f"analyze-{weight}", weight, 0.0, following))
-    return steps
+    return steps + _approval(one)
+
+
+def _approval(one: StepSpec) -> list[Step]:
+    return [Step("approve", f"approve-{one.weight_percent}", one.weight_percent)] if one.approve else []
 
 
 HOME_AGAIN = [Step("promote", "promote", 100), Step("clean_up", "clean_up")]
@@ -126,10 +132,18 @@ NEEDS = {"canary": "weight", "blue_green": "switch", "ab_test": "match", "shadow
 
 
 def plan(spec: Spec) -> list[Step]:
-    """The steps of the spec's strategy, with its checks after the canary is there and before it gets traffic."""
+    """The steps of the spec's strategy, with its checks after the canary is there and before it gets traffic.
+
+    Approvals of release_approve stand after the checks, and after the watch at 100 %, where the last step's own stands, too.
+    """
     steps = STRATEGIES[spec.strategy](spec)
     there = 1 + next((index for index, step in enumerate(steps) if step.kind == "deploy"), 0)
-    steps = [*steps[:there], *(Step("check", check.step_name) for check in spec.checks), *steps[there:]]
+    before = [Step("check", check.step_name) for check in spec.checks]
+    before += [Step("approve", "approve-traffic")] if "traffic" in spec.control.approve else []
+    steps = [*steps[:there], *before, *steps[there:]]
+    if "promote" in spec.control.approve or (spec.steps and spec.steps[-1].approve and spec.strategy in ("canary", "rolling")):
+        over = 1 + next(index for index, step in enumerate(steps) if step.kind == "verify")
+        steps.insert(over, Step("approve", "approve-promote", 100))
     return _with_webhooks(steps, {one.type for one in spec.webhooks})
 
 

@@ -17,12 +17,14 @@ from ..metrics.conversions import CONVERSIONS
 from ..metrics.pod_inspect import inspect
 from ..metrics.source import MetricsPreflight
 from ..traffic.place import Asked, Unusable
-from ..traffic.providers import PROVIDERS, router, who_can
+from ..traffic.providers import ROUTERS, router, who_can
 from ..traffic.route import Place, RouteError
 from ..workload import twin
-from ..workload.revision import knobs_for, knobs_of, revision_of
-from . import capacity, checks_preflight, config_preflight, objects, webhooks
+from ..workload.kinds import SETS, wanted_pods
+from ..workload.revision import knobs_for, knobs_of
+from . import capacity, checks_preflight, config_preflight, objects, ratio, webhooks
 from .plan import NEEDS, ROUTED, Step, plan, route_of
+from .record_size import too_large
 from .spec import Spec
 from .target import Findings, Refused, Target
 from .values import Problem
@@ -37,6 +39,7 @@ NEEDED_RIGHTS = (
     ("list", "Pod"),
     ("list", "EndpointSlice"),
 )
+BESIDE = {(verb, kind) for verb in ("create", "delete") for kind in ("Service", "DestinationRule")}  # what only a canary needs
 
 
 def preflight(session: Session, spec: Spec, transport: Any) -> Findings:
@@ -53,7 +56,7 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
     """Preflight without the question of rights: the objects, the route, the checks and the metrics. Raises as preflight."""
     problems: list[Problem] = []
     notes: list[str] = []
-    deployment = objects.deployment(session, spec, problems)
+    deployment = objects.workload(session, spec, problems)
     if deployment is None:
         raise Refused(problems)
     service = objects.service(session, spec, deployment, problems, notes)
@@ -61,14 +64,10 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
     scalers = capacity.scalers(session, spec, deployment, problems, notes)
     rolling = spec.strategy == "rolling"
     key = objects.switch_label(session, spec, deployment, service, problems) if service else None
-    revision = revision_of(session, deployment) if rolling else None
-    if rolling and revision is None:
-        problems.append(
-            Problem("release_workload", spec.workload, "a Deployment whose present ReplicaSet can be found; look at it and try again")
-        )
+    revision = objects.revision(session, spec, deployment, problems) if rolling else None
     place = _place(session, spec, _asked(spec, service["metadata"]["name"], key, notes), problems) if service and key else None
     if service and key:
-        problems += checks_preflight.problems(session, spec, service, key)
+        problems += ratio.inspect(session, spec, deployment, service, notes) + checks_preflight.problems(session, spec, service, key)
     if service is None or container is None or key is None or place is None:
         raise Refused(problems)
     template = deployment["spec"]["template"]
@@ -83,22 +82,22 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
     counted = conversions.inspect(spec, name, transport, metrics.source, problems) if not problems else None
     if problems:
         raise Refused(problems)
-    own_labels = deployment["spec"]["selector"].get("matchLabels") or {}
-    knobs = knobs_of(deployment)
+    kind, pods = spec.workload_kind, wanted_pods(spec.workload_kind, deployment)
+    knobs = knobs_of(deployment, kind)
     target = Target(
         cluster_uid=session.cluster_uid(),
         namespace=spec.namespace,
         workload=spec.workload,
         container=container["name"],
         stable_image=container["image"],
-        stable_replicas=deployment["spec"].get("replicas", 1),
+        stable_replicas=pods,
         original_template=template,
         new_template=new_template,
         switch_label=key,
-        pod_labels=own_labels if rolling else twin.twin_labels(own_labels, key),
+        pod_labels=_pod_labels(spec, deployment, key),
         revision=revision,
         original_knobs=knobs,
-        new_knobs=knobs_for(knobs, spec.rolling) if rolling else knobs,
+        new_knobs=knobs_for(knobs, spec.rolling, kind, pods=pods) if rolling else knobs,
         service=service["metadata"]["name"],
         place=place.to_dict(),
         destination_rule=objects.destination_rule(session, spec, service["metadata"]["name"]),
@@ -106,9 +105,36 @@ def examine(session: Session, spec: Spec, transport: Any) -> Findings:
         dispersion={**metrics.dispersion, CONVERSIONS: counted.dispersion} if counted else metrics.dispersion,
         history_known=metrics.history_known,
         autoscalers=scalers,
+        workload_kind=kind,
+        own_labels=ratio.own_labels(spec),
         copies=[one.to_dict() for one in copies],
     )
-    return Findings(target, metrics.gates, notes, counted)
+    return _recordable(spec, Findings(target, metrics.gates, [*notes, *metrics.notes, *_copies(spec)], counted))
+
+
+def _pod_labels(spec: Spec, deployment: JSON, key: str) -> dict[str, str]:
+    """The labels by which the new version's pods are found, with the old ones where the workload rolls."""
+    if spec.strategy == "rolling":
+        return deployment["spec"]["selector"].get("matchLabels") or {}
+    return ratio.own_labels(spec) or twin.twin_labels(deployment["spec"]["selector"].get("matchLabels") or {}, key)
+
+
+def _recordable(spec: Spec, found: Findings) -> Findings:
+    """The findings, when a record can hold them. Raises Refused."""
+    problems = too_large(spec.workload, spec.to_dict(), found.target.to_dict())
+    if problems:
+        raise Refused(problems)
+    return found
+
+
+def _copies(spec: Spec) -> list[str]:
+    """What may be missing where the counters are those of the proxy that sends a shadow's copies."""
+    if (spec.strategy, spec.metrics_source) != ("shadow", "istio_source"):
+        return []
+    return [
+        "release_metrics_source istio_source: Istio's own telemetry leaves out the copies that a proxy sends (istio/istio#23496), Envoy's cluster "
+        f"counters have them; when none are counted for {spec.no_data_seconds:.0f} s, release_on_inconclusive decides"
+    ]
 
 
 def _rights(session: Session, spec: Spec, problems: list[Problem]) -> None:
@@ -122,11 +148,21 @@ def _rights(session: Session, spec: Spec, problems: list[Problem]) -> None:
 
 def missing_rights(session: Session, spec: Spec) -> list[tuple[str, str, str]]:
     """(verb, kind, subresource) that a release needs and that we do not have."""
-    own = (("list", "ReplicaSet"),) if spec.strategy == "rolling" else ()
-    plain = [(verb, kind, "") for verb, kind in (*NEEDED_RIGHTS, *PROVIDERS[spec.provider].rights, *own)]
-    read = [("get", "Pod", "proxy")] if spec.pods is not None and spec.gates else []
-    needed = dict.fromkeys([*plain, *checks_preflight.rights(spec.checks), *config_preflight.rights(spec.config, spec.manifests), *read])
+    plain = [(verb, kind, "") for verb, kind in (*_of_workload(spec), *ROUTERS[spec.provider].rights)]
+    plain += [("create", "Pod", "eviction"), ("delete", "Pod", "")] if spec.workload_kind in SETS else []
+    read = [("get", "Pod", "proxy")] if spec.pods is not None and spec.counted else []
+    needed = dict.fromkeys(
+        [*plain, *checks_preflight.rights(spec.checks), *config_preflight.rights(spec.config, spec.manifests, spec.workload_kind), *read]
+    )
     return [one for one in needed if not session.allowed(one[0], one[1], spec.namespace, subresource=one[2])]
+
+
+def _of_workload(spec: Spec) -> list[tuple[str, str]]:
+    """(verb, kind) that the release's workload needs: a set is patched itself, and nothing is made beside it."""
+    if spec.workload_kind not in SETS:
+        return [*NEEDED_RIGHTS, *((("list", "ReplicaSet"),) if spec.strategy == "rolling" else ())]
+    others = [(verb, kind) for verb, kind in NEEDED_RIGHTS if kind != "Deployment" and (verb, kind) not in BESIDE]
+    return [*((verb, spec.workload_kind) for verb in ("get", "list", "patch")), *others, ("list", "PodDisruptionBudget")]
 
 
 def able(spec: Spec, problems: list[Problem]) -> None:
@@ -137,14 +173,15 @@ def able(spec: Spec, problems: list[Problem]) -> None:
     if spec.sticky:
         needs.append(("release_ab.cookie", spec.sticky.cookie, "sticky"))
     for field, value, ability in needs:
-        if ability not in PROVIDERS[spec.provider].router.can:
-            allowed = f"a router that can {ability}: provider {who_can(ability)}; {spec.provider} steers by {PROVIDERS[spec.provider].does}"
+        if ability not in ROUTERS[spec.provider].router.can:
+            provider = spec.provider if spec.meshed else "service"
+            allowed = f"a router that can {ability}: provider {who_can(ability)}; {provider} steers by {ROUTERS[spec.provider].does}"
             problems.append(Problem(field, value, allowed))
 
 
 def _place(session: Session, spec: Spec, asked: Asked, problems: list[Problem]) -> Place | None:
     try:
-        place = PROVIDERS[spec.provider].find(session, asked)
+        place = ROUTERS[spec.provider].find(session, asked)
     except Unusable as error:
         problems += error.problems
         return None
@@ -183,13 +220,15 @@ def _asked(spec: Spec, service: str, key: str, notes: list[str]) -> Asked:
         mirrors=NEEDS[spec.strategy] == "mirror",
         sticky=spec.sticky,
         switch_label=key,
+        workload=spec.workload,
+        most_extra_pods=spec.max_extra_pods,
         notes=notes,
     )
 
 
 def already_running(session: Session, spec: Spec) -> str | None:
     """The image that stable runs when it is the wanted one already (nothing to release), else None."""
-    deployment = session.find("Deployment", spec.namespace, spec.workload)
+    deployment = session.find(spec.workload_kind, spec.namespace, spec.workload)
     if deployment is None or spec.template_patch:
         return None
     template = deployment["spec"]["template"]

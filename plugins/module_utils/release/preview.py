@@ -9,25 +9,27 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ..analysis import experiment, sample_size
+from ..analysis import experiment
 from ..cluster.patch import Operation, add, replace
 from ..cluster.session import Session
-from ..metrics.source import GateReading
 from ..traffic.router import Router
 from ..workload import autoscaler, config, twin
-from .checks_spec import CheckSpec, HttpCheck, JobCheck, WebhookCheck, expected
+from ..workload.kinds import DAEMON_SET, SETS, STATEFUL_SET
+from ..workload.sets import most_away
+from . import no_return, ratio
+from .checks_spec import STABLE, CheckSpec, HttpCheck, JobCheck, WebhookCheck, expected
 from .config_preflight import Copy, body_of
+from .gate_lines import gate_lines, seconds_of_gates
+from .gates_spec import SEQUENTIAL
 from .job import environment, job_body, job_name, template_of
-from .parts import GateSpec
 from .plan import TRAFFIC, Step, plan, promotes, route_of
+from .profile_spec import profile_line
 from .record import Record
 from .spec import Spec
 from .target import Findings, Target
 from .values import spoken_seconds
 
 JSON = dict[str, Any]
-NOTICEABLE_RATIO = 10.0
-LEAST_SHARE = 1e-4
 
 
 def show(session: Session, spec: Spec, found: Findings, router: Router, emit: Callable[[str], None]) -> JSON:
@@ -41,6 +43,7 @@ def show(session: Session, spec: Spec, found: Findings, router: Router, emit: Ca
         "reason": "check mode: this is the plan, nothing was changed",
         "weight_percent": 0,
         "release_id": "",
+        "image": spec.image,
         "steps": [step.to_dict() for step in steps],
         "evidence": {},
         "diff": _differences(session, spec, found, router),
@@ -56,6 +59,7 @@ def unfinished(known: Record) -> JSON:
         "reason": f"release {state.release_id} is {state.phase} at {state.weight_percent} %; a run would go on with it",
         "weight_percent": state.weight_percent,
         "release_id": state.release_id,
+        "image": state.image,
         "steps": state.steps,
         "evidence": state.evidence,
     }
@@ -64,13 +68,9 @@ def unfinished(known: Record) -> JSON:
 def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
     """The plan in lines of at most 120 columns."""
     target = found.target
-    knobs = {
-        **target.new_knobs.get("strategy", {}).get("rollingUpdate", {}),
-        **{k: v for k, v in target.new_knobs.items() if k != "strategy"},
-    }
     fastest = max((reading.per_second for reading in found.gates.values()), default=0.0)
     route = f"{target.place['kind'].partition('.')[0]} {target.place['name']}"
-    if target.place["rule"] and spec.provider != "service":
+    if target.place["rule"] and spec.meshed:
         route += f"/{target.place['rule']}"
     said = [
         f"{spec.name}: {target.stable_image} → {spec.image}",
@@ -78,29 +78,48 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
     ]
     first = "to B" if spec.ab else "first to the canary, whatever the weight, and until it is everywhere"
     said += [f"  {first}: requests with {match}" for match in spec.matches]
+    said += ratio.lines(spec, target.stable_replicas)
     said += _ab_lines(spec, found)
     if spec.strategy == "shadow":
         said.append("  copies are real requests to the canary: what it writes, sends or charges for, it does twice")
     said += [f"  travels with the version: {Copy(**one)}" for one in target.copies]
-    said += [line for check in spec.checks for line in _check_lines(check)]
+    said += [line for check in spec.checks for line in _check_lines(spec, check)]
     said += [f"  {one.plan_line()}" for one in spec.webhooks]
-    for gate in spec.gates:
-        said.append("  gate " + _gate_line(spec, gate, found.gates[gate.name], target.dispersion[gate.name]))
-    known = max((_certify_seconds(spec, gate, found, steps) for gate in spec.gates), default=0.0)
+    said += [profile_line(spec.profile)] if spec.profile else []
+    said += gate_lines(spec, found)
+    known = seconds_of_gates(spec, found, steps)
     rest = sum(step.seconds for step in steps)
     said.append(f"  about {spoken_seconds(known + rest)} to {steps[-1].name} at today's traffic, readiness and drain not counted")
     if target.revision is None:
-        most = twin.replicas_for(100, target.stable_replicas)
+        most = ratio.most_pods(spec, target.stable_replicas)
         said.append(f"  capacity: up to {most} more pods of {target.workload}'s size while it runs")
     else:
-        said.append(f"  {' · '.join(f'{name} {value}' for name, value in sorted(knobs.items()))}")
+        said.append(f"  {_how_it_rolls(spec, target)}")
+    asked = [step.name for step in steps if step.kind == "approve"]
+    if asked:
+        wait = spoken_seconds(spec.control.approval_seconds)
+        said.append(f"  waits for people at {', '.join(asked)}, up to {wait} each, then {spec.control.on_no_approval}")
     if spec.rollback != "instant":
         pace = f", {spec.rollback_step_seconds:g} s apart unless users are hurt" if spec.rollback == "stepped" else ""
         said.append(f"  traffic would come back {spec.rollback.replace('_', ' ')}{pace}")
-    if spec.gates and not found.target.history_known:
+    if spec.judged_by(SEQUENTIAL) and not found.target.history_known:
         said.append("  less than an hour of history: errors are taken to be independent (dispersion 1)")
     said += [f"  {note}" for note in found.notes]
     return said
+
+
+def _how_it_rolls(spec: Spec, target: Target) -> str:
+    """The knobs of a rolling release; of a set also what it does meanwhile."""
+    others = {name: value for name, value in target.new_knobs.items() if name not in ("strategy", "updateStrategy")}
+    knobs = {**target.new_knobs.get("strategy", {}).get("rollingUpdate", {}), **others}
+    said = [f"{name} {value}" for name, value in sorted(knobs.items())]
+    before = target.original_knobs.get("updateStrategy")
+    if target.workload_kind == STATEFUL_SET:
+        said.insert(0, f"the partition goes from {target.stable_replicas} down to 0, highest ordinals first")
+    if target.workload_kind == DAEMON_SET:
+        away = most_away(spec.rolling, before, target.stable_replicas)
+        said.insert(0, f"OnDelete while it runs; pods are evicted node by node, {away} missing at most")
+    return " · ".join(said)
 
 
 def _shares(steps: list[Step]) -> str:
@@ -143,7 +162,7 @@ def _ab_lines(spec: Spec, found: Findings) -> list[str]:
     return [*said, f"  at the end {ending}"]
 
 
-def _check_lines(check: CheckSpec) -> list[str]:
+def _check_lines(spec: Spec, check: CheckSpec) -> list[str]:
     """What is asked before any traffic moves; a point of no return has a line of its own."""
     detail = check.detail
     if isinstance(detail, HttpCheck):
@@ -153,53 +172,22 @@ def _check_lines(check: CheckSpec) -> list[str]:
     else:
         source = f"made from CronJob {detail.from_cronjob} " if detail.from_cronjob else ""
         what = f"a Job {source}completes within {spoken_seconds(detail.timeout_seconds)}"
-    said = [f"  check {check.name} before any traffic: {what}"]
-    if isinstance(detail, JobCheck) and detail.point_of_no_return:
-        said.append(f"  point of no return: check {check.name}; what its Job has done stays, also when the release goes back")
-    return said
-
-
-def _gate_line(spec: Spec, gate: GateSpec, reading: GateReading, phi: float) -> str:
-    now = "no requests lately" if reading.share is None else f"{100 * reading.share:.3g} % of {100 * gate.max_share:g} % now"
-    what = "errors" if gate.kind == "error_rate" else f"slower than {gate.slower_than_ms:g}ms"
-    first = next(share for step in plan(spec) if step.kind in TRAFFIC and (share := step.weight_percent or step.size_percent))
-    needed = sample_size.requests_to_detect(max(reading.share or 0.0, LEAST_SHARE), NOTICEABLE_RATIO, dispersion=phi)
-    seconds = sample_size.seconds_for(needed, requests_per_second=reading.per_second, weight_percent=first)
-    shows = f"{NOTICEABLE_RATIO:g} times stable's shows after {needed:,.0f} canary requests, {spoken_seconds(seconds)} at {first} %"
-    return f"{gate.name}: {what} {now}; {shows}"
-
-
-def _certify_seconds(spec: Spec, gate: GateSpec, found: Findings, steps: list[Step]) -> float:
-    """Seconds until the last weight below 100 is certified: evidence adds up over the steps, each needs its own limit."""
-    reading = found.gates[gate.name]
-    expected = reading.share or 0.0
-    gathered = total = 0.0
-    for step in steps:
-        if step.kind != "analyze":
-            continue
-        scale = sample_size.certification_scale(step.next_weight_percent)
-        share = step.weight_percent or step.mirror_percent
-        needed = sample_size.requests_to_certify(expected, gate.max_share, scale=scale, dispersion=found.target.dispersion[gate.name])
-        missing = max(0.0, needed - gathered)
-        total += max(
-            spec.minimum_step_seconds,
-            sample_size.seconds_for(missing, requests_per_second=reading.per_second, weight_percent=share),
-        )
-        gathered = max(gathered, needed)
-    return total
+    whom = " (of stable)" if check.against == STABLE else ""
+    return [f"  check {check.name} before any traffic: {what}{whom}", *no_return.lines(check, spec.no_way_back)]
 
 
 def _differences(session: Session, spec: Spec, found: Findings, router: Router) -> list[JSON]:
     target, namespace = found.target, found.target.namespace
     service = session.get("Service", namespace, target.service)
-    deployment = session.get("Deployment", namespace, target.workload)
+    deployment = session.get(target.workload_kind, namespace, target.workload)
     copies = [_copied(session, spec, Copy(**one)) for one in target.copies]
     if target.revision is not None:
-        knobs = [add(f"/spec/{name}", value) for name, value in target.new_knobs.items()]
+        kept = {"updateStrategy": target.original_knobs.get("updateStrategy")} if target.workload_kind in SETS else {}
+        knobs = [add(f"/spec/{name}", value) for name, value in {**target.new_knobs, **kept}.items() if value is not None]
         return [*copies, _promoted(session, found, deployment, knobs)]
     size = next(step.size_percent for step in plan(spec) if step.kind == "deploy")
     steering = next(step for step in plan(spec) if step.kind in TRAFFIC)
-    bodies = [twin.canary_service(service, key=target.switch_label, release_id="preview")]
+    bodies = [twin.canary_service(service, key=target.switch_label, release_id="preview", own=target.own_labels)]
     if target.destination_rule:
         bodies.append(twin.canary_destination_rule(target.destination_rule, service=target.service, release_id="preview"))
     bodies.append(
@@ -209,7 +197,8 @@ def _differences(session: Session, spec: Spec, found: Findings, router: Router) 
             template=target.new_template,
             release_id="preview",
             token="preview",
-            replicas=twin.replicas_for(size, target.stable_replicas),
+            replicas=router.canary_pods(size, target.stable_replicas),
+            own=target.own_labels,
         )
     )
     shown = copies + [_shown(None, session.create(body, dry_run=True), f"{body['kind']}/{body['metadata']['name']}") for body in bodies]
@@ -239,8 +228,8 @@ def _copied(session: Session, spec: Spec, one: Copy) -> JSON:
 def _promoted(session: Session, found: Findings, deployment: JSON, operations: list[Operation]) -> JSON:
     target = found.target
     operations = [replace("/spec/template", target.new_template), *operations]
-    promoted = session.patch("Deployment", target.namespace, target.workload, operations, dry_run=True)
-    return _shown(deployment, promoted, f"Deployment/{target.workload} when promoted")
+    promoted = session.patch(target.workload_kind, target.namespace, target.workload, operations, dry_run=True)
+    return _shown(deployment, promoted, f"{target.workload_kind}/{target.workload} when promoted")
 
 
 def _raised(session: Session, target: Target, kind: str, name: str) -> JSON:

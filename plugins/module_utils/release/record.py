@@ -17,13 +17,15 @@ from ..cluster.kinds import api_version
 from ..cluster.patch import add, expect, pointer, replace
 from ..cluster.session import Session
 from ..traffic.route import EPOCH, Route
+from .record_size import LARGEST_BYTES, LEAST_STATE_BYTES, dump, packed, unpacked
 
 JSON = dict[str, Any]
 LABEL = "progressive.delivery/record"
 ABORT = "progressive.delivery/abort"
-LARGEST_BYTES = 64 * 1024
+COMMANDS = "progressive.delivery/commands"  # a list of the others, oldest first (release.commands)
 KEPT_LOOKS = 20
 KEPT_ENDINGS = 5
+KEPT_COMMANDS = 5  # of each of them: who approved it, and why
 UNFINISHED = ("running", "returning", "parked")
 
 
@@ -70,6 +72,7 @@ class State:
     looks: list[JSON] = field(default_factory=list)  # the last looks
     evidence: JSON = field(default_factory=dict)
     history: list[JSON] = field(default_factory=list)  # earlier endings under this name
+    control: JSON = field(default_factory=dict)  # which commands were obeyed, and what stands of them (release.commands)
 
     def hold(self, route: Route) -> None:
         """Note the route that stands."""
@@ -78,12 +81,13 @@ class State:
 
     def ending(self) -> JSON:
         """The one-line memory of this release for the next record's history."""
-        return {key: getattr(self, key) for key in ("release_id", "outcome", "reason", "image", "digest", "started_at", "updated_at")}
+        kept = {key: getattr(self, key) for key in ("release_id", "outcome", "reason", "image", "digest", "started_at", "updated_at")}
+        return {**kept, "commands": (self.control.get("log") or [])[-KEPT_COMMANDS:]}
 
 
 @dataclass
 class Record:
-    """A record as it was read. spec and target are JSON; abort is the request of who wants the release undone."""
+    """A record as it was read. spec and target are JSON; abort is the request of who wants the release undone, commands the others."""
 
     name: str
     namespace: str
@@ -92,6 +96,7 @@ class Record:
     state: State
     fence: str
     abort: JSON | None
+    commands: list[JSON] = field(default_factory=list)
 
     @property
     def unfinished(self) -> bool:
@@ -123,11 +128,12 @@ def _parse(found: JSON) -> Record:
     return Record(
         meta["name"],
         meta["namespace"],
-        json.loads(data["spec"]),
-        json.loads(data["target"]),
+        unpacked(data["spec"]),
+        unpacked(data["target"]),
         State(**json.loads(data["state"])),
         annotations.get(EPOCH, ""),
         json.loads(request) if request else None,
+        json.loads(annotations.get(COMMANDS) or "[]"),
     )
 
 
@@ -152,9 +158,9 @@ class Journal:
                 "name": self._name,
                 "namespace": self._namespace,
                 "labels": {LABEL: "true", "app.kubernetes.io/managed-by": "progressive.delivery"},
-                "annotations": {EPOCH: self._token},
+                "annotations": {EPOCH: self._token, COMMANDS: "[]"},
             },
-            "data": {"spec": _dump(spec), "target": _dump(target), "state": _dump(vars(state))},
+            "data": {"spec": packed(spec), "target": packed(target), "state": dump(vars(state))},
         }
         self._session.create(body)
 
@@ -167,20 +173,31 @@ class Journal:
         """Journal the state. Raises Superseded when somebody else holds the record, NotFound when it was deleted."""
         state.updated_at = now()
         state.looks = state.looks[-KEPT_LOOKS:]
-        text = _dump(vars(state))
-        while len(text) > LARGEST_BYTES * 3 // 4 and state.looks:
-            state.looks = state.looks[len(state.looks) // 2 + 1 :]
-            text = _dump(vars(state))
+        text = dump(vars(state))
+        if len(text) > LEAST_STATE_BYTES:
+            text = self._fitted(state)
         self._patch([expect(pointer("metadata", "annotations", EPOCH), self._token), replace("/data/state", text)], done=lambda: False)
+
+    def _fitted(self, state: State) -> str:
+        """The state as text, with fewer looks and endings where it would outgrow the record."""
+        data = self._session.get("ConfigMap", self._namespace, self._name)["data"]
+        most = LARGEST_BYTES - len(data["spec"]) - len(data["target"])
+        while len(text := dump(vars(state))) > most and (state.looks or state.history):
+            state.looks, state.history = state.looks[len(state.looks) // 2 + 1 :], state.history if state.looks else state.history[:-1]
+        return text
 
     def poll(self) -> JSON | None:
         """The abort request, if there is one. Raises Superseded when the record is not ours any more."""
+        return self.requests()[0]
+
+    def requests(self) -> tuple[JSON | None, list[JSON]]:
+        """The abort request and the other commands. Raises Superseded when the record is not ours any more."""
         found = self._session.request("GET", f"/api/v1/namespaces/{self._namespace}/configmaps/{self._name}")
         annotations = found["metadata"].get("annotations") or {}
         if annotations.get(EPOCH) != self._token:
             raise Superseded(f"the record {self._name} is held by {annotations.get(EPOCH)}, not by {self._token}")
         request = annotations.get(ABORT)
-        return json.loads(request) if request else None
+        return json.loads(request) if request else None, json.loads(annotations.get(COMMANDS) or "[]")
 
     def _fence(self) -> str:
         found = self._session.get("ConfigMap", self._namespace, self._name)
@@ -209,7 +226,3 @@ def ask_abort(session: Session, record: Record, request: JSON) -> None:
     """Leave an abort request on the record, whoever holds it."""
     annotations = pointer("metadata", "annotations", ABORT)
     session.patch("ConfigMap", record.namespace, record.name, [add(annotations, json.dumps(request, sort_keys=True))])
-
-
-def _dump(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -11,16 +11,18 @@ from ..cluster.errors import ClusterError, NotFound, Superseded, Unreachable
 from ..traffic.route import HOME, RouteError
 from . import webhooks
 from .context import Context
-from .ending import PARKED, StopHere, TurnBack
+from .ending import PARKED, StepEnded, StopHere, TurnBack
 from .experiment import result_of, sentence_of
 from .floors import restore_floors
 from .plan import TRAFFIC, Step, ending
 from .record import now
 from .rollback import patiently, turn_back
 from .steps import HANDLERS
+from .waits import go_on, leave_out, on_whose_word
 from .watch import Watch
 
 API_PATIENCE_SECONDS = 180.0
+TIDY_SECONDS = 60.0
 
 
 def run(context: Context, steps: list[Step]) -> str:
@@ -47,7 +49,8 @@ def _run(context: Context, steps: list[Step]) -> str:
     except BaseException as error:
         _end_back(context, TurnBack("runner_failed", f"{type(error).__name__}: {error}"))
         raise
-    return _finish(context, *ending(context.spec, sentence_of(context.state.experiment)))
+    outcome, reason = ending(context.spec, sentence_of(context.state.experiment))
+    return _finish(context, outcome, reason + on_whose_word(context.state.control))
 
 
 def go_back(context: Context, why: TurnBack) -> str:
@@ -63,17 +66,31 @@ def _go_forward(context: Context, steps: list[Step]) -> None:
     if context.route != HOME or context.state.weight_percent:
         watch.enter(next(step for step in reversed(steps) if _stands(context, step)))
     while context.state.step < len(steps):
-        step = steps[context.state.step]
-        entry: dict[str, Any] = {"name": step.name, "started_at": now()}
-        context.state.steps = [*(one for one in context.state.steps if one["name"] != step.name), entry]
-        _journaled(context, step.name)
-        _with_patience(context, step, watch)
+        try:
+            _wait_out_a_pause(context, steps, watch)
+            step = steps[context.state.step]
+            if leave_out(context, steps):
+                continue
+            watch.stuck.begin(step)
+            entry: dict[str, Any] = {"name": step.name, "started_at": now()}
+            context.state.steps = [*(one for one in context.state.steps if one["name"] != step.name), entry]
+            _journaled(context, step.name)
+            _with_patience(context, step, watch)
+        except StepEnded:
+            continue
         entry["ended_at"] = now()
         context.state.step += 1
         _journaled(context, "")
         if context.spec.stop_after == step.name:
             context.live.say("stopped", f"after {step.name}, as release_stop_after says; run again to go on")
             raise StopHere
+
+
+def _wait_out_a_pause(context: Context, steps: list[Step], watch: Watch) -> None:
+    if context.state.control.get("pause"):
+        _with_patience(context, Step("pause", "pause"), watch)
+        _journaled(context, "")
+    go_on(context, steps)
 
 
 def _stands(context: Context, step: Step) -> bool:
@@ -122,7 +139,7 @@ def _journaled(context: Context, doing: str) -> None:
 
 def _end_back(context: Context, why: TurnBack) -> str:
     if turn_back(context, why) == PARKED:
-        _let_go(context)
+        let_go(context)
         return PARKED
     return _finish(context, why.outcome, why.reason)
 
@@ -138,14 +155,20 @@ def _finish(context: Context, outcome: str, reason: str) -> str:
         _journaled(context, "")
     except TurnBack as why:
         context.live.say("warning", f"the ending could not be recorded: {why.reason}")
-    _let_go(context)
+    let_go(context)
     return outcome
 
 
-def _let_go(context: Context) -> None:
+def let_go(context: Context) -> None:
     """Take the fences down and give the Lease back; what stays behind would only be tidied by the next run."""
+    deadline = context.process.clock() + TIDY_SECONDS
     for action in (lambda: context.router.unclaim(context.token), context.unclaim_workload, context.lease.release):
-        try:
-            action()
-        except (ClusterError, RouteError) as error:
-            context.live.say("warning", f"not tidied up: {error}")
+        while True:
+            try:
+                action()
+            except (ClusterError, RouteError) as error:
+                if isinstance(error, Unreachable) and context.process.clock() < deadline:
+                    context.process.sleep(1.0)
+                    continue
+                context.live.say("warning", f"not tidied up: {error}")
+            break

@@ -12,24 +12,31 @@ from ..traffic.route import matches_from
 from .ab_spec import ab_from
 from .checks_spec import checks_from
 from .config_spec import config_from
+from .control_spec import control_from
+from .gates_spec import LooksSpec, gate_from
 from .manifests import manifests_from
-from .parts import GateSpec, PodsSpec, StepSpec
+from .parts import PodsSpec, StepSpec
 from .prometheus_spec import access_from
+from .share_spec import HOLD
 from .spec import Spec
 from .webhooks_spec import webhooks_from
 
 
 def spec_from(saved: Mapping[str, Any]) -> Spec:
     """The spec of a record."""
-    fields = dict(saved)
+    fields = {"workload_kind": "Deployment", **saved}
     fields["steps"] = tuple(StepSpec(**one) for one in fields["steps"])
     fields["checks"] = checks_from(fields["checks"])
     fields["webhooks"] = webhooks_from(fields.get("webhooks"))
     fields["config"] = config_from(fields.get("config"))
     fields["manifests"] = manifests_from(fields.get("manifests"))
     fields["ab"] = ab_from(fields.get("ab"))
+    fields["control"] = control_from(fields["control"])
+    fields = {"max_extra_pods": None, "no_way_back": None, **fields}  # what younger releases know
     fields["matches"] = matches_from(fields["matches"])
-    fields["gates"] = tuple(GateSpec(**one) for one in fields["gates"])
+    fields["gates"] = tuple(gate_from(one) for one in fields["gates"])
+    fields["looks"] = LooksSpec(**fields["looks"])
+    fields.setdefault("share_check", HOLD)  # of a record that an earlier version began
     if fields["pods"] is not None:
         fields["pods"] = PodsSpec(**fields["pods"])
     fields["prometheus_access"] = access_from(fields["prometheus_access"])

@@ -12,15 +12,32 @@ from difflib import get_close_matches
 from typing import Any
 
 from ..traffic.route import Match, Sticky
-from . import ab_spec, checks_spec, config_spec, parts, webhooks_spec
+from . import (
+    ab_spec,
+    checks_spec,
+    config_spec,
+    control_spec,
+    gates_spec,
+    no_return,
+    parts,
+    profile_spec,
+    ratio_spec,
+    share_spec,
+    webhooks_spec,
+)
 from .ab_spec import AbSpec
 from .checks_spec import CheckSpec
 from .config_spec import ConfigSpec
+from .control_spec import ControlSpec
+from .fits import asks_prometheus, fits_profile, fits_strategy, lasts, makes_experiment
+from .gates_spec import GateSpec, LooksSpec
 from .manifests import Manifests, image_of, manifests
-from .parts import LONGEST_WORKLOAD, GateSpec, PodsSpec, StepSpec
+from .parts import PodsSpec, StepSpec
+from .profile_spec import ProfileUse
 from .prometheus_spec import Access, prometheus
 from .values import Problem, Reader
 from .webhooks_spec import WebhookSpec
+from .workload_spec import fits_kind, rolling, workload
 
 # every variable of a release: name -> what it is when it is left out
 DEFAULTS: dict[str, Any] = {
@@ -32,6 +49,9 @@ DEFAULTS: dict[str, Any] = {
     "release_template_patch": None,
     "release_manifests": None,
     "release_config": None,
+    "release_profile": None,
+    "release_profiles": None,
+    "release_business_metric": None,
     "release_strategy": "canary",
     "release_traffic": None,
     "release_rolling": None,
@@ -41,7 +61,9 @@ DEFAULTS: dict[str, Any] = {
     "release_steps": [0, 10, 25, 50, 75, 100],
     "release_checks": [],
     "release_webhooks": [],
+    "release_no_way_back": None,
     "release_gates": [{"name": "errors", "error_rate": {"max": "1%"}}],
+    "release_looks": None,
     "release_skip_gates": [],
     "release_on_inconclusive": "roll_back",
     "release_rollback": "instant",
@@ -58,8 +80,10 @@ DEFAULTS: dict[str, Any] = {
     "release_drain_seconds": 10,
     "release_deadline_seconds": 14400,
     "release_fix_forward": False,
+    "release_share_check": "hold",
     "release_stop_after": None,
     "release_log_dir": None,
+    **control_spec.DEFAULTS,
 }
 # variables of later parts of the collection: known, so that a typing error can be told from them
 RESERVED = frozenset(
@@ -71,12 +95,19 @@ RESERVED = frozenset(
         "release_copy_policies",
         "release_report_dir",
         "release_reason",
+        # of the playbooks that give commands
+        "release_by",
+        "release_command",
+        "release_for_seconds",
+        "release_full",
+        "release_then",
+        "release_to",
+        "release_at_weight",
+        "release_at_step",
     }
 )
 SHAPES = ("instant", "capacity_first", "stepped")  # how traffic comes back
 STRATEGIES = ("canary", "blue_green", "ab_test", "shadow", "rolling")
-# strategies that know no release_steps, and why
-NO_STEPS = {"blue_green": "moves all traffic at once", "ab_test": "has one share, release_ab.share"}
 SOURCES = ("auto", "istio_destination", "istio_source", "http", "pods")
 IMAGE_PART = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
 IMAGE = re.compile(rf"({IMAGE_PART}(:\d+)?/)?{IMAGE_PART}(/{IMAGE_PART})*(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?")
@@ -97,6 +128,7 @@ class Spec:
     name: str
     namespace: str
     workload: str
+    workload_kind: str  # one of workload.kinds.KINDS
     image: str
     container: str | None
     template_patch: dict[str, Any] | None
@@ -108,6 +140,7 @@ class Spec:
     route_kind: str | None
     route_object: str | None
     route: str | None
+    max_extra_pods: int | None  # weights by replicas alone
     rolling: dict[str, Any]  # Kubernetes' own names: maxSurge, maxUnavailable, minReadySeconds, progressDeadlineSeconds
     ab: AbSpec | None  # ab_test alone
     matches: tuple[Match, ...]
@@ -115,7 +148,9 @@ class Spec:
     steps: tuple[StepSpec, ...]
     checks: tuple[CheckSpec, ...]
     webhooks: tuple[WebhookSpec, ...]
+    no_way_back: str | None  # why nobody asks stable after a point of no return
     gates: tuple[GateSpec, ...]
+    looks: LooksSpec  # of the gates whose judge is threshold
     on_inconclusive: str
     rollback: str
     rollback_step_seconds: float
@@ -133,17 +168,35 @@ class Spec:
     drain_seconds: float
     deadline_seconds: float
     fix_forward: bool
+    control: ControlSpec
+    share_check: str  # hold, report or off
     stop_after: str | None
+    profile: ProfileUse | None = None  # who said what; not what makes this release this release
+
+    @property
+    def counted(self) -> tuple[GateSpec, ...]:
+        """The gates that are judged by requests: for them the requests of both versions are counted."""
+        return tuple(gate for gate in self.gates if gate.counts)
+
+    def judged_by(self, judge: str) -> tuple[GateSpec, ...]:
+        """The gates that have this judge."""
+        return tuple(gate for gate in self.gates if gate.judge == judge)
 
     @property
     def sticky(self) -> Sticky | None:
         """The random groups of an experiment."""
         return self.ab.sticky(self.name, self.image) if self.ab else None
 
+    @property
+    def meshed(self) -> bool:
+        """Whether a mesh or a gateway carries the route; else a Service alone does."""
+        return self.provider not in ("service", ratio_spec.REPLICAS)
+
     def to_dict(self) -> dict[str, Any]:
-        """What makes this release this release: compared when an unfinished one is met. stop_after may differ."""
+        """What makes this release this release: compared when an unfinished one is met. stop_after and profile may differ."""
         fields = asdict(self)
-        fields.pop("stop_after")
+        for name in ("stop_after", "profile"):
+            fields.pop(name)
         fields["checks"] = tuple(one.to_dict() for one in self.checks)
         fields["webhooks"] = tuple(one.to_dict() for one in self.webhooks)
         fields["config"] = self.config.to_dict() if self.config else None
@@ -166,9 +219,11 @@ def unknown_variables(names: Mapping[str, Any]) -> list[Problem]:
 
 def parse(given: Mapping[str, Any]) -> Spec:
     """Checked values from release_... variables; a missing or null one takes its default. Raises SpecError."""
-    values = {name: given[name] if given.get(name) is not None else default for name, default in DEFAULTS.items()}
     read = Reader()
     read.problems += unknown_variables(given)
+    chosen = profile_spec.choose(read, given, DEFAULTS)
+    explicit, given = given, chosen.values
+    values = {name: given[name] if given.get(name) is not None else default for name, default in DEFAULTS.items()}
     for name in given:
         if name not in DEFAULTS and name not in RESERVED and not any(p.field == name for p in read.problems):
             read.refuse(name, given[name], f"no such option; known: {', '.join(DEFAULTS)}")
@@ -177,95 +232,36 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields["manifests"] = _manifests(read, values, fields)
     fields["config"] = config_spec.config(read, values["release_config"])
     fields.update(parts.traffic(read, values["release_traffic"]))
-    fields["rolling"] = parts.rolling(read, values["release_rolling"])
+    ratio_spec.fit(read, given, fields)
+    fields["rolling"] = rolling(read, values["release_rolling"], fields["workload_kind"])
     fields["matches"] = parts.matches(read, values["release_match"])
-    fields["ab"] = ab_spec.experiment(read, values["release_ab"], chosen=bool(given.get("release_match"))) if _tests(fields) else None
+    fields["ab"] = (
+        ab_spec.experiment(read, values["release_ab"], chosen=bool(given.get("release_match"))) if makes_experiment(fields) else None
+    )
     fields["steps"] = parts.steps(read, values["release_steps"])
     fields["checks"] = checks_spec.checks(read, values["release_checks"], fields["name"])
-    fields["webhooks"] = webhooks_spec.webhooks(
-        read, values["release_webhooks"], strategy=fields["strategy"], promotes=_may_promote(fields)
-    )
-    fields["gates"] = parts.gates(read, values["release_gates"], values["release_skip_gates"])
+    fields["no_way_back"] = read.text("release_no_way_back", values["release_no_way_back"])
+    no_return.fit(read, fields["checks"], fields["no_way_back"])
+    fields["webhooks"] = webhooks_spec.webhooks(read, values["release_webhooks"], strategy=fields["strategy"], ab=fields["ab"])
+    fields["looks"] = gates_spec.looks_of(read, "release_looks", values["release_looks"], LooksSpec())
+    skippable = chosen.skippable
+    fields["gates"] = gates_spec.gates(read, values["release_gates"], values["release_skip_gates"], fields["looks"], skippable)
     judged = bool(fields["gates"] or (fields["ab"] and fields["ab"].conversions)) or any(
         problem.field.startswith("release_gates") for problem in read.problems
     )
     fields.update(_limits(read, values))
     fields["pods"] = parts.pods(read, values["release_pods"], source=fields["metrics_source"])
-    fields.update(prometheus(read, values["release_prometheus"], needed=judged and fields["pods"] is None))
-    _fits_strategy(read, given, fields)
-    _lasts(read, given, fields)
+    fields.update(prometheus(read, values["release_prometheus"], needed=judged and asks_prometheus(fields)))
+    fits_strategy(read, given, fields)
+    fits_kind(read, given, fields)
+    lasts(read, given, fields)
+    fields["control"] = control_spec.control(read, values, fields)
     if fields["strategy"] == "rolling":  # it steers no route: whatever the route is, the Service selects old and new pods alike
         fields.update(provider="service", route_kind=None, route_object=None, route=None)
+    fits_profile(read, explicit, fields)
     if read.problems:
-        raise SpecError(read.problems)
-    return Spec(**fields)
-
-
-def _fits_strategy(read: Reader, given: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
-    """Options that a strategy has no use for are refused: who gives them expects them to do something."""
-    strategy = fields["strategy"]
-    if strategy in NO_STEPS and given.get("release_steps") is not None:
-        read.refuse("release_steps", given["release_steps"], f"nothing: {strategy} {NO_STEPS[strategy]}")
-    choosing = {"release_match": ("canary", "ab_test"), "release_match_seconds": ("canary",)}
-    for name, strategies in choosing.items():
-        if strategy not in strategies and given.get(name):
-            read.refuse(name, given[name], f"nothing: {strategy} does not choose requests so; use strategy {' or '.join(strategies)}")
-    if strategy == "canary" and given.get("release_match_seconds") and not given.get("release_match"):
-        read.refuse("release_match_seconds", given["release_match_seconds"], "nothing, unless release_match says whose requests to match")
-    if not _tests(fields) and given.get("release_ab"):
-        read.refuse("release_ab", given["release_ab"], f"nothing: {strategy} makes no experiment; use strategy ab_test")
-    if strategy != "rolling" and given.get("release_rolling"):
-        read.refuse(
-            "release_rolling", given["release_rolling"], f"nothing: {strategy} rolls with what the Deployment says; use strategy rolling"
-        )
-    if strategy == "ab_test" and fields["metrics_source"] == "pods":
-        read.refuse("release_metrics_source", "pods", "a source in Prometheus: an experiment compares counts of its whole time")
-    if strategy == "rolling" and fields["checks"]:
-        read.refuse(
-            "release_checks",
-            given["release_checks"],
-            "nothing: checks ask the canary's own Service, and rolling makes none; use blue_green",
-        )
-    _fits_rollback(read, given, fields)
-    if strategy == "shadow" and not fields["gates"]:
-        read.refuse("release_gates", given.get("release_gates"), "at least one gate: a shadow without one compares nothing")
-
-
-def _fits_rollback(read: Reader, given: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
-    strategy, shape = fields["strategy"], fields["rollback"]
-    if strategy in ("rolling", "shadow"):
-        for name, default in (("release_rollback", "instant"), ("release_on_no_stable", "return")):
-            if fields[name.removeprefix("release_")] != default:
-                does = "its way back is the old template" if strategy == "rolling" else "it gives the canary no traffic that could return"
-                read.refuse(name, given[name], f"{default}: strategy {strategy} knows nothing else; {does}")
-    elif shape == "stepped" and (strategy != "canary" or fields["provider"] == "service"):
-        who = f"strategy {strategy}" if strategy != "canary" else "provider service"
-        read.refuse(
-            "release_rollback", shape, f"instant or capacity_first: {who} moves all traffic at once and has no weights to step down"
-        )
-    if given.get("release_rollback_step_seconds") is not None and shape != "stepped":
-        read.refuse("release_rollback_step_seconds", given["release_rollback_step_seconds"], "nothing, unless release_rollback is stepped")
-
-
-def _tests(fields: Mapping[str, Any]) -> bool:
-    return fields["strategy"] == "ab_test"
-
-
-def _may_promote(fields: Mapping[str, Any]) -> bool:
-    ab = fields["ab"]
-    return fields["strategy"] != "shadow" and not (_tests(fields) and not (ab and ab.promotes))
-
-
-def _lasts(read: Reader, given: Mapping[str, Any], fields: dict[str, Any]) -> None:
-    """An experiment lasts longer than other releases: its deadline follows it, unless one is given, which must be long enough."""
-    if fields["ab"] is None:
-        return
-    longest = fields["ab"].longest_seconds
-    if given.get("release_deadline_seconds") is None:
-        fields["deadline_seconds"] = max(fields["deadline_seconds"], longest + ab_spec.SLACK_SECONDS)
-    elif fields["deadline_seconds"] <= longest:
-        allowed = f"more than the experiment may take ({longest:.0f} s), or nothing: then it follows that"
-        read.refuse("release_deadline_seconds", given["release_deadline_seconds"], allowed)
+        raise SpecError(profile_spec.blame(read.problems, chosen.use))
+    return Spec(**fields, profile=chosen.use)
 
 
 def _identity(read: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -273,16 +269,12 @@ def _identity(read: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
     for field in needed if values["release_manifests"] is None else needed[:-1]:
         if values[field] is None:
             read.refuse(field, None, "is required")
-    kind, _sep, workload = str(values["release_workload"] or "").partition("/")
-    if values["release_workload"] is not None:
-        if kind != "Deployment" or not workload:
-            read.refuse("release_workload", values["release_workload"], "Deployment/<name>")
-        else:
-            read.name("release_workload", workload, longest=LONGEST_WORKLOAD)
+    kind, name = workload(read, values["release_workload"])
     return {
         "name": read.name("release_name", values["release_name"], longest=40),
         "namespace": read.name("release_namespace", values["release_namespace"]),
-        "workload": workload,
+        "workload": name,
+        "workload_kind": kind,
         "image": _image(read, values["release_image"]),
         "container": read.name("release_container", values["release_container"]),
         "template_patch": read.mapping("release_template_patch", values["release_template_patch"], ("metadata", "spec")),
@@ -310,14 +302,18 @@ def _image(read: Reader, value: Any) -> str | None:
     image = read.text("release_image", value)
     if image is None:
         return None
-    tagged = "@" in image or ":" in image.rpartition("/")[2]
-    if not IMAGE.fullmatch(image) or not tagged:
+    if not is_pinned_or_tagged(image):
         read.refuse(
             "release_image",
             value,
             "an image reference with a tag or a digest, such as registry.example/shop:2.4.0 or ...@sha256:<64 digits>",
         )
     return image
+
+
+def is_pinned_or_tagged(image: str) -> bool:
+    """Whether it is an image reference that says which version it means."""
+    return bool(IMAGE.fullmatch(image)) and ("@" in image or ":" in image.rpartition("/")[2])
 
 
 def _limits(read: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -348,5 +344,6 @@ def _limits(read: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
     limits["rollback"] = read.choice("release_rollback", values["release_rollback"], SHAPES, "instant")
     limits["on_no_stable"] = read.choice("release_on_no_stable", values["release_on_no_stable"], ("return", "keep"), "return")
     limits["metrics_source"] = read.choice("release_metrics_source", values["release_metrics_source"], SOURCES, "auto")
+    limits["share_check"] = share_spec.policy(read, values["release_share_check"])
     limits["stop_after"] = read.text("release_stop_after", values["release_stop_after"])
     return limits

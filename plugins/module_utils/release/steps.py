@@ -5,27 +5,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
-from ..cluster.errors import Conflict, NotFound, Rejected, Superseded
+from ..analysis.verdict import UNSETTLED
+from ..cluster.errors import Conflict, NotFound, Rejected, Superseded, Unmarked
 from ..cluster.lease import own_identity
 from ..cluster.patch import expect, replace
 from ..traffic.route import HOME, Route, RouteEdited, RouteError
-from ..workload import twin
+from ..workload import capacity, twin
 from ..workload.deployment import Rollout, hopeless, image_digest, not_ready, rollout
+from ..workload.kinds import SETS
 from . import config, webhooks
 from .checks import check
 from .context import Context
 from .ending import TurnBack
 from .experiment import Trial
 from .floors import present_size, raise_floors, stable_size
-from .plan import Step
+from .plan import ROUTED, Step, plan
 from .rollback import remove_canary
 from .rolling import roll
+from .rolling_sets import settle as settle_sets
+from .room import hold_for_room, rolling_words, tell_budgets
+from .settle import settle
+from .waits import Approval, Pause, stop_rolling
 from .watch import Watch, may_go_on
 
 BYPASS_SECONDS = 60.0  # longest wait for stable to fall silent at 100 %: clients that bypass the route never let it
-SETTLE_SECONDS = 1.5  # proxies learn of new pods about a tenth of a second after the API server; this is ten times that
 
 
 def validate(context: Context, step: Step, watch: Watch) -> None:
@@ -40,21 +46,27 @@ def deploy(context: Context, step: Step, watch: Watch) -> None:
     target, release_id = context.target, context.state.release_id
     config.copy(context)
     service = context.session.get("Service", context.namespace, target.service)
-    _create_ours(context, twin.canary_service(service, key=target.switch_label, release_id=release_id))
+    _create_ours(context, twin.canary_service(service, key=target.switch_label, release_id=release_id, own=target.own_labels))
     if target.destination_rule:
         rule = twin.canary_destination_rule(target.destination_rule, service=target.service, release_id=release_id)
         _create_ours(context, rule)
     deployment = context.session.get("Deployment", context.namespace, target.workload)
-    replicas = twin.replicas_for(step.size_percent, target.stable_replicas)
+    replicas = context.router.canary_pods(step.size_percent, target.stable_replicas)
     body = twin.twin_deployment(
-        deployment, key=target.switch_label, template=target.new_template, release_id=release_id, token=context.token, replicas=replicas
+        deployment,
+        key=target.switch_label,
+        template=target.new_template,
+        release_id=release_id,
+        token=context.token,
+        replicas=replicas,
+        own=target.own_labels,
     )
     _create_ours(context, body)
     context.live.say("deploy", f"{context.twin}: {replicas} pods of {context.spec.image}")
     _await_twin(context, watch)
     digest = image_digest(context.twin_pods(), target.container)
     context.state.digest = digest or "unpinned"
-    watch.linger(SETTLE_SECONDS)
+    settle(context, watch)
 
 
 def match(context: Context, step: Step, watch: Watch) -> None:
@@ -92,17 +104,20 @@ def weight(context: Context, step: Step, watch: Watch) -> None:
 def _steer(context: Context, step: Step, watch: Watch, what: str) -> None:
     if step.kind != "mirror":  # copies take nothing from stable
         raise_floors(context)
-    wanted = twin.replicas_for(step.size_percent, present_size(context))
-    current = context.session.get("Deployment", context.namespace, context.twin)["spec"].get("replicas", 1)
-    if current < wanted:
+    wanted = context.router.canary_pods(step.size_percent, present_size(context))
+    found = context.session.get("Deployment", context.namespace, context.twin)
+    short = found["spec"].get("replicas", 1) < wanted
+    if short:
+        hold_for_room(context, watch, wanted - found["spec"].get("replicas", 1), "the canary", _route_is_ours)
         context.scale_twin(wanted)
+    if short or not rollout(found).complete:  # somebody may have deleted or evicted a pod whose successor is not there yet
         _await_twin(context, watch)
-        watch.linger(SETTLE_SECONDS)
+        settle(context, watch)
     watch.check()
     watch.prepare()
     context.write(step.name)
     took = _shift(context, context.route_of(step))
-    context.live.steered(step.kind, step.weight_percent, what, put_ms=took)
+    context.live.steered(step.kind, step.weight_percent, what or context.router.reached(step.weight_percent), put_ms=took)
     watch.enter(step)
 
 
@@ -133,6 +148,55 @@ def ask(context: Context, step: Step, watch: Watch) -> None:
         _route_is_ours(context)
 
 
+def approve(context: Context, step: Step, watch: Watch) -> None:
+    """Watch until people agree, or their time is over."""
+    wait = Approval(context, step)
+    _with_people(context, watch, wait)
+    context.live.say("approve", f"{step.name}: goes on")
+
+
+def pause(context: Context, step: Step, watch: Watch) -> None:
+    """Stand still as long as people want it, at the weight that is there or with all traffic on stable."""
+    wait = Pause(context)
+    stop_rolling(context)
+    _adopt(context, watch)
+    if wait.to_zero and context.route != HOME:
+        if context.stable_ready():
+            context.state.control["zeroed"] = True
+            context.write("pause: traffic returns")
+            took = _shift(context, HOME)
+            watch.leave_traffic()
+            context.live.say("traffic", f"100 % stable while it is paused · put and read back in {took:.0f} ms")
+        else:
+            context.live.say("warning", f"{context.target.workload} has no ready pod: traffic stays at {context.route}")
+    _with_people(context, watch, wait)
+
+
+def _adopt(context: Context, watch: Watch) -> None:
+    """What stands may be what the present step puts: a runner that died between a change and its note left it so."""
+    step = plan(context.spec)[context.state.step]
+    if step.kind not in ROUTED or (route := context.route_of(step)) == context.route:
+        return
+    with contextlib.suppress(RouteEdited):  # which the next look at the route tells
+        if context.router.read().route == route:
+            context.state.hold(route)
+            watch.enter(step)
+
+
+def _with_people(context: Context, watch: Watch, wait: Approval | Pause) -> None:
+    """Watch until a wait is over; if there is some evidence of harm by then, until it has gone or sufficed."""
+    watch.stuck.patient = True
+    try:
+        while not wait.is_over():
+            watch.poll()
+            _route_is_ours(context)
+    finally:
+        watch.stuck.patient = False
+    while context.spec.gates and context.route != HOME and watch.verdict is not None and not _quiet(watch):
+        watch.poll()
+        _route_is_ours(context)
+
+
 def verify(context: Context, step: Step, watch: Watch) -> None:
     """The watch with all traffic on the twin, while stable is whole: return is one patch."""
     rolled = context.target.revision is not None
@@ -155,6 +219,9 @@ def promote(context: Context, step: Step, watch: Watch) -> None:
     """Stable takes the new template while the twin carries the traffic; then traffic goes home."""
     target = context.target
     if not context.state.stable_changed:
+        deployment = context.session.get("Deployment", context.namespace, target.workload)
+        hold_for_room(context, watch, capacity.surge(deployment), f"{target.workload}'s rolling update", _route_is_ours)
+        tell_budgets(context, rolling_words(deployment), target.original_template["metadata"]["labels"])
         context.state.stable_changed = True
         context.write("promote: stable takes the new template")
     _take_template(context)
@@ -169,7 +236,7 @@ def promote(context: Context, step: Step, watch: Watch) -> None:
         return state.complete and context.stable_ready() >= max(1, state.wanted)
 
     watch.wait(whole, timeout_seconds=context.spec.ready_timeout_seconds, what=f"{target.workload} was not whole", cause="promote")
-    watch.linger(SETTLE_SECONDS)
+    settle(context, watch)
     context.write("promote: traffic goes home")
     took = _shift(context, HOME)
     watch.leave_traffic()
@@ -184,6 +251,8 @@ def clean_up(context: Context, step: Step, watch: Watch) -> None:
         watch.leave_traffic()
         context.live.say("traffic", f"{what} · put and read back in {took:.0f} ms")
     context.state.hold(HOME)
+    if context.target.workload_kind in SETS:
+        settle_sets(context)
     try:
         remove_canary(context)
     except (Conflict, NotFound, Rejected) as error:
@@ -204,6 +273,8 @@ HANDLERS = {
     "roll": roll,
     "bake": bake,
     "analyze": analyze,
+    "approve": approve,
+    "pause": pause,
     "verify": verify,
     "promote": promote,
     "clean_up": clean_up,
@@ -257,8 +328,12 @@ def _take_template(context: Context) -> None:
     operations = [expect("/spec/template", target.original_template), replace("/spec/template", target.new_template)]
     try:
         context.patch_deployment(target.workload, operations)
-    except Conflict as error:
-        raise TurnBack("edited", f"the template of Deployment {target.workload} was edited by somebody else during the release") from error
+    except Conflict as error:  # also when the answer to our own patch was lost
+        stored = context.session.get("Deployment", context.namespace, target.workload)["spec"]["template"]
+        if not _same_version(stored, target.new_template, target.container):
+            raise TurnBack(
+                "edited", f"the template of Deployment {target.workload} was edited by somebody else during the release"
+            ) from error
 
 
 def _same_version(current: dict, wanted: dict, container: str) -> bool:
@@ -275,6 +350,8 @@ def _shift(context: Context, route: Route) -> float:
         context.router.change(route, context.token)
     except RouteError as error:
         raise TurnBack("route_edited" if isinstance(error, RouteEdited) else "route_not_served", str(error)) from error
+    except Unmarked as error:
+        raise _replaced(context) from error
     context.state.hold(route)
     return 1000 * (time.perf_counter() - began)
 
@@ -282,24 +359,26 @@ def _shift(context: Context, route: Route) -> float:
 def _route_is_ours(context: Context) -> None:
     """Between looks: is the route still what we made of it?"""
     try:
+        context.router.keep(context.route, context.token)
         found = context.router.read()
     except RouteEdited as error:
         raise TurnBack("route_edited", str(error)) from error
     except NotFound:
         return
+    if found.fence is None:
+        raise _replaced(context)
     if found.fence != context.token:
-        raise Superseded(f"the route is held by {found.fence or 'nobody'}, not by {own_identity()}")
+        raise Superseded(f"the route is held by {found.fence}, not by {own_identity()}")
     if found.route != context.route:
         share = "something else" if found.route is None else str(found.route)
         raise TurnBack("route_edited", f"the route was edited by somebody else: {share} where this release had put {context.route}")
 
 
+def _replaced(context: Context) -> TurnBack:
+    """The route without our mark: edited, unless another runner has ended this release meanwhile, which raises Superseded."""
+    context.still_ours()
+    return TurnBack("route_edited", f"{context.router.where} lost the mark of this release: somebody else has replaced it")
+
+
 def _quiet(watch: Watch) -> bool:
-    return watch.verdict is not None and watch.verdict.cause not in (
-        "watching",
-        "no_data",
-        "bad_query",
-        "stale",
-        "shared_incident",
-        "too_little_data",
-    )
+    return watch.verdict is not None and watch.verdict.cause not in UNSETTLED

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..metrics.conversions import ConversionReading
@@ -40,6 +40,8 @@ class Target:
     dispersion: dict[str, float]  # by gate; 1.0 without an hour of history
     history_known: bool
     autoscalers: Sequence[JSON] = ()  # kind and name of each that scales stable
+    workload_kind: str = "Deployment"
+    own_labels: dict[str, str] = field(default_factory=dict)  # of a twin whose pods join stable's Service: they select it
     copies: Sequence[JSON] = ()  # config maps and secrets that travel (release.config_preflight.Copy)
 
     def to_dict(self) -> JSON:

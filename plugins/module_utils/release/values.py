@@ -102,6 +102,15 @@ class Reader:
             return default
         return found
 
+    def truth(self, field: str, value: Any) -> bool:
+        """true or false, as YAML or as the words that -e passes; false when it is left out."""
+        if value is None or isinstance(value, bool):
+            return bool(value)
+        if not isinstance(value, str) or value.lower() not in ("true", "yes", "false", "no"):
+            self.refuse(field, value, "true or false")
+            return False
+        return value.lower() in ("true", "yes")
+
     def seconds(self, field: str, value: Any, *, least: float, most: float, default: float) -> float:
         """A duration in seconds: a number, or a string such as 500ms, 30s, 10m, 1h."""
         if value is None:

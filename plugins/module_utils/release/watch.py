@@ -8,39 +8,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..analysis.look import Counts, Look, MetricLook
-from ..analysis.sequential import Gate, Rule, Sequential, State
+from ..analysis.look import Counts, Look, MetricLook, ScalarLook
+from ..analysis.panel import PanelState, StepEntry
 from ..analysis.verdict import MAX_HOLD, SHARE_MISSED, Verdict
 from ..cluster.errors import ClusterError, Superseded, Unreachable
 from ..metrics.source import Answer
 from ..workload.deployment import Health
 from .context import Context
 from .ending import ABORTED, PARKED, TurnBack
+from .judges import panel_of
 from .plan import Step
+from .presence import missing
 from .share import ArrivedShare
-from .spec import Spec
+from .waits import Stuck, obey
 from .webhooks import Standing
 
 POLL_SECONDS = 1.0
 LEAST_PAUSE_SECONDS = 0.2
 QUIET_SECONDS = 15.0
-EVENT_WORDS = {"error_rate": "errors", "latency": "slow requests"}
-
-
-def rule_of(spec: Spec, dispersion: dict[str, float]) -> Rule:
-    """The decision rule for a spec's gates."""
-    gates = tuple(
-        Gate(name=gate.name, max_rate=gate.max_share, dispersion=dispersion.get(gate.name, 1.0), event_word=EVENT_WORDS[gate.kind])
-        for gate in spec.gates
-    )
-    longest = spec.ab.longest_seconds if spec.ab else 0.0  # an experiment is held by its own end
-    return Rule(
-        gates=gates,
-        minimum_seconds=spec.minimum_step_seconds,
-        max_hold_seconds=max(spec.max_hold_seconds, longest),
-        no_data_seconds=spec.no_data_seconds,
-        fix_forward=spec.fix_forward,
-    )
 
 
 class Watch:
@@ -49,21 +34,22 @@ class Watch:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._health = Health()
-        self._judge = Sequential(rule_of(context.spec, context.target.dispersion)) if context.source else None
-        self._state: State | None = None
-        if self._judge:
+        self._panel = panel_of(context.spec, context.target.dispersion) if context.source or context.queries else None
+        self._state: PanelState | None = None
+        if self._panel:
             saved = context.state.judge
-            self._state = State.from_dict(saved) if saved else self._judge.start()
+            self._state = self._panel.from_dict(saved) if saved else self._panel.start()
         self._arrived = ArrivedShare(context)
         self.standing = Standing(context)
-        self.patient = False  # webhooks are waited for: gates that cannot decide have time
         self._number = context.state.looks[-1]["number"] if context.state.looks else 0
         self._silent_since: float | None = None
         self._said: tuple[str, float] = ("", 0.0)
         self._checked_at = 0.0
         self._serving = False  # the canary gets requests of any sort
         self._canary_expected = self._stable_expected = True
-        self._share = 0
+        self._share: float = 0
+        self.stuck = Stuck(context)
+        self._patient = False
         self.verdict: Verdict | None = None
         self.stable_requests: int | None = None  # in the last closed look of this step
 
@@ -79,22 +65,19 @@ class Watch:
         )  # who they are and how many is not ours to say: judged by the limits alone
         self._serving = True
         self._checked_at = self._context.process.clock()
-        self._share = step.weight_percent or step.mirror_percent
+        self._share = self._context.real_percent(step.weight_percent) or step.mirror_percent
         self._canary_expected = not matched_only
         self._stable_expected = step.weight_percent < 100
         self.verdict = self.stable_requests = None
         self._arrived.enter(step)
         self.standing.renew()
-        if self._judge and self._state is not None:
+        if self._panel and self._state is not None:
             if self._context.source is not None:
                 self._context.source.begin_block()
-            self._state = self._judge.enter_step(
-                self._state,
-                weight_percent=self._share,
-                at_seconds=self._context.process.clock(),
-                next_weight_percent=step.next_weight_percent,
-                absolute_only=matched_only or step.weight_percent >= 100,
-            )
+            absolute_only = matched_only or step.weight_percent >= 100
+            following = None if step.next_weight_percent is None else self._context.real_percent(step.next_weight_percent)
+            entry = StepEntry(self._share, self._context.process.clock(), following, absolute_only)
+            self._state = self._panel.enter_step(self._state, entry)
 
     def leave_traffic(self) -> None:
         """The twin gets no requests any more: its pods and counters decide nothing now."""
@@ -141,12 +124,13 @@ class Watch:
         except Unreachable as error:
             self._api_is_silent(error)
             return
+        self._time_for_people()
         self.standing.check(serving=self._serving)
         self.harm()
+        self.stuck.check(self)
 
     def harm(self) -> None:
         """Check the canary's pods and the gates alone. Raises TurnBack; a gentle one says that the gates cannot decide."""
-        context = self._context
         try:
             if self._serving:
                 self._pods()
@@ -154,8 +138,14 @@ class Watch:
             self._api_is_silent(error)
             return
         self._silent_since = None
-        if self._serving and context.source is not None:
-            self._look(context.source.poll(canary_expected=self._canary_expected, stable_expected=self._stable_expected))
+        if self._serving and self._panel is not None:
+            self._look(self._read())
+
+    def _read(self) -> Answer:
+        """What the source of counters says; nothing new where no gate is judged by requests."""
+        if self._context.source is None:
+            return Answer({}, False, new=False)
+        return self._context.source.poll(canary_expected=self._canary_expected, stable_expected=self._stable_expected)
 
     def _holds(self, condition: Callable[[], bool]) -> bool:
         try:
@@ -166,43 +156,68 @@ class Watch:
 
     def _lease_and_abort(self) -> None:
         context = self._context
-        request = context.journal.poll()
+        request, commands = context.journal.requests()
         if request is not None:
             who, why = request.get("by", "somebody"), request.get("reason") or "no reason given"
             raise TurnBack("aborted", f"aborted by {who}: {why}", outcome=ABORTED, gentle=True, asked=request)
         context.keep_lease()
+        obey(context, commands)
+
+    def _time_for_people(self) -> None:
+        """The time that people took is not one that the gates needed."""
+        before, self._patient = self._patient, self.stuck.is_patient
+        if before and not self._patient and self._panel is not None and self._state is not None:
+            self._state = self._panel.after_people(self._state, self._context.process.clock())
 
     def _pods(self) -> None:
         trouble = self._health.judge(self._context.twin_pods())
         if trouble:
             raise TurnBack("pods", f"canary {trouble}")
+        gone = missing(self._context)
+        if gone:
+            raise TurnBack("no_canary", gone)
 
     def _api_is_silent(self, error: ClusterError) -> None:
+        self._context.is_silent()
         now = self._context.process.clock()
         if self._silent_since is None:
             self._silent_since = now
             self._context.live.say("hold", f"the API server does not answer; the route stays at {self._context.route} ({error})")
 
     def _look(self, answer: Answer) -> None:
-        if not (answer.new or answer.problem) or self._judge is None or self._state is None:
-            return
-        if not self._canary_expected and not any(canary and canary.requests for canary, _stable in answer.counts.values()):
-            return  # no matched request has come yet
         context = self._context
+        if self._panel is None or self._state is None:
+            return
+        has_counts = answer.new or bool(answer.problem)
+        if context.source is not None and not has_counts:
+            return
+        if (
+            not self._canary_expected
+            and answer.counts
+            and not any(canary and canary.requests for canary, _stable in answer.counts.values())
+        ):
+            return  # no matched request has come yet
+        now = context.process.clock()
+        due = self._panel.due(self._state, now, closes_block=answer.closes_block or bool(answer.problem))
+        compare = self._canary_expected and self._stable_expected
+        scalars = context.queries.read(due, compare=compare) if due and context.queries else ()
+        ends = answer.closes_block or bool(scalars)
         if answer.closes_block:
-            self._number += 1
             self.stable_requests = max((stable.requests for _canary, stable in answer.counts.values() if stable), default=0)
-            self._arrived.block(*answer.counts[context.spec.gates[0].name])
+            self._arrived.block(*answer.counts[context.spec.counted[0].name])
+        self._number += ends
         look = Look(
-            number=self._number + (0 if answer.closes_block else 1),
-            at_seconds=context.process.clock(),
+            number=self._number + (0 if ends else 1),
+            at_seconds=now,
             weight_percent=self._share,
-            metrics=tuple(MetricLook(gate, canary, stable) for gate, (canary, stable) in answer.counts.items()),
+            metrics=tuple(MetricLook(gate, *both, answer.buckets.get(gate, ())) for gate, both in answer.counts.items()),
             closes_block=answer.closes_block,
             problem=answer.problem,
             problem_detail=answer.detail,
+            scalars=scalars,
+            has_counts=has_counts,
         )
-        self._state, verdict = self._judge.look(self._state, look)
+        self._state, verdict = self._panel.look(self._state, look)
         self.verdict = self._arrived.judge(verdict)
         self._tell(look, self.verdict)
         self._act(self.verdict)
@@ -210,14 +225,15 @@ class Watch:
     def _tell(self, look: Look, verdict: Verdict) -> None:
         context = self._context
         now = context.process.clock()
-        if look.problem:
+        unanswered = not look.closes_block and any(scalar.problem for scalar in look.scalars)
+        if (look.problem or unanswered) and verdict.decision != "roll_back":
             if self._said[0] != verdict.cause or now - self._said[1] >= QUIET_SECONDS:
                 context.live.say("hold", f"{verdict.reason}", cause=verdict.cause)
                 self._said = (verdict.cause, now)
             return
-        if look.closes_block or verdict.decision == "roll_back":
+        if look.closes_block or look.scalars or verdict.decision == "roll_back":
             self._said = ("", now)
-            counts = " · ".join(f"{one.gate} {_versus(one.canary, one.baseline)}" for one in look.metrics)
+            counts = " · ".join([*self._counted(look), *map(_answered, look.scalars)])
             context.live.say(
                 "look",
                 f"{look.number:4d}   {counts}   {verdict.reason}",
@@ -234,10 +250,14 @@ class Watch:
                     "decision": verdict.decision,
                 }
             )
-            context.state.judge = self._state.to_dict() if self._state else None
+            context.state.judge = self._panel.to_dict(self._state) if self._panel and self._state else None
             context.state.evidence = verdict.evidence
             if verdict.decision != "roll_back":
                 self._journal()
+
+    def _counted(self, look: Look) -> list[str]:
+        """The counts of the gates that count events; those of a quantile are in the verdict's sentence."""
+        return [f"{one.gate} {_versus(one.canary, one.baseline)}" for one in look.metrics if not one.buckets]
 
     def _journal(self) -> None:
         try:
@@ -253,7 +273,7 @@ class Watch:
         if verdict.cause == "shared_incident_after_rise":
             raise TurnBack(verdict.cause, verdict.reason, evidence=verdict.evidence)
         if verdict.decision == "inconclusive":
-            if self.patient and verdict.cause in (MAX_HOLD, SHARE_MISSED):
+            if self.stuck.is_patient and verdict.cause in (MAX_HOLD, SHARE_MISSED):
                 return
             policy = self._context.spec.on_inconclusive
             if policy == "promote":
@@ -270,6 +290,13 @@ def _versus(canary: Counts | None, stable: Counts | None) -> str:
     return one(canary) if stable is None else f"{one(canary)} vs {one(stable)}"
 
 
+def _answered(scalar: ScalarLook) -> str:
+    def one(value: float | None) -> str:
+        return "no data" if value is None else f"{value:.4g}"
+
+    return f"{scalar.gate} {one(scalar.canary)}" + ("" if scalar.baseline is None else f" vs {one(scalar.baseline)}")
+
+
 def may_go_on(verdict: Verdict | None, policy: str) -> bool:
     """Whether a verdict lets the weight rise."""
     if verdict is None:
@@ -277,4 +304,4 @@ def may_go_on(verdict: Verdict | None, policy: str) -> bool:
     return verdict.decision == "advance" or (verdict.decision == "inconclusive" and policy == "promote")
 
 
-__all__: list[Any] = ["Watch", "may_go_on", "rule_of"]
+__all__: list[Any] = ["Watch", "may_go_on"]

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from ..cluster.errors import Unreachable
 from .asking import Asking, Checks, beside
 from .context import Context
-from .ending import PARKED, ROLLED_BACK, TurnBack
+from .ending import PARKED, ROLLED_BACK, StepEnded, TurnBack
 from .plan import Step
 from .record import now
 from .spec import Spec
@@ -45,11 +45,20 @@ QUIET_SECONDS = 300.0  # before the same refusal is said again
 PAUSE_SECONDS = 1.0  # between two polls of the watch
 
 
+class Patience(Protocol):
+    """What is needed of what says that a release is stuck."""
+
+    patient: bool
+
+
 class Watches(Checks, Protocol):
     """What is needed of the watch."""
 
-    patient: bool
     standing: Standing
+
+    @property
+    def stuck(self) -> Patience:
+        """Whoever cannot decide has time while it is patient."""
 
     def poll(self, pause: float = PAUSE_SECONDS) -> None:
         """Check everything once, pause seconds after the last check began."""
@@ -68,7 +77,7 @@ def problems(spec: Spec) -> list[Problem]:
 
 def ask(context: Context, step: Step, watch: Watches, between: Callable[[], None]) -> None:
     """Run a step that asks: go on when its webhooks agree. between is called while it waits. Raises TurnBack when they never do."""
-    watch.patient = True  # gates that cannot decide have the time that others take
+    watch.stuck.patient = True
     try:
         if step.kind == ROLLOUT:
             while not watch.standing.agrees:
@@ -83,15 +92,19 @@ def ask(context: Context, step: Step, watch: Watches, between: Callable[[], None
                 _journal(context)
                 context.live.say("webhook", f"{hook.title} agrees")
         context.state.webhooks.pop("waiting")
+    except StepEnded:
+        context.state.webhooks.get("waiting", {}).pop("since", None)  # a pause: its time is not the webhook's
+        raise
     finally:
-        watch.patient = False
+        watch.stuck.patient = False
 
 
 def _waiting(context: Context, step: Step) -> None:
     """Since when the step waits: a runner that resumes goes on waiting."""
     waiting = context.state.webhooks.get("waiting")
     if waiting is None or waiting["step"] != step.name:
-        context.state.webhooks["waiting"] = {"step": step.name, "since": context.process.clock(), "agreed": []}
+        waiting = context.state.webhooks["waiting"] = {"step": step.name, "agreed": []}
+    waiting.setdefault("since", context.process.clock())
 
 
 def _once(context: Context, hook: WebhookSpec, watch: Watches, between: Callable[[], None]) -> None:
@@ -127,7 +140,8 @@ def _until_it_agrees(context: Context, hook: WebhookSpec, watch: Watches, betwee
 def _nobody_agreed(context: Context, hook: WebhookSpec, reply: Reply, words: str) -> TurnBack:
     context.state.webhooks.pop("waiting")
     outcome = PARKED if hook.on_deadline == PARK else ROLLED_BACK
-    return TurnBack("not_confirmed", words, outcome=outcome, gentle=True, evidence=_evidence(hook, reply))
+    kept = context.spec.control.parked_weight
+    return TurnBack("not_confirmed", words, outcome=outcome, gentle=True, evidence=_evidence(hook, reply), weight_percent=kept)
 
 
 class Inquiry:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from . import parts
+from .ab_spec import AbSpec
 from .checks_spec import HASH, HIDDEN, hashed, is_url, shown_url
 from .values import Problem, Reader, spoken_seconds
 
@@ -113,12 +114,13 @@ def webhooks_from(saved: Iterable[Mapping[str, Any]] | None) -> tuple[WebhookSpe
     return tuple(WebhookSpec(**{**one, **{key: tuple((name, value) for name, value in one[key]) for key in pairs}}) for one in saved or ())
 
 
-def webhooks(source: Reader, value: Any, *, strategy: str, promotes: bool) -> tuple[WebhookSpec, ...]:
+def webhooks(source: Reader, value: Any, *, strategy: str, ab: AbSpec | None) -> tuple[WebhookSpec, ...]:
     """The webhooks of release_webhooks in their order. What may be a secret is never put into a problem."""
     read = Reader()
     listed = read.sequence(FIELD, value) or []
     if len(listed) > MOST_WEBHOOKS:
         read.refuse(FIELD, f"{len(listed)} webhooks", f"at most {MOST_WEBHOOKS}")
+    promotes = strategy != "shadow" and not (strategy == "ab_test" and not (ab and ab.promotes))
     made: list[WebhookSpec] = []
     for index, item in enumerate(listed):
         field = f"{FIELD}[{index}]"

@@ -30,7 +30,7 @@ class Live:
     ) -> None:
         self._emit = emit
         self._heard = heard
-        self._target = target
+        self.target = target
         self._clock = clock
         self._log_path = log_path
         if log_path:
@@ -40,12 +40,12 @@ class Live:
         """One line: time, target, what it is, the sentence; facts go into the JSON lines only."""
         now = self._clock()
         stamp = datetime.fromtimestamp(now).strftime("%H:%M:%S")
-        line = f"{stamp}  {self._target:<12}  {word:<9}  {text}".rstrip()
+        line = f"{stamp}  {self.target:<12}  {word:<9}  {text}".rstrip()
         self._emit(clip(line) if word in CLIPPED else line)
         if self._heard:
             self._heard(word, text, facts)
         if self._log_path:
-            self._log({"at": now, "target": self._target, "event": word, "text": text, **facts})
+            self._log({"at": now, "target": self.target, "event": word, "text": text, **facts})
 
     def _log(self, facts: dict[str, Any]) -> None:
         """A full disk must never keep traffic from returning: the log ends, the release goes on."""

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 CANARY = "-canary"  # what the names of the canary's objects end with
+TWIN = "progressive.delivery/twin"  # the label of canary pods that may have all labels of stable's, too
 EPOCH = "progressive.delivery/epoch"  # the fence: every patch of ours tests that it still holds our token
 
 

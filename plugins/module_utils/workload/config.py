@@ -104,7 +104,7 @@ def content_hash(found: JSON) -> str:
 def copy_of(source: JSON, data: Mapping[str, str | None], *, release_id: str, owner: JSON | None) -> JSON:
     """The copy as it is created: the source's content with data laid over it (null removes a key), under its hash, immutable.
 
-    owner is the workload's Deployment: when it is deleted, the copy goes with it.
+    owner is the workload: when it is deleted, the copy goes with it.
     """
     kind, meta = source["kind"], source["metadata"]
     laid = {**(source.get("data") or {}), **data}
@@ -155,8 +155,8 @@ def _typed(seen: JSON) -> JSON:
 def owner_reference(owner: JSON) -> JSON:
     """What says that an object goes when its owner goes."""
     return {
-        "apiVersion": api_version("Deployment"),
-        "kind": "Deployment",
+        "apiVersion": api_version(owner["kind"]),
+        "kind": owner["kind"],
         "name": owner["metadata"]["name"],
         "uid": owner["metadata"]["uid"],
     }

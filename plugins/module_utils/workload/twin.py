@@ -73,8 +73,13 @@ def merge(base: Any, change: Any) -> Any:
     return copy.deepcopy(change)
 
 
-def twin_deployment(deployment: JSON, *, key: str, template: JSON, release_id: str, token: str, replicas: int) -> JSON:
-    """The twin as it is created: stable's spec, the new template, its own label and none of other tools' marks."""
+def twin_deployment(
+    deployment: JSON, *, key: str, template: JSON, release_id: str, token: str, replicas: int, own: Mapping[str, str] | None = None
+) -> JSON:
+    """The twin as it is created: stable's spec, the new template, its own label and none of other tools' marks.
+
+    own: labels of its pods by which it selects them instead, so that their switch label may change while they run.
+    """
     meta = deployment["metadata"]
     spec = copy.deepcopy(deployment["spec"])
     pod = copy.deepcopy(template)
@@ -83,6 +88,9 @@ def twin_deployment(deployment: JSON, *, key: str, template: JSON, release_id: s
     pod_meta.pop("creationTimestamp", None)
     labels = dict(spec["selector"].get("matchLabels", {}).items())
     spec["selector"] = dict(spec["selector"], matchLabels=twin_labels(labels, key))
+    if own:
+        pod_meta["labels"].update(own)
+        spec["selector"] = {"matchLabels": dict(own)}
     spec.update(template=pod, replicas=replicas, paused=False)
     own = (
         twin_labels(foreign_free(meta.get("labels") or {}), key)
@@ -102,8 +110,11 @@ def twin_deployment(deployment: JSON, *, key: str, template: JSON, release_id: s
     }
 
 
-def canary_service(service: JSON, *, key: str, release_id: str) -> JSON:
-    """The twin's Service: stable's ports and selector, moved to the twin's label; never a node port or load balancer."""
+def canary_service(service: JSON, *, key: str, release_id: str, own: Mapping[str, str] | None = None) -> JSON:
+    """The twin's Service: stable's ports and selector, moved to the twin's label; never a node port or load balancer.
+
+    own: the labels that it selects instead, as in twin_deployment.
+    """
     spec = service["spec"]
     ports = [{k: v for k, v in port.items() if k != "nodePort"} for port in spec["ports"]]
     return {
@@ -114,7 +125,7 @@ def canary_service(service: JSON, *, key: str, release_id: str) -> JSON:
             "namespace": service["metadata"]["namespace"],
             "labels": {RELEASE_LABEL: release_id, "app.kubernetes.io/managed-by": "progressive.delivery"},
         },
-        "spec": {"type": "ClusterIP", "selector": twin_labels(spec["selector"], key), "ports": ports},
+        "spec": {"type": "ClusterIP", "selector": dict(own) if own else twin_labels(spec["selector"], key), "ports": ports},
     }
 
 

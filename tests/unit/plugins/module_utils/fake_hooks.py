@@ -1,19 +1,19 @@
 # Copyright: (c) 2026, progressive.delivery contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A receiver of webhooks on 127.0.0.1, and the world of fake_death whose time waits for it: sleeping lets questions be answered."""
+"""A receiver of webhooks on 127.0.0.1, and the world of fake_people whose time waits for it: sleeping lets questions be answered."""
 
 import json
 import threading
 from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_death import MortalWorld
+from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_people import People
 
 PATIENCE_SECONDS = 5.0
 
 
-class HookedWorld(MortalWorld):
+class HookedWorld(People):
     """The shop without gates. slow: do not wait for answers while time passes."""
 
     slow = False
@@ -35,7 +35,7 @@ class HookedWorld(MortalWorld):
     def state(self):
         return json.loads(self.record["state"])
 
-    def said(self, *words):
+    def has_said(self, *words):
         """Whether one line has all of these words."""
         return any(all(word in line for word in words) for line in self.lines)
 

@@ -46,6 +46,8 @@ class World(FakeApi):
             one["status"] = {"observedGeneration": one["metadata"]["generation"], **counts}
 
     def _endpoints(self):
+        for key in [key for key in self.objects if key[0] == "EndpointSlice" and ("Service", *key[1:]) not in self.objects]:
+            del self.objects[key]
         for service in self._kind("Service"):
             name, wanted = service["metadata"]["name"], service["spec"]["selector"].items()
             sizes = [

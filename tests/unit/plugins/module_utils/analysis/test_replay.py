@@ -119,7 +119,7 @@ def test_requests_that_are_dealt_at_random_add_up_and_keep_their_rate():
 @pytest.mark.parametrize(("number", "chance"), [(40, 0.3), (300, 0.01), (50, 0.9), (200_000, 0.3)])
 def test_draws_have_the_mean_and_the_variance_of_the_binomial(number, chance):
     draw = random.Random(7)
-    drawn = [binomial(draw, number, chance) for _ in range(4000)]
+    drawn = [binomial(draw, number, chance) for _each in range(4000)]
     expected = binom(number, chance)
     assert mean(drawn) == pytest.approx(expected.mean(), abs=4 * expected.std() / 4000**0.5)
     assert pvariance(drawn) == pytest.approx(expected.var(), rel=0.1)

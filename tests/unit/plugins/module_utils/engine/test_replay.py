@@ -82,6 +82,13 @@ def test_a_gateway_s_requests_are_dealt_at_random(shop):
     assert shop(Past(gateway=True), source="istio_source", replay_share_percent=20) == result
 
 
+def test_gates_of_another_judge_are_left_out_and_it_says_so(shop):
+    gates = [{"name": "errors", "error_rate": {"max": "1%"}}, {"name": "paid", "query": {"promql": "paid", "min": 95}}]
+    result = shop(Past(), release_gates=gates, replay_ratios=[])
+    assert set(result["rate_percent"]) == {"errors"}
+    assert any("left out: paid, whose judge is not sequential" in line for line in shop.world.lines)
+
+
 def test_a_past_that_is_too_short_is_refused_with_what_there_is(shop):
     with pytest.raises(Refused, match=r"Prometheus has (5 min|300 s)"):
         shop(Past(seconds=300))
@@ -97,6 +104,7 @@ def test_a_past_that_is_too_short_is_refused_with_what_there_is(shop):
         ({"replay_ratios": [1]}, "replay_ratios[0]", "2 to 1000"),
         ({"replay_ratio": [2]}, "replay_ratio", "no such option"),
         ({"release_gates": []}, "release_metrics_source", "a gate"),
+        ({"release_gates": [{"error_rate": {"max": "1%"}, "judge": "threshold"}]}, "release_metrics_source", "whose judge is sequential"),
         ({"release_metrics_source": "pods"}, "release_metrics_source", "pods know nothing of their past"),
     ],
 )

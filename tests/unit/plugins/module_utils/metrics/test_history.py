@@ -10,7 +10,7 @@ from ansible_collections.progressive.delivery.plugins.module_utils.analysis.look
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.catalogue import SOURCES, Arms
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.history import ALL, read
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.prometheus import Prometheus
-from ansible_collections.progressive.delivery.plugins.module_utils.release.parts import GateSpec
+from ansible_collections.progressive.delivery.plugins.module_utils.release.gates_spec import GateSpec
 
 ERRORS = GateSpec("errors", "error_rate", 0.01, None)
 SLOW = GateSpec("slow", "latency", 0.01, 250.0)

@@ -136,3 +136,16 @@ def test_an_answer_that_is_no_count_is_refused(shop):
     shop.behind = lambda path: Text(200, {}, 'http_requests_total{code="200"} NaN\n')
     _found, problems = shop.inspected()
     assert "not a count" in problems[0][2]
+
+
+def test_a_release_of_queries_alone_asks_nothing_of_the_pods(shop):
+    gates = [{"name": "paid", "query": {"promql": "paid", "min": 95}}]
+    script = Script({"status": "success", "data": {"resultType": "vector", "result": []}})
+    found, problems = shop.inspected(script, release_gates=gates, release_prometheus={"url": "http://p.example"})
+    assert (found.gates, found.source, problems, shop.asked) == ({}, None, [], [])
+
+
+def test_a_quantile_above_all_bounds_of_the_pods_is_refused(shop):
+    _found, problems = shop.inspected(release_gates=[{"name": "tail", "latency": {"p99": {"max": "500ms"}}}])
+    assert problems[0][0] == "release_gates[0].latency.p99.max"
+    assert "in stable's pods (500ms)" in problems[0][2]

@@ -8,7 +8,8 @@ from ansible_collections.progressive.delivery.plugins.module_utils.analysis.look
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.catalogue import SOURCES, Arms
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.prometheus import BadQuery, Prometheus, Unavailable
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.source import Source, inspect
-from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import GateSpec, parse
+from ansible_collections.progressive.delivery.plugins.module_utils.release.gates_spec import GateSpec, QuantileSpec
+from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse
 
 ERRORS = GateSpec("errors", "error_rate", 0.01, None)
 SLOW = GateSpec("slow", "latency", 0.01, 250.0)
@@ -208,6 +209,20 @@ def test_the_first_source_that_has_data_is_taken(has, wanted, chosen):
 
 
 @pytest.mark.parametrize(
+    ("has", "chosen"),
+    [(("istio_source", "istio_destination"), "istio_destination"), (("istio_source",), None)],
+    ids=["counted by who gets them", "counted by who sends the originals"],
+)
+def test_a_shadow_reads_only_sources_that_count_copies(has, chosen):
+    found, problems = inspected(Server(sources=has), release_strategy="shadow")
+    assert found.source == chosen
+    if chosen is None:
+        ((field, allowed),) = problems
+        assert field == "release_prometheus"
+        assert "none found as istio_destination, http; copies are counted by who gets them" in allowed
+
+
+@pytest.mark.parametrize(
     ("bounds", "near"),
     [(("100", "250", "500", "+Inf"), "250ms, 500ms"), (("100",), "100ms"), (("500",), "500ms"), (("+Inf",), "none"), ((), "none")],
 )
@@ -227,3 +242,36 @@ def test_a_prometheus_that_does_not_answer_is_a_problem_and_not_an_exception(tro
     found, problems = inspected(Script(trouble))
     assert (found.gates, found.source) == ({}, None)
     assert problems == [("release_prometheus", f"a Prometheus that answers: {trouble}")]
+
+
+P99 = {"release_gates": [{"name": "tail", "latency": {"p99": {"max": "250ms"}}}]}
+
+
+def test_a_quantile_brings_the_canarys_buckets_at_every_bound():
+    tail = GateSpec("tail", "latency", 0.0, None, "threshold", quantile=QuantileSpec(0.99, 250.0))
+    one = source(FIRST, look(106, stable=(104, 1090, 20, 6), canary=(103, 9, 1, 2)), gates=(ERRORS, tail))
+    assert "le=~" not in one._query
+    poll(one)
+    answer = poll(one)
+    assert answer.buckets == {"tail": ((250.0, 8), (float("inf"), 10))}
+    assert answer.counts == {"errors": (Counts(10, 1), Counts(100, 10)), "tail": (Counts(10, 0), Counts(100, 0))}
+
+
+def test_a_quantile_whose_limit_is_a_bound_is_told_nothing_of():
+    found, problems = inspected(Server(), **P99)
+    assert (problems, found.notes, found.gates["tail"].requests) == ([], (), 300)
+
+
+def test_a_quantile_whose_limit_lies_between_two_bounds_is_a_guess_and_the_plan_says_so():
+    found, problems = inspected(Server(bounds=("100", "200", "500", "+Inf")), **P99)
+    assert problems == []
+    metric = "istio_request_duration_milliseconds"
+    assert found.notes == (f"gate tail: 250ms is no bucket bound of {metric}; between 200ms, 500ms the p99 is a guess",)
+
+
+@pytest.mark.parametrize(("bounds", "largest"), [(("100", "250", "+Inf"), "250ms"), (("100", "+Inf"), "100ms"), (("+Inf",), "none")])
+def test_a_quantile_that_could_never_fail_is_refused(bounds, largest):
+    _found, ((field, allowed),) = inspected(Server(bounds=bounds), **P99)
+    assert field == "release_gates[0].latency.p99.max"
+    assert allowed.startswith("a duration below the largest bucket bound of istio_request_duration_milliseconds")
+    assert f"({largest})" in allowed

@@ -27,5 +27,34 @@ def test_a_command_names_who_gave_it_and_why():
         "errors at checkout",
     )
     assert parse_command(target).by
-    with pytest.raises(SpecError, match="one of abort"):
-        parse_command({**target, "command": "promote"})
+    with pytest.raises(SpecError, match="one of abort, pause, resume, promote, approve, reject, retry, rollback, cleanup"):
+        parse_command({**target, "command": "stop"})
+
+
+def test_a_command_lies_on_the_record_with_its_own_options_alone():
+    given = {"release_name": "a", "release_namespace": "shop", "command": "pause", "by": "mia", "for_seconds": "10m", "weight_percent": "0"}
+    assert parse_command(given).asked("now") == {
+        "command": "pause",
+        "by": "mia",
+        "reason": "",
+        "at": "now",
+        "for_seconds": 600.0,
+        "weight_percent": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "value", "words"),
+    [
+        ("promote", "for_seconds", 5, "is an option of pause"),
+        ("pause", "full", True, "is an option of promote"),
+        ("pause", "weight_percent", 10, "a whole number from 0 to 0"),
+        ("pause", "then", "abort", "one of resume, park, roll_back"),
+        ("pause", "for_seconds", "soon", "a duration"),
+        ("approve", "to", "shop:1", "is an option of rollback"),
+        ("promote", "full", "maybe", "true or false"),
+    ],
+)
+def test_an_option_that_a_command_does_not_know_is_refused(command, option, value, words):
+    with pytest.raises(SpecError, match=words):
+        parse_command({"release_name": "a", "release_namespace": "shop", "command": command, option: value})

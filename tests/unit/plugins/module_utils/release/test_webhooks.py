@@ -100,6 +100,22 @@ def test_a_confirmation_that_never_comes_ends_the_release_or_parks_it(world, rec
     other.assert_home("shop:2")
 
 
+def test_a_release_that_waits_for_a_confirmation_is_not_stuck(world, receiver):
+    receiver.answers["confirm-promotion/gate"] = [(403, "wait")] * 5 + [(200, "")]
+    began = world.clock()
+    assert world.release(receiver.hook("confirm-promotion", interval="10m"), release_stuck_seconds=600)["outcome"] == "promoted"
+    assert world.clock() - began > 3000
+
+
+def test_the_time_of_a_pause_is_not_the_deadlines(world, receiver):
+    receiver.answers["confirm-promotion/gate"] = [(403, "wait"), (403, "wait"), (200, "")]
+    world.when("it answered 403: wait", "pause", for_seconds="20m", then="resume")
+    began = world.clock()
+    assert world.release(receiver.hook("confirm-promotion", interval="30s", deadline="1m"))["outcome"] == "promoted"
+    assert world.clock() - began > 1200
+    assert world.has_said("paused")
+
+
 def test_each_rise_is_confirmed_before_it(world, receiver):
     receiver.answers["confirm-traffic-increase/gate"] = [(200, ""), (500, "wait"), (200, "")]
     routes = []
@@ -155,7 +171,7 @@ def test_refusals_are_counted_over_the_whole_release_also_by_the_next_runner(wor
 def test_a_rollout_webhook_that_agrees_again_lets_the_weight_rise(world, receiver):
     receiver.answers["rollout/gate"] = [(500, "no"), (200, "")]
     assert world.release(receiver.hook("rollout"))["outcome"] == "promoted"
-    assert world.said("rollout gate agrees again")
+    assert world.has_said("rollout gate agrees again")
 
 
 @pytest.mark.parametrize(("policy", "outcome"), [("roll_back", "rolled_back"), ("ask", "parked"), ("promote", "promoted")])
@@ -163,7 +179,7 @@ def test_silence_is_no_verdict_on_the_version_and_ends_by_the_policy(world, rece
     receiver.close()
     result = world.release({**receiver.hook("rollout"), "threshold": 2}, release_on_inconclusive=policy)
     assert result["outcome"] == outcome
-    assert world.said("there was no answer", f"release_on_inconclusive is {policy}")
+    assert world.has_said("there was no answer", f"release_on_inconclusive is {policy}")
 
 
 def test_a_rollback_webhook_that_agrees_returns_traffic_also_while_a_confirmation_is_waited_for(world, receiver):
@@ -173,7 +189,7 @@ def test_a_rollback_webhook_that_agrees_returns_traffic_also_while_a_confirmatio
     assert result["outcome"] == "rolled_back"
     assert result["reason"].endswith("asks for it: it answered 200: it burns")
     assert [one["phase"] for one in receiver.bodies("rollback/gate")] == ["Progressing"] * 3
-    assert not world.said("answered 403: no")
+    assert not world.has_said("answered 403: no")
     world.assert_home("shop:1")
 
 
@@ -250,11 +266,11 @@ def test_a_receiver_of_events_that_is_slow_or_away_delays_nothing(world, receive
     began = time.monotonic()
     assert world.release(receiver.hook("event"))["outcome"] == "promoted"
     assert time.monotonic() - began < 5
-    assert world.said("warning", "event gate", "events were not sent")
+    assert world.has_said("warning", "event gate", "events were not sent")
     receiver.answers["event/no"] = [(500, "full")]
     other = HookedWorld()
     other.release(receiver.hook("event", "no"))
-    assert other.said("warning", "event no", "events were not taken, the last: it answered 500: full")
+    assert other.has_said("warning", "event no", "events were not taken, the last: it answered 500: full")
 
 
 @pytest.mark.parametrize("ending", ["promoted", "aborted", "rolled_back"])
@@ -268,7 +284,7 @@ def test_each_ending_is_told_once_and_its_refusal_changes_nothing(world, receive
     result = world.release(receiver.hook("post-rollout"), receiver.hook("pre-rollout"), **changed)
     assert result["outcome"] == ending
     assert [one["phase"] for one in receiver.bodies("post-rollout/gate")] == ["Succeeded" if ending == "promoted" else "Failed"]
-    assert world.said("warning", "it answered 500: nobody home; the ending stands")
+    assert world.has_said("warning", "it answered 500: nobody home; the ending stands")
     world.assert_home("shop:2" if ending == "promoted" else "shop:1")
 
 
@@ -285,7 +301,7 @@ def test_who_aborts_a_dead_release_knows_no_urls_and_says_so(world, receiver):
     hook = receiver.hook("post-rollout")
     world.killed("weight ", release_webhooks=[hook])
     assert native.abort(world, "eu", "shop", world.caller, by="mia", reason="")["outcome"] == "aborted"
-    assert world.said("warning", "not told, for the record has only hashes of their URLs: post-rollout gate")
+    assert world.has_said("warning", "not told, for the record has only hashes of their URLs: post-rollout gate")
     assert receiver.bodies("post-rollout/gate") == []
     world.assert_home("shop:1")
 

@@ -43,7 +43,13 @@ def problems(*written, **changed):
 def test_a_list_of_flaggers_is_read_as_it_stands():
     written = """
       - {name: start gate, type: confirm-rollout, url: "http://flagger-loadtester.test/gate/approve", muteAlert: true}
-      - {name: helm test, type: pre-rollout, url: "https://flagger-helmtester.flagger/", timeout: 3m, retries: 2, disableTLS: true, metadata: {type: helmv3, cmd: "test podinfo -n test"}}
+      - name: helm test
+        type: pre-rollout
+        url: "https://flagger-helmtester.flagger/"
+        timeout: 3m
+        retries: 2
+        disableTLS: true
+        metadata: {type: helmv3, cmd: "test podinfo -n test"}
       - {name: load test, url: "http://flagger-loadtester.test/", timeout: 1m30s, metadata: {cmd: "hey -z 1m http://podinfo-canary.test:9898/"}}
     """
     gate, helm, load = parse({**LEAST, "release_webhooks": written}).webhooks

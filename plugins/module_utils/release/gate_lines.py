@@ -1,0 +1,106 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The gates as the plan tells of them: how they read now, who judges them, and how long that takes at least."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..analysis import sample_size
+from ..metrics.source import GateReading
+from . import ratio
+from .gates_spec import SEQUENTIAL, THRESHOLD, GateSpec, LooksSpec, QuerySpec
+from .plan import TRAFFIC, Step, plan
+from .spec import Spec
+from .target import Findings, Target
+from .values import spoken_seconds
+
+NOTICEABLE_RATIO = 10.0
+LEAST_SHARE = 1e-4
+
+
+def gate_lines(spec: Spec, found: Findings) -> list[str]:
+    """A line for each gate, and one for what the thresholds forgive."""
+    said = [f"  gate {_gate_line(spec, gate, found)}" for gate in spec.gates]
+    judged = spec.judged_by(THRESHOLD)
+    together = [gate.name for gate in judged if gate.looks is None]
+    if together:
+        said.append(f"  threshold of {', '.join(together)}: {_forgives(spec.looks)}")
+    return [*said, *(f"  threshold of {gate.name}: {_forgives(gate.looks)}" for gate in judged if gate.looks)]
+
+
+def seconds_of_gates(spec: Spec, found: Findings, steps: list[Step]) -> float:
+    """Seconds until the last weight below 100 is let through, by the slowest judge."""
+    tested = (_certify_seconds(spec, gate, found, steps) for gate in spec.judged_by(SEQUENTIAL))
+    weights = sum(step.kind == "analyze" for step in steps)
+    looked = (
+        max(spec.minimum_step_seconds * weights, looks.interval_seconds * max(weights, looks.iterations))
+        for gate in spec.judged_by(THRESHOLD)
+        for looks in [gate.looks or spec.looks]
+    )
+    return max([*tested, *looked], default=0.0)
+
+
+def _gate_line(spec: Spec, gate: GateSpec, found: Findings) -> str:
+    if gate.query is not None:
+        return f"{gate.name}: {_asks(gate.query)} · judge {gate.judge}"
+    reading = found.gates[gate.name]
+    if gate.quantile is not None:
+        limit = f"p{100 * gate.quantile.quantile:g} at most {gate.quantile.max_ms:g}ms"
+        return f"{gate.name}: {limit} · judge {gate.judge}"
+    if gate.min_per_second is not None:
+        return f"{gate.name}: at least {gate.min_per_second:g} requests/s at the canary · judge {gate.judge}"
+    now = "no requests lately" if reading.share is None else f"{100 * reading.share:.3g} % of {100 * gate.max_share:g} % now"
+    what = "errors" if gate.kind == "error_rate" else f"slower than {gate.slower_than_ms:g}ms"
+    if gate.judge != SEQUENTIAL:
+        return f"{gate.name}: {what} {now} · judge {gate.judge}"
+    return f"{gate.name}: {what} {now}; {_shows(spec, reading, found.target, found.target.dispersion[gate.name])}"
+
+
+def _asks(query: QuerySpec) -> str:
+    """What a query's answer may be."""
+    unit = f" {query.unit}" if query.unit else ""
+    limits = [f"at least {query.least:g}{unit}"] if query.least is not None else []
+    limits += [f"at most {query.most:g}{unit}"] if query.most is not None else []
+    if query.tolerance is not None:
+        bad: Mapping[str, str] = {"increase": "above", "decrease": "below", "either": "beside"}
+        limits.append(f"at most {100 * query.tolerance:g} % {bad[query.direction]} stable's")
+    return f"a query, {', '.join(limits)}"
+
+
+def _forgives(looks: LooksSpec) -> str:
+    """How often a threshold looks, and what returns traffic."""
+    row = " in a row" if looks.consecutive else ""
+    ends = f"failed look {looks.threshold}{row} returns traffic" if looks.threshold else "no failed look returns traffic"
+    least = f", at least {looks.iterations} looks" if looks.iterations else ""
+    return f"a look every {spoken_seconds(looks.interval_seconds)}, {ends}{least}"
+
+
+def _shows(spec: Spec, reading: GateReading, target: Target, phi: float) -> str:
+    """When harm that nobody could overlook shows."""
+    weight = next(share for step in plan(spec) if step.kind in TRAFFIC and (share := step.weight_percent or step.size_percent))
+    first = ratio.real_percent(spec, weight, target.stable_replicas)
+    needed = sample_size.requests_to_detect(max(reading.share or 0.0, LEAST_SHARE), NOTICEABLE_RATIO, dispersion=phi)
+    seconds = sample_size.seconds_for(needed, requests_per_second=reading.per_second, weight_percent=first)
+    return f"{NOTICEABLE_RATIO:g} times stable's shows after {needed:,.0f} canary requests, {spoken_seconds(seconds)} at {first:.3g} %"
+
+
+def _certify_seconds(spec: Spec, gate: GateSpec, found: Findings, steps: list[Step]) -> float:
+    """Seconds until the last weight below 100 is certified: evidence adds up over the steps, each needs its own limit."""
+    reading = found.gates[gate.name]
+    expected = reading.share or 0.0
+    gathered = total = 0.0
+    for step in steps:
+        if step.kind != "analyze":
+            continue
+        scale = sample_size.certification_scale(step.next_weight_percent)
+        share = ratio.real_percent(spec, step.weight_percent, found.target.stable_replicas) or step.mirror_percent
+        needed = sample_size.requests_to_certify(expected, gate.max_share, scale=scale, dispersion=found.target.dispersion[gate.name])
+        missing = max(0.0, needed - gathered)
+        total += max(
+            spec.minimum_step_seconds,
+            sample_size.seconds_for(missing, requests_per_second=reading.per_second, weight_percent=share),
+        )
+        gathered = max(gathered, needed)
+    return total

@@ -1,0 +1,82 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who judges the gates of a release: one judge for all that are tested, one for all thresholds, one for each that stands alone. Pure."""
+
+from __future__ import annotations
+
+from ..analysis.limits import QUANTILE, RATE, SCALAR, SHARE, Limit, ThresholdGate, ThresholdRule
+from ..analysis.panel import SEQUENTIAL, Judge, Panel, SequentialJudge
+from ..analysis.sequential import Gate, Rule, Sequential
+from ..analysis.threshold import Threshold
+from .gates_spec import THRESHOLD, GateSpec, LooksSpec
+from .spec import Spec
+
+EVENT_WORDS = {"error_rate": "errors", "latency": "slow requests"}
+
+
+def panel_of(spec: Spec, dispersion: dict[str, float]) -> Panel | None:
+    """The judges of a spec's gates, None when it has no gate. The sequential gates share alpha among themselves alone."""
+    judges: dict[str, Judge] = {}
+    if spec.judged_by(SEQUENTIAL):
+        judges[SEQUENTIAL] = SequentialJudge(Sequential(rule_of(spec, dispersion)))
+    together = [gate for gate in spec.judged_by(THRESHOLD) if gate.looks is None]
+    if together:
+        judges[THRESHOLD] = Threshold(threshold_rule_of(spec, together, spec.looks))
+    for gate in spec.judged_by(THRESHOLD):
+        if gate.looks is not None:
+            judges[f"{THRESHOLD}:{gate.name}"] = Threshold(threshold_rule_of(spec, [gate], gate.looks))
+    return Panel(judges) if judges else None
+
+
+def rule_of(spec: Spec, dispersion: dict[str, float]) -> Rule:
+    """The sequential rule for the gates that have it."""
+    gates = tuple(
+        Gate(name=gate.name, max_rate=gate.max_share, dispersion=dispersion.get(gate.name, 1.0), event_word=EVENT_WORDS[gate.kind])
+        for gate in spec.judged_by(SEQUENTIAL)
+    )
+    return Rule(
+        gates=gates,
+        minimum_seconds=spec.minimum_step_seconds,
+        max_hold_seconds=_longest_hold(spec),
+        no_data_seconds=spec.no_data_seconds,
+        fix_forward=spec.fix_forward,
+    )
+
+
+def threshold_rule_of(spec: Spec, gates: list[GateSpec], looks: LooksSpec) -> ThresholdRule:
+    """The threshold rule for gates that are looked at together."""
+    return ThresholdRule(
+        gates=tuple(_threshold_gate(gate) for gate in gates),
+        interval_seconds=looks.interval_seconds,
+        initial_delay_seconds=looks.initial_delay_seconds,
+        min_requests=looks.min_requests,
+        threshold=looks.threshold,
+        consecutive=looks.consecutive,
+        iterations=looks.iterations,
+        count=looks.count,
+        consecutive_successes=looks.consecutive_success_limit,
+        unclear_limit=looks.inconclusive_limit,
+        error_limit=looks.consecutive_error_limit,
+        no_data_fails=looks.no_data == "fail",
+        minimum_seconds=spec.minimum_step_seconds,
+        max_hold_seconds=_longest_hold(spec),
+        no_data_seconds=spec.no_data_seconds,
+    )
+
+
+def _threshold_gate(gate: GateSpec) -> ThresholdGate:
+    if gate.query is not None:
+        asked = gate.query
+        limit = Limit(asked.least, asked.most, asked.fails_below, asked.fails_above)
+        return ThresholdGate(gate.name, SCALAR, limit, tolerance=asked.tolerance, direction=asked.direction, unit=asked.unit)
+    if gate.quantile is not None:
+        return ThresholdGate(gate.name, QUANTILE, Limit(most=gate.quantile.max_ms), quantile=gate.quantile.quantile)
+    if gate.min_per_second is not None:
+        return ThresholdGate(gate.name, RATE, Limit(least=gate.min_per_second))
+    return ThresholdGate(gate.name, SHARE, Limit(most=gate.max_share), event_word=EVENT_WORDS[gate.kind])
+
+
+def _longest_hold(spec: Spec) -> float:
+    """How long a judge may hold; an experiment is held by its own end."""
+    return max(spec.max_hold_seconds, spec.ab.longest_seconds if spec.ab else 0.0)
