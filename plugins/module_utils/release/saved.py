@@ -19,6 +19,7 @@ from .parts import PodsSpec, StepSpec
 from .prometheus_spec import access_from
 from .share_spec import HOLD
 from .spec import Spec
+from .webhooks_spec import webhooks_from
 
 
 def spec_from(saved: Mapping[str, Any]) -> Spec:
@@ -26,6 +27,7 @@ def spec_from(saved: Mapping[str, Any]) -> Spec:
     fields = {"workload_kind": "Deployment", **saved}
     fields["steps"] = tuple(StepSpec(**one) for one in fields["steps"])
     fields["checks"] = checks_from(fields["checks"])
+    fields["webhooks"] = webhooks_from(fields.get("webhooks"))
     fields["config"] = config_from(fields.get("config"))
     fields["manifests"] = manifests_from(fields.get("manifests"))
     fields["ab"] = ab_from(fields.get("ab"))

@@ -24,6 +24,7 @@ from ansible_collections.progressive.delivery.plugins.module_utils.release.spec 
     parse,
     unknown_variables,
 )
+from ansible_collections.progressive.delivery.plugins.module_utils.release.webhooks_spec import WebhookSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.traffic.route import Condition, Match
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.release.test_ab_spec import GIVEN_AB, READ_AB
 from hypothesis import given
@@ -58,7 +59,7 @@ def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
         manifests=None,
         config=None, strategy="canary", provider="istio", service=None, route_kind=None, route_object=None, route=None, max_extra_pods=None,
         rolling={}, ab=None,
-        matches=(), match_seconds=0, steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)), checks=(), no_way_back=None,
+        matches=(), match_seconds=0, steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)), checks=(), webhooks=(), no_way_back=None,
         gates=(GateSpec("errors", "error_rate", 0.01, None),), looks=LooksSpec(), on_inconclusive="roll_back", rollback="instant", rollback_step_seconds=5,
         on_no_stable="return", prometheus_url="http://prometheus.example", prometheus_service=None, prometheus_access=Access(),
         metrics_source="auto", pods=None,
@@ -107,6 +108,10 @@ FIELDS = {
     "checks": (
         {"release_checks": "[{name: smoke, http: {path: /healthz}}]"},
         (CheckSpec("smoke", "http", HttpCheck("/healthz", None, (200,), None, (), 10, 3, 1)),),
+    ),
+    "webhooks": (
+        {"release_webhooks": "[{name: load, url: 'http://load.example', timeout: 1m30s}]"},
+        (WebhookSpec("rollout", "load", "http://load.example", timeout_seconds=90),),
     ),
     "no_way_back": (
         {
