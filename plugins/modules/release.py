@@ -312,6 +312,28 @@ options:
     type: list
     elements: dict
     default: []
+  release_webhooks:
+    description:
+      - Who is asked, and told, while the release runs. A list of webhooks as Flagger's C(spec.analysis.webhooks) has it, so that
+        existing ones work unchanged. Each question is a POST of JSON with C(name) (the O(release_name)), C(namespace), C(phase), C(checksum)
+        and C(metadata). 200 to 202 is a yes, everything else, also no answer, a refusal.
+      - An item has a C(type), a C(name) and a C(url), and may have C(timeout) (V(10s)), C(retries) (V(0), for no answer and statuses 429, 500,
+        502, 503 and 504), C(metadata) (names and texts), C(headers), C(hmac) (C(secret) signs the body with HMAC-SHA256 in C(header), by default
+        C(X-Signature-256)), C(ca_cert), C(client_cert), C(client_key) (files on the control node), C(validate_certs) (V(true)), C(mute_alert)
+        (its refusals are no events), and C(disable_tls), Flagger's word for no C(validate_certs).
+      - V(confirm-rollout) is asked before anything is created, V(confirm-traffic-increase) before each rise, V(confirm-promotion) before the
+        promotion, every C(interval) (V(10s)) until it agrees. When it has not within C(deadline) (V(1h)), C(on_deadline) (V(roll_back) or
+        V(park)) decides.
+      - V(pre-rollout) is asked once before the canary gets requests. A refusal ends the release with nothing switched.
+      - V(rollout), the default, is asked every C(interval) while the canary has requests. The weight rises only after it agreed to the
+        present one. C(threshold) (V(5)) refusals in the whole release return traffic. When nobody answered the last one,
+        O(release_on_inconclusive) decides.
+      - V(rollback) is asked every C(interval) as long as the release runs. A yes returns traffic.
+      - V(post-rollout) is told how the release ended, V(event) whatever happens. Their answers change nothing.
+      - Of C(url) only scheme and host, and of C(headers), C(metadata) and C(hmac) no value is ever printed. The record keeps their hashes.
+    type: list
+    elements: dict
+    default: []
   release_no_way_back:
     description:
       - Why nobody needs to ask stable after a check that is a C(point_of_no_return), such as that the migration only adds tables. Kept in the record.
@@ -675,6 +697,19 @@ EXAMPLES = r"""
       - {name: migrate, job: {from_cronjob: shop-migrate, timeout_seconds: 15m}, point_of_no_return: true}
       - {name: still-sells, http: {path: "/basket?item=7"}, against: stable}
       - {name: calendar, webhook: {url: "https://changes.example/allow", headers: {Authorization: "Bearer {{ token }}"}}}
+    release_prometheus: {service: "monitoring/prometheus:9090"}
+
+- name: Ship shop 2.4.0 with the webhooks that a Canary of Flagger had
+  progressive.delivery.release:
+    release_name: shop
+    release_namespace: shop
+    release_workload: Deployment/shop
+    release_image: registry.example/shop:2.4.0
+    release_webhooks:
+      - {type: confirm-rollout, name: start gate, url: "https://gates.example/gate/check", deadline: 8h, on_deadline: park}
+      - {type: pre-rollout, name: acceptance, url: "https://tests.example/", timeout: 3m, metadata: {type: bash, cmd: "bats /tests/shop.bats"}}
+      - {type: rollout, name: load, url: "https://tests.example/", metadata: {cmd: "hey -z 1m -q 10 -c 2 https://shop.example/"}}
+      - {type: event, name: chat, url: "https://chat.example/hook", hmac: {secret: "{{ chat_secret }}"}}
     release_prometheus: {service: "monitoring/prometheus:9090"}
 
 - name: Ship shop 2.4.0 where no Prometheus is, judged every second by what its pods count

@@ -22,6 +22,7 @@ from ..release.context import Context, Process
 from ..release.record import Journal, State
 from ..release.spec import Spec
 from ..release.target import Target
+from ..release.webhook_messages import Events
 from ..report.live import Live
 from ..traffic.providers import router
 from ..traffic.route import Place
@@ -47,6 +48,7 @@ class Caller:
 def context_of(session: Session, spec: Spec, target: Target, caller: Caller, *, state: State, held: leases.Lease, token: str) -> Context:
     """All that a runner holds while a release runs."""
     log_path = os.path.join(caller.log_dir, f"{state.release_id}.jsonl") if caller.log_dir else None
+    events = Events(spec, target, state)
     context = Context(
         session=session,
         spec=spec,
@@ -58,10 +60,11 @@ def context_of(session: Session, spec: Spec, target: Target, caller: Caller, *, 
         router=router_of(session, spec, target, caller.process),
         source=_source(session, spec, target, caller.process),
         measure=_measure(session, spec, target),
-        live=Live(caller.live_emit, caller.target_name, clock=caller.process.clock, log_path=log_path),
+        live=Live(caller.live_emit, caller.target_name, clock=caller.process.clock, log_path=log_path, heard=events.heard),
         process=caller.process,
         queries=_queries(session, spec, target),
         deadline_at=caller.process.clock() + spec.deadline_seconds,
+        events=events,
     )
     session.on_silence = context.is_silent
     return context

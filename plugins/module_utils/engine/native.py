@@ -128,6 +128,7 @@ def summary(known: Record) -> JSON:
         "looks": state.looks,
         "evidence": state.evidence,
         "history": state.history,
+        "webhooks": state.webhooks.get("answers", []),
         "abort_requested": known.abort,
         **standing(known),
     }

@@ -90,8 +90,8 @@ class CheckSpec:
         """The check as the record keeps it: secrets only as hashes, which is enough to see that they are the same."""
         detail = self.detail
         if isinstance(detail, WebhookCheck):
-            hidden = tuple((name, _hashed(value)) for name, value in detail.headers)
-            detail = replace(detail, url=_hashed(detail.url), headers=hidden)
+            hidden = tuple((name, hashed(value)) for name, value in detail.headers)
+            detail = replace(detail, url=hashed(detail.url), headers=hidden)
         return {"name": self.name, "kind": self.kind, "detail": asdict(detail), "against": self.against}
 
 
@@ -256,7 +256,7 @@ def _webhook(read: Reader, field: str, value: Any) -> WebhookCheck | None:
     if found.get("url") is None:
         read.refuse(f"{field}.url", None, "is required")
     url = read.text(f"{field}.url", found.get("url")) or ""
-    if url and not _is_url(url):
+    if url and not is_url(url):
         read.refuse(f"{field}.url", url, "a URL that begins with http:// or https:// and names a host")
     headers = []
     for name, text in (read.mapping(f"{field}.headers", found.get("headers")) or {}).items():
@@ -274,7 +274,8 @@ def _webhook(read: Reader, field: str, value: Any) -> WebhookCheck | None:
     )
 
 
-def _is_url(url: str) -> bool:
+def is_url(url: str) -> bool:
+    """Whether it is an http or https URL that names a host."""
     try:
         found = urlsplit(url)
         return found.scheme in ("http", "https") and bool(found.hostname) and found.port != 0 and not re.search(r"\s", url)
@@ -297,7 +298,8 @@ def _required(read: Reader, field: str, value: Any, keys: tuple[str, ...]) -> JS
     return read.mapping(field, value, keys)
 
 
-def _hashed(value: str) -> str:
+def hashed(value: str) -> str:
+    """What a record keeps of a secret: enough to see that it is the same one. A hash stays as it is."""
     return value if value.startswith(HASH) else HASH + hashlib.sha256(value.encode()).hexdigest()[:32]
 
 

@@ -27,6 +27,7 @@ from .plan import Step, route_of
 from .record import Journal, State
 from .spec import Spec
 from .target import Target
+from .webhook_messages import Events
 
 JSON = dict[str, Any]
 
@@ -57,6 +58,7 @@ class Context:
     live: Live
     process: Process
     deadline_at: float  # Unix time
+    events: Events
     queries: Answers | None = None  # of gates that are judged by a query's answer
     renewed_at: float = 0.0
     reals: dict[int, float] = field(default_factory=dict)  # weight -> the share that it is

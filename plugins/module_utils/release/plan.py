@@ -12,6 +12,7 @@ from ..traffic.route import HOME, Route
 from .ending import PASSED, PROMOTED
 from .parts import StepSpec
 from .spec import Spec
+from .webhooks_spec import CONFIRM_INCREASE, CONFIRM_PROMOTION, CONFIRM_ROLLOUT, PRE_ROLLOUT, ROLLOUT
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Step:
     """One step. weight_percent and mirror_percent are the canary's shares while it lasts; seconds its least time (bake, verify)."""
 
     # validate, deploy, check, match, ab, mirror, weight, bake, analyze, approve, experiment, switch, verify, promote, warm, clean_up
+    # or the type of the webhooks that are asked
     kind: str
     name: str
     weight_percent: int = 0
@@ -148,7 +150,35 @@ def plan(spec: Spec) -> list[Step]:
     if "promote" in spec.control.approve or (spec.steps and spec.steps[-1].approve and spec.strategy in ("canary", "rolling")):
         over = 1 + next(index for index, step in enumerate(steps) if step.kind == "verify")
         steps.insert(over, Step("approve", "approve-promote", 100))
-    return steps
+    return _with_webhooks(steps, {one.type for one in spec.webhooks})
+
+
+def _with_webhooks(steps: list[Step], types: set[str]) -> list[Step]:
+    """The steps with those that ask webhooks: before anything, before the first requests, before each rise, before the promotion."""
+    made: list[Step] = []
+    has_requests = False
+
+    def ask(kind: str, name: str, weight_percent: int = 0) -> None:
+        if kind in types:
+            made.append(Step(kind, name, weight_percent))
+
+    share = 0
+    for step in steps:
+        if step.kind in TRAFFIC:
+            if has_requests:
+                ask(ROLLOUT, f"agree-{step.name}", share)
+            else:
+                ask(PRE_ROLLOUT, PRE_ROLLOUT)
+            if step.kind != "mirror":  # copies are no rise
+                ask(CONFIRM_INCREASE, f"confirm-{step.name}", share)
+            has_requests, share = True, step.weight_percent
+        made.append(step)
+        if step.kind == "validate":
+            ask(CONFIRM_ROLLOUT, CONFIRM_ROLLOUT)
+        elif step.kind == "verify":
+            ask(ROLLOUT, "agree-promotion", 100)
+            ask(CONFIRM_PROMOTION, CONFIRM_PROMOTION, 100)
+    return made
 
 
 def promotes(spec: Spec) -> bool:

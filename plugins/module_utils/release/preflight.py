@@ -22,7 +22,7 @@ from ..traffic.route import Place, RouteError
 from ..workload import twin
 from ..workload.kinds import SETS, wanted_pods
 from ..workload.revision import knobs_for, knobs_of
-from . import capacity, checks_preflight, config_preflight, objects, ratio, subsets_preflight, swap_preflight
+from . import capacity, checks_preflight, config_preflight, objects, ratio, subsets_preflight, swap_preflight, webhooks
 from .plan import NEEDS, ROUTED, Step, plan, route_of
 from .record_size import too_large
 from .spec import Spec
@@ -45,7 +45,7 @@ BESIDE = {(verb, kind) for verb in ("create", "delete") for kind in ("Service", 
 
 def preflight(session: Session, spec: Spec, transport: Any) -> Findings:
     """Everything checked before anything changes. Raises Refused with all problems, ClusterError when there is no answer."""
-    problems: list[Problem] = []
+    problems: list[Problem] = webhooks.problems(spec)
     able(spec, problems)
     _rights(session, spec, problems)
     if problems:

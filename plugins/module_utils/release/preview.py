@@ -85,6 +85,7 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
         said.append("  copies are real requests to the canary: what it writes, sends or charges for, it does twice")
     said += [f"  travels with the version: {Copy(**one)}" for one in target.copies]
     said += [line for check in spec.checks for line in _check_lines(spec, check)]
+    said += [f"  {one.plan_line()}" for one in spec.webhooks]
     said += [profile_line(spec.profile)] if spec.profile else []
     said += gate_lines(spec, found)
     known = seconds_of_gates(spec, found, steps)

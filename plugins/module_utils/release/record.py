@@ -72,6 +72,7 @@ class State:
     judge: JSON | None = None  # the judge's whole state
     sample_ratio: JSON | None = None  # the requests that arrived at this weight (analysis.sample_ratio.SampleRatio)
     experiment: JSON | None = None  # since when, what was counted, what came of it (release.experiment)
+    webhooks: JSON = field(default_factory=dict)  # what they were asked and said (release.webhooks)
     steps: list[JSON] = field(default_factory=list)  # name, started_at, ended_at, note
     looks: list[JSON] = field(default_factory=list)  # the last looks
     evidence: JSON = field(default_factory=dict)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..cluster.errors import ClusterError, NotFound, Superseded, Unreachable
 from ..traffic.route import HOME, RouteError
-from . import swap
+from . import swap, webhooks
 from .context import Context
 from .ending import PARKED, StepEnded, StopHere, TurnBack
 from .experiment import result_of, sentence_of
@@ -33,6 +33,13 @@ def run(context: Context, steps: list[Step]) -> str:
     exception: another runner holds the release then, and nothing is touched.
     """
     try:
+        return _run(context, steps)
+    finally:
+        webhooks.flush(context)
+
+
+def _run(context: Context, steps: list[Step]) -> str:
+    try:
         _go_forward(context, steps)
     except TurnBack as why:
         return _end_back(context, why)
@@ -49,7 +56,10 @@ def run(context: Context, steps: list[Step]) -> str:
 
 def go_back(context: Context, why: TurnBack) -> str:
     """Return traffic of a release that somebody else began; the outcome."""
-    return _end_back(context, why)
+    try:
+        return _end_back(context, why)
+    finally:
+        webhooks.flush(context)
 
 
 def _go_forward(context: Context, steps: list[Step]) -> None:
@@ -147,6 +157,7 @@ def _end_back(context: Context, why: TurnBack) -> str:
 def _finish(context: Context, outcome: str, reason: str) -> str:
     """Every ending but parking: traffic is home, stable is whole, the canary is gone."""
     patiently(context, lambda: restore_floors(context))
+    webhooks.tell_ending(context, outcome, reason)
     context.state.phase, context.state.outcome, context.state.reason = "ended", outcome, reason
     if result := result_of(context.state.experiment):
         context.state.evidence = {**context.state.evidence, "experiment": result}

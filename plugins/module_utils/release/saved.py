@@ -21,6 +21,7 @@ from .share_spec import HOLD
 from .spec import Spec
 from .subsets_spec import subsets_from
 from .swap_spec import swap_from
+from .webhooks_spec import webhooks_from
 
 
 def spec_from(saved: Mapping[str, Any]) -> Spec:
@@ -28,6 +29,7 @@ def spec_from(saved: Mapping[str, Any]) -> Spec:
     fields = {"workload_kind": "Deployment", **saved}
     fields["steps"] = tuple(StepSpec(**one) for one in fields["steps"])
     fields["checks"] = checks_from(fields["checks"])
+    fields["webhooks"] = webhooks_from(fields.get("webhooks"))
     fields["config"] = config_from(fields.get("config"))
     fields["manifests"] = manifests_from(fields.get("manifests"))
     fields["swap"] = swap_from(fields.get("swap"))

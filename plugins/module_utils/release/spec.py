@@ -12,7 +12,20 @@ from difflib import get_close_matches
 from typing import Any
 
 from ..traffic.route import Match, Sticky
-from . import ab_spec, checks_spec, config_spec, control_spec, gates_spec, no_return, parts, profile_spec, ratio_spec, share_spec, swap_spec
+from . import (
+    ab_spec,
+    checks_spec,
+    config_spec,
+    control_spec,
+    gates_spec,
+    no_return,
+    parts,
+    profile_spec,
+    ratio_spec,
+    share_spec,
+    swap_spec,
+    webhooks_spec,
+)
 from .ab_spec import AbSpec
 from .checks_spec import CheckSpec
 from .config_spec import ConfigSpec
@@ -26,6 +39,7 @@ from .prometheus_spec import Access, prometheus
 from .subsets_spec import SubsetsSpec
 from .swap_spec import SwapSpec
 from .values import Problem, Reader
+from .webhooks_spec import WebhookSpec
 from .workload_spec import fits_kind, rolling, workload
 
 # every variable of a release: name -> what it is when it is left out
@@ -51,6 +65,7 @@ DEFAULTS: dict[str, Any] = {
     "release_match_seconds": 0,
     "release_steps": [0, 10, 25, 50, 75, 100],
     "release_checks": [],
+    "release_webhooks": [],
     "release_no_way_back": None,
     "release_gates": [{"name": "errors", "error_rate": {"max": "1%"}}],
     "release_looks": None,
@@ -140,6 +155,7 @@ class Spec:
     match_seconds: float
     steps: tuple[StepSpec, ...]
     checks: tuple[CheckSpec, ...]
+    webhooks: tuple[WebhookSpec, ...]
     no_way_back: str | None  # why nobody asks stable after a point of no return
     gates: tuple[GateSpec, ...]
     looks: LooksSpec  # of the gates whose judge is threshold
@@ -190,6 +206,7 @@ class Spec:
         for name in ("stop_after", "profile"):
             fields.pop(name)
         fields["checks"] = tuple(one.to_dict() for one in self.checks)
+        fields["webhooks"] = tuple(one.to_dict() for one in self.webhooks)
         fields["config"] = self.config.to_dict() if self.config else None
         fields["prometheus_access"] = self.prometheus_access.to_dict()
         fields["manifests"] = self.manifests.to_dict() if self.manifests else None
@@ -235,6 +252,7 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields["checks"] = checks_spec.checks(read, values["release_checks"], fields["name"])
     fields["no_way_back"] = read.text("release_no_way_back", values["release_no_way_back"])
     no_return.fit(read, fields["checks"], fields["no_way_back"])
+    fields["webhooks"] = webhooks_spec.webhooks(read, values["release_webhooks"], strategy=fields["strategy"], ab=fields["ab"])
     fields["looks"] = gates_spec.looks_of(read, "release_looks", values["release_looks"], LooksSpec())
     skippable = chosen.skippable
     fields["gates"] = gates_spec.gates(read, values["release_gates"], values["release_skip_gates"], fields["looks"], skippable)

@@ -16,7 +16,7 @@ from ..traffic.route import HOME, Route, RouteEdited, RouteError
 from ..workload import capacity, twin
 from ..workload.deployment import Rollout, hopeless, image_digest, not_ready, rollout
 from ..workload.kinds import SETS
-from . import config, swap_objects
+from . import config, swap_objects, webhooks
 from .checks import check
 from .context import Context
 from .ending import TurnBack
@@ -133,6 +133,14 @@ def analyze(context: Context, step: Step, watch: Watch) -> None:
     if watch.verdict is not None:
         onward = "the end" if step.next_weight_percent is None else f"{step.next_weight_percent} %"
         context.live.say("advance", f"{onward}  {watch.verdict.reason}")
+
+
+def ask(context: Context, step: Step, watch: Watch) -> None:
+    """Wait until the webhooks of this moment agree; if there is some evidence of harm by then, until it has gone or sufficed."""
+    webhooks.ask(context, step, watch, lambda: route_is_ours(context))
+    while watch.verdict is not None and watch.verdict.cause in ("watching", "shared_incident"):
+        watch.poll()
+        route_is_ours(context)
 
 
 def approve(context: Context, step: Step, watch: Watch) -> None:
@@ -264,6 +272,7 @@ HANDLERS = {
     "verify": verify,
     "promote": promote,
     "clean_up": clean_up,
+    **dict.fromkeys(webhooks.STEPS, ask),
 }
 
 

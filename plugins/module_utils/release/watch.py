@@ -21,6 +21,7 @@ from .plan import Step
 from .presence import missing
 from .share import ArrivedShare
 from .waits import Stuck, obey
+from .webhooks import Standing
 
 POLL_SECONDS = 1.0
 LEAST_PAUSE_SECONDS = 0.2
@@ -39,6 +40,7 @@ class Watch:
             saved = context.state.judge
             self._state = self._panel.from_dict(saved) if saved else self._panel.start()
         self._arrived = ArrivedShare(context)
+        self.standing = Standing(context)
         self._number = context.state.looks[-1]["number"] if context.state.looks else 0
         self._silent_since: float | None = None
         self._said: tuple[str, float] = ("", 0.0)
@@ -68,6 +70,7 @@ class Watch:
         self._stable_expected = step.weight_percent < 100
         self.verdict = self.stable_requests = None
         self._arrived.enter(step)
+        self.standing.renew()
         if self._panel and self._state is not None:
             if self._context.source is not None:
                 self._context.source.begin_block()
@@ -122,6 +125,7 @@ class Watch:
             self._api_is_silent(error)
             return
         self._time_for_people()
+        self.standing.check(serving=self._serving)
         self.harm()
         self.stuck.check(self)
 

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.errors import SlowAnswer, Unreachable
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.session import Text
 from ansible_collections.progressive.delivery.plugins.module_utils.engine import native
-from ansible_collections.progressive.delivery.plugins.module_utils.release import checks as under_test
+from ansible_collections.progressive.delivery.plugins.module_utils.release import asking as under_test
 from ansible_collections.progressive.delivery.plugins.module_utils.release import record
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse
 from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused

@@ -26,6 +26,7 @@ from ansible_collections.progressive.delivery.plugins.module_utils.release.spec 
 )
 from ansible_collections.progressive.delivery.plugins.module_utils.release.subsets_spec import SubsetsSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.swap_spec import SwapSpec
+from ansible_collections.progressive.delivery.plugins.module_utils.release.webhooks_spec import WebhookSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.traffic.route import Condition, Match
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.release.test_ab_spec import GIVEN_AB, READ_AB
 from hypothesis import given
@@ -59,7 +60,7 @@ def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
         name="shop", namespace="shop", workload="shop", workload_kind="Deployment", image="registry.example/shop:2.4.0", container=None, template_patch=None,
         manifests=None, config=None, strategy="canary", promotion="twin", swap=None, provider="istio", service=None, route_kind=None, route_object=None,
         route=None, subsets=None, max_extra_pods=None, rolling={}, ab=None, matches=(), match_seconds=0,
-        steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)), checks=(), no_way_back=None,
+        steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)), checks=(), webhooks=(), no_way_back=None,
         gates=(GateSpec("errors", "error_rate", 0.01, None),), looks=LooksSpec(), on_inconclusive="roll_back", rollback="instant", rollback_step_seconds=5,
         on_no_stable="return", prometheus_url="http://prometheus.example", prometheus_service=None, prometheus_access=Access(),
         metrics_source="auto", pods=None,
@@ -114,6 +115,10 @@ FIELDS = {
     "checks": (
         {"release_checks": "[{name: smoke, http: {path: /healthz}}]"},
         (CheckSpec("smoke", "http", HttpCheck("/healthz", None, (200,), None, (), 10, 3, 1)),),
+    ),
+    "webhooks": (
+        {"release_webhooks": "[{name: load, url: 'http://load.example', timeout: 1m30s}]"},
+        (WebhookSpec("rollout", "load", "http://load.example", timeout_seconds=90),),
     ),
     "no_way_back": (
         {
@@ -363,14 +368,6 @@ def test_skipped_gates_are_left_out_and_a_wrong_name_is_refused():
 def test_gates_may_be_written_as_yaml_the_list_and_each_item():
     spec = parse({**LEAST, "release_gates": yaml.safe_dump([LATENCY])})
     assert parse({**LEAST, "release_gates": [yaml.safe_dump(LATENCY)]}).gates == spec.gates
-
-
-@pytest.mark.parametrize(
-    ("slower_than", "milliseconds"), [("250ms", 250.0), ("1s", 1000.0), ("0.5 s", 500.0), ("2.5s", 2500.0), ("1m", 60000.0), ("0.5ms", 0.5)]
-)
-def test_latency_bounds_become_milliseconds(slower_than, milliseconds):
-    spec = parse({**LEAST, "release_gates": [{"name": "slow", "latency": {"slower_than": slower_than, "max": "1%"}}]})
-    assert spec.gates[0].slower_than_ms == milliseconds
 
 
 LIMITS = [

@@ -10,6 +10,7 @@ from ansible_collections.progressive.delivery.plugins.module_utils.release impor
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import SpecError, parse
 from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused
 from ansible_collections.progressive.delivery.plugins.module_utils.traffic.route import EPOCH
+from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_hooks import HookedWorld, Receiver
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_people import People
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_swap import SWAP, WAYS, SwapWorld
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_world import GIVEN
@@ -34,6 +35,17 @@ class SwapPeople(SwapWorld, People):
             self.tell(command, **options)
         assert len(self.writes()) == before
         return str(caught.value)
+
+
+class HookedSwap(SwapWorld, HookedWorld):
+    """A swap whose webhooks are asked."""
+
+
+@pytest.fixture
+def receiver():
+    made = Receiver()
+    yield made
+    made.close()
 
 
 @pytest.fixture(params=WAYS)
@@ -218,3 +230,24 @@ def test_an_old_deployment_that_somebody_replaced_is_retired_all_the_same():
     world.at["the way back is one patch"] = replace
     assert world.begin()["outcome"] == "promoted"
     world.assert_swapped()
+
+
+def test_webhooks_are_asked_before_a_swap_and_know_the_warm_time_as_a_part_of_the_promotion(receiver):
+    world = HookedSwap()
+    hooks = [receiver.hook(kind) for kind in ("confirm-promotion", "rollback", "post-rollout")]
+    receiver.answers["rollback/gate"] = [(403, "no")]
+    assert world.begin(release_webhooks=hooks)["outcome"] == "promoted"
+    assert [one["name"] for one in world.state["steps"]][-5:] == ["verify", "confirm-promotion", "promote", "warm", "clean_up"]
+    assert list(dict.fromkeys(one["phase"] for one in receiver.bodies("rollback/gate")))[-1] == "Promoting"
+    assert [one["phase"] for one in receiver.bodies("post-rollout/gate")] == ["Succeeded"]
+    world.assert_swapped()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_rollback_webhook_that_agrees_in_the_warm_time_returns_everything_to_the_old_deployment(way, receiver):
+    world = HookedSwap(way)
+    receiver.answers["rollback/gate"] = [(403, "no")]
+    world.at["  warm  "] = lambda: receiver.answers.update({"rollback/gate": [(200, "it burns")]})
+    result = world.begin(release_webhooks=[receiver.hook("rollback", interval="1s")])
+    assert (result["outcome"], "it burns" in result["reason"]) == ("rolled_back", True)
+    world.assert_returned()
