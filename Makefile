@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-deep bench lint gates unit clean lab-up lab-down
+.PHONY: help demo test test-deep matrix bench lint gates unit clean lab-up lab-down
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,6 +12,9 @@ test: ## everything that must pass: gates, unit tests, simulation, scenarios on 
 
 test-deep: ## the long shards, results in build/deep/
 	@tools/run-tests --deep
+
+matrix: ## every strategy by every router, good, bad and with a killed runner, as a table: build/deep/matrix.md
+	@status=0; tools/run-tests --deep scenario-matrix || status=$$?; cat build/deep/matrix.md; exit $$status
 
 bench: ## measure speed
 	@tools/with-environment tests/benchmarks/run

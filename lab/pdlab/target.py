@@ -6,6 +6,7 @@ import argparse
 import http.client
 import string
 import time
+from pathlib import Path
 
 from . import cluster
 from .cache import write_atomically
@@ -18,6 +19,7 @@ from .shell import ask, succeeds
 _DEFAULT_IMAGE = f"{LAB_REPOSITORY}/shop:1.0.0"
 _READY_SECONDS = 120
 _GOOD_ANSWERS_IN_A_ROW = 10
+_REPLACE_ATTEMPTS = 5
 _PRISTINE = {"deployment.apps/shop", "service/shop", "virtualservice.networking.istio.io/shop"}
 _ALWAYS_THERE = {"configmap/kube-root-ca.crt", "configmap/istio-ca-root-cert", "serviceaccount/default"}
 # Made and removed by controllers on behalf of the kinds that are reset.
@@ -61,7 +63,7 @@ def reset_target(cluster_name: str, namespace: str, image: str = _DEFAULT_IMAGE,
         write_atomically(manifest, text)
         # apply creates what is missing; replace also removes what others added.
         ask([*kubectl, "apply", "-f", str(manifest)])
-        ask([*kubectl, "replace", "-f", str(manifest)])
+        _replace(kubectl, manifest)
         ask([*kubectl, "-n", namespace, "rollout", "status", "deployment/shop", f"--timeout={_READY_SECONDS}s"])
         await_answer(cluster.gateway_port(cluster_name), f"{namespace}.example.com", version=image.rsplit(":", 1)[-1])
 
@@ -111,6 +113,18 @@ def _ask_gateway(port: int, host: str) -> tuple[int, str]:
         return 0, ""
     finally:
         connection.close()
+
+
+def _replace(kubectl: list[str], manifest: Path) -> None:
+    """A controller that writes at the same moment makes it a conflict; then once more."""
+    for attempt in range(_REPLACE_ATTEMPTS):
+        try:
+            ask([*kubectl, "replace", "-f", str(manifest)])
+            return
+        except LabError as error:
+            if "Conflict" not in str(error) or attempt + 1 == _REPLACE_ATTEMPTS:
+                raise
+            time.sleep(0.5)
 
 
 def _await_deletion(kubectl: list[str], namespace: str, force: bool = False) -> None:

@@ -33,7 +33,7 @@ attributes:
     support: none
 options:
   release_workload:
-    description: The workload, as V(Deployment/name).
+    description: The workload, as V(Deployment/name); with V(release_strategy=rolling) also V(StatefulSet/name) and V(DaemonSet/name).
     type: str
 """
 

@@ -29,7 +29,8 @@ attributes:
     support: none
 options:
   release_workload:
-    description: The workload, as V(Deployment/name).
+    description:
+      - The workload, as V(Deployment/name). With V(release_strategy=rolling) also V(StatefulSet/name) and V(DaemonSet/name).
     type: str
   release_image:
     description: The new version's image reference, with a tag or a digest. With O(release_manifests) it may be left out.
@@ -96,13 +97,51 @@ options:
       - V(ab_test) gives it to chosen requests (O(release_match)) or to random clients who keep to it (O(release_ab)), compares both groups,
         and takes it away again. The outcome is V(passed), and C(experiment) in RV(evidence) tells what came of it. Only where
         O(release_ab) says so it is promoted.
-      - V(rolling) lets the Deployment replace its own pods and stops at each share of them until the gates let it go on. It needs no
-        mesh, steers no route and makes no twin; the way back is the old template.
+      - V(rolling) lets the workload replace its own pods and stops at each share of them until the gates let it go on. It needs no
+        mesh, steers no route and makes no twin; the way back is the old template. A Deployment is paused at each share, a StatefulSet
+        is steered by its C(partition), and the pods of a DaemonSet, which is C(OnDelete) meanwhile, are evicted node by node.
       - V(shadow) copies growing shares of the requests to it, judges its answers, which nobody sees, and takes it away again; the outcome
         is V(passed). Copies are real requests. What the version writes, sends or charges for, it does twice.
     type: str
     choices: [canary, blue_green, ab_test, shadow, rolling]
     default: canary
+  release_promotion:
+    description:
+      - How the version takes over once it has all traffic. Strategies V(canary) and V(blue_green) know both, but a canary by replicas
+        (O(release_traffic.provider=service)) knows V(twin) alone, and so do all other strategies.
+      - V(twin), the canary is a copy that goes again. Stable takes the new version, pod by pod, while the canary serves.
+      - V(swap), the canary is a Deployment that stays (O(release_swap)), beside the old one, which is not changed and goes
+        when O(release_swap.warm_seconds) and its drain are over. Until then the way back is one patch. The next release begins
+        from the new Deployment. RV(serves) and the record say which one serves.
+      - An autoscaler of the old Deployment scales the new one after the swap. A return gives it back.
+    type: str
+    choices: [twin, swap]
+    default: twin
+  release_swap:
+    description:
+      - The new Deployment of V(release_promotion=swap). What is left out is derived from the old one's name and labels where there is no
+        doubt, such as C(shop-v2) with V(version=v2) from C(shop-v1) with V(version=v1), and green from blue. Anything else is refused.
+    type: dict
+    suboptions:
+      workload:
+        description: Its name.
+        type: str
+      label:
+        description:
+          - The label in which its pods differ. The old Deployment's selector has it, and so has the Service's, unless O(release_traffic.subsets)
+            tells the versions apart.
+        type: str
+      value:
+        description: The label's value in the new version's pods.
+        type: str
+      warm_seconds:
+        description: How long the old Deployment stays whole after the swap, while the gates watch, in seconds or with a unit.
+        type: str
+        default: "0"
+      keep:
+        description: Scale the old Deployment to 0 in the end, rather than delete it.
+        type: bool
+        default: false
   release_traffic:
     description: The route that is steered.
     type: dict
@@ -110,8 +149,10 @@ options:
       provider:
         description:
           - The router. V(istio) steers a VirtualService, V(gateway_api) an HTTPRoute or GRPCRoute of C(gateway.networking.k8s.io),
-            V(linkerd) an HTTPRoute of C(policy.linkerd.io), V(service) the selector of the Service, all or nothing, without a mesh.
-          - What a router cannot do is refused with those that can. V(service) has neither weights, nor matches, nor mirrors, V(linkerd) no mirrors.
+            V(linkerd) an HTTPRoute of C(policy.linkerd.io), V(service) the Service itself, without a mesh.
+          - With V(service) a canary's weights are numbers of pods, as near to the weight as they can be; the plan says how near. Everything else
+            is its selector, all or nothing.
+          - What a router cannot do is refused with those that can. V(service) has neither matches nor mirrors, V(linkerd) no mirrors.
         type: str
         choices: [istio, gateway_api, linkerd, service]
         default: istio
@@ -130,23 +171,37 @@ options:
       route:
         description: The name of the route (the rule) in it, when several lead to the Service.
         type: str
+      subsets:
+        description:
+          - Provider V(istio) only. The destinations are subsets of the one host, not two Services. The route names subset C(stable) now.
+          - A dictionary of C(stable) and C(canary), names of subsets, and C(destination_rule), which may be left out when there is one for the host.
+          - The canary's subset is added when it is missing, as stable's with the canary's label, and removed in the end, unless
+            V(release_promotion=swap) makes it stable's.
+          - The Service selects the pods of both versions then, so whoever passes the route by gets either. Where that can be seen it is refused.
+        type: dict
+      max_extra_pods:
+        description:
+          - The most pods that a canary by replicas may have, V(provider=service) alone. More of them come closer to large weights.
+          - As many as the workload has, when it is left out; fewer are not possible, for at 100 % the canary serves alone.
+        type: int
   release_rolling:
     description:
-      - How V(release_strategy=rolling) replaces pods, written into the Deployment and put back when the release goes back.
+      - How V(release_strategy=rolling) replaces pods, written into the workload and put back when the release goes back.
       - Grace periods, probes and hooks belong to the version; give them with O(release_template_patch).
     type: dict
     suboptions:
       max_surge:
-        description: Pods above the Deployment's number while it rolls, a number or a percentage.
+        description: Pods above the Deployment's number while it rolls, a number or a percentage. Deployments only.
         type: str
       max_unavailable:
         description: Pods that may be missing meanwhile, a number or a percentage. With V(0) no pod goes before its successor is ready.
+          Of a DaemonSet at least one; what its own updateStrategy says when it is left out. Not for a StatefulSet, which replaces one by one.
         type: str
       min_ready_seconds:
         description: How long a new pod must be ready before the next one is replaced.
         type: int
       progress_deadline_seconds:
-        description: After how long without progress the rollout has failed.
+        description: After how long without progress the rollout has failed. Deployments only.
         type: int
   release_ab:
     description:
@@ -246,7 +301,10 @@ options:
       - C(job) is a Job that must complete within C(timeout_seconds) (V(600)), made C(from_cronjob) (its name) or from C(spec), that of a Job of
         C(batch/v1). Its containers get E(CANARY_SERVICE), E(STABLE_SERVICE), E(RELEASE_ID) and E(IMAGE). It is called
         C(<release_name>-check-<name>), runs once unless its C(backoffLimit) says otherwise, and is removed when the release ends.
-        C(point_of_no_return) beside it says that what it does, such as a migration, cannot be taken back. The plan says so too.
+        C(point_of_no_return) beside it says that what it does, such as a migration, cannot be taken back. The plan says so too, and a later check
+        must have C(against=stable), or O(release_no_way_back) says why not.
+      - C(against=stable) beside C(http) asks stable's Service instead, whether the old version works with what a check before has changed. Beside
+        C(job) it says that the Job does so; it knows the Service as E(STABLE_SERVICE).
       - C(webhook) is a POST to C(url) with C(headers), C(timeout_seconds) (V(10)) and C(attempts) (V(3)), of JSON with C(release_name),
         C(release_id), C(namespace), C(workload), C(image), C(canary_service) and C(phase). 2xx passes. Of C(url) only scheme and host, and of
         C(headers) no value is ever printed. The record keeps their hashes.
@@ -254,6 +312,32 @@ options:
     type: list
     elements: dict
     default: []
+  release_webhooks:
+    description:
+      - Who is asked, and told, while the release runs. A list of webhooks as Flagger's C(spec.analysis.webhooks) has it, so that
+        existing ones work unchanged. Each question is a POST of JSON with C(name) (the O(release_name)), C(namespace), C(phase), C(checksum)
+        and C(metadata). 200 to 202 is a yes, everything else, also no answer, a refusal.
+      - An item has a C(type), a C(name) and a C(url), and may have C(timeout) (V(10s)), C(retries) (V(0), for no answer and statuses 429, 500,
+        502, 503 and 504), C(metadata) (names and texts), C(headers), C(hmac) (C(secret) signs the body with HMAC-SHA256 in C(header), by default
+        C(X-Signature-256)), C(ca_cert), C(client_cert), C(client_key) (files on the control node), C(validate_certs) (V(true)), C(mute_alert)
+        (its refusals are no events), and C(disable_tls), Flagger's word for no C(validate_certs).
+      - V(confirm-rollout) is asked before anything is created, V(confirm-traffic-increase) before each rise, V(confirm-promotion) before the
+        promotion, every C(interval) (V(10s)) until it agrees. When it has not within C(deadline) (V(1h)), C(on_deadline) (V(roll_back) or
+        V(park)) decides.
+      - V(pre-rollout) is asked once before the canary gets requests. A refusal ends the release with nothing switched.
+      - V(rollout), the default, is asked every C(interval) while the canary has requests. The weight rises only after it agreed to the
+        present one. C(threshold) (V(5)) refusals in the whole release return traffic. When nobody answered the last one,
+        O(release_on_inconclusive) decides.
+      - V(rollback) is asked every C(interval) as long as the release runs. A yes returns traffic.
+      - V(post-rollout) is told how the release ended, V(event) whatever happens. Their answers change nothing.
+      - Of C(url) only scheme and host, and of C(headers), C(metadata) and C(hmac) no value is ever printed. The record keeps their hashes.
+    type: list
+    elements: dict
+    default: []
+  release_no_way_back:
+    description:
+      - Why nobody needs to ask stable after a check that is a C(point_of_no_return), such as that the migration only adds tables. Kept in the record.
+    type: str
   release_gates:
     description:
       - What must hold. An item has a C(name) and one of C(error_rate) with C(max), C(latency) with C(slower_than) and C(max),
@@ -474,7 +558,9 @@ options:
   release_metrics_source:
     description:
       - Where requests are counted. V(auto) takes the first of V(istio_destination) and V(istio_source) that has data; for
-        V(release_strategy=rolling), which needs counters by pod, of V(istio_destination) and V(http).
+        V(release_strategy=rolling) and the router V(service), which need the pods' own counters, and for V(release_strategy=shadow), whose
+        copies are counted by who gets them, of V(istio_destination) and V(http). Whether V(istio_source) counts copies depends on the
+        proxy's telemetry. Istio's own does not. Only V(pods) can tell the versions of a StatefulSet or a DaemonSet apart.
       - V(pods) reads the counters straight from the pods of both versions once a second, through the API server, as O(release_pods) says.
         It waits for no scrape and needs no Prometheus, but the right to C(get) C(pods/proxy) and, on the control node, the Python package
         C(prometheus-client).
@@ -582,6 +668,14 @@ options:
         With V(release_on_inconclusive=promote) only a step that waits for evidence goes on. Waiting for people does not count.
       - Left out, 30 minutes, and at least O(release_max_hold_seconds) and O(release_ready_timeout_seconds).
     type: str
+  release_share_check:
+    description:
+      - What to do when the canary's share of the requests that arrive is not its weight.
+      - V(hold) holds the weight and says both shares, V(report) only says them, V(off) compares nothing. The last two are for services with
+        clients that bypass the route, for instance pods outside of the mesh, whose requests all arrive at stable.
+    type: raw
+    choices: [hold, report, 'off']
+    default: hold
   release_stop_after:
     description: Stop after the step of this name and leave everything as it is; the next run goes on.
     type: str
@@ -673,7 +767,21 @@ EXAMPLES = r"""
     release_checks:
       - {name: smoke, http: {path: "/basket?item=7", contains: basket, header: {x-version: "2.4.0"}}}
       - {name: migrate, job: {from_cronjob: shop-migrate, timeout_seconds: 15m}, point_of_no_return: true}
+      - {name: still-sells, http: {path: "/basket?item=7"}, against: stable}
       - {name: calendar, webhook: {url: "https://changes.example/allow", headers: {Authorization: "Bearer {{ token }}"}}}
+    release_prometheus: {service: "monitoring/prometheus:9090"}
+
+- name: Ship shop 2.4.0 with the webhooks that a Canary of Flagger had
+  progressive.delivery.release:
+    release_name: shop
+    release_namespace: shop
+    release_workload: Deployment/shop
+    release_image: registry.example/shop:2.4.0
+    release_webhooks:
+      - {type: confirm-rollout, name: start gate, url: "https://gates.example/gate/check", deadline: 8h, on_deadline: park}
+      - {type: pre-rollout, name: acceptance, url: "https://tests.example/", timeout: 3m, metadata: {type: bash, cmd: "bats /tests/shop.bats"}}
+      - {type: rollout, name: load, url: "https://tests.example/", metadata: {cmd: "hey -z 1m -q 10 -c 2 https://shop.example/"}}
+      - {type: event, name: chat, url: "https://chat.example/hook", hmac: {secret: "{{ chat_secret }}"}}
     release_prometheus: {service: "monitoring/prometheus:9090"}
 
 - name: Ship shop 2.4.0 where no Prometheus is, judged every second by what its pods count
@@ -706,6 +814,11 @@ release_id:
   description: What identifies this attempt.
   returned: success
   type: str
+serves:
+  description: The workload whose pods users get, as V(Deployment/name).
+  returned: when there was something to release
+  type: str
+  sample: Deployment/shop-v2
 image:
   description: The version's image reference.
   returned: unless the release is refused

@@ -87,4 +87,9 @@ releases:
       type: list
       elements: str
       returned: always
+    webhooks:
+      description: The last refusals of webhooks, each with C(said), C(at), C(last_at) and C(times).
+      type: list
+      elements: dict
+      returned: always
 """

@@ -13,7 +13,7 @@ from pdlab.cache import locked
 from pdlab.errors import LabError
 from pdlab.paths import CHECKOUT, LAB
 
-from . import bad_answers, failed_requests, good_release, tables, waiting_release, weight_shift_in_release, weight_shift_task
+from . import bad_answers, cut_over, failed_requests, good_release, tables, waiting_release, weight_shift_in_release, weight_shift_task
 from .support import CLUSTER, RunFailed, results, say
 
 QUICK_RUNS = 2
@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, tuple[Callable[[int], None], int]] = {
     "bad_answers": (bad_answers.measure, bad_answers.RUNS),
     "bad_answers_pods": (bad_answers.measure_pods, bad_answers.RUNS),
     "failed_requests": (failed_requests.measure, failed_requests.RUNS),
+    "cut_over": (cut_over.measure, cut_over.RUNS),
     "bad_answers_15s": (bad_answers.measure_15s, bad_answers.RUNS),
 }
 

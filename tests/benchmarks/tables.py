@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from .cut_over import RIVAL
 from .support import JSON
 
 
@@ -46,6 +47,38 @@ def _noise(part: JSON, kind: str) -> str:
     return f" ({codes}{idle})" if codes else idle
 
 
+def _cut_over(part: JSON) -> str:
+    """Requests of ours and of the rival; the table of cut-overs has the rest."""
+    ours = [case for name, case in part["cases"].items() if name != RIVAL]
+    failed, requests, runs = (sum(case[key] for case in ours) for key in ("failed", "requests", "runs"))
+    rival = part["cases"].get(RIVAL)
+    compared = f"; `{RIVAL}`: {rival['failed']} of {rival['requests']:,} in {rival['runs']}" if rival else ""
+    return f"{failed} of {requests:,} in {runs} releases, at least {min(case['runs'] for case in ours)} of each kind{compared}"
+
+
+def cut_overs(part: JSON) -> str:
+    """Each strategy by each router, and the rival, as a table."""
+    lines = [
+        f"| {name} | {case['failed']} of {case['requests']:,}{_otherwise(case)} | {case['runs']} | {_overlap(case, 'there_ms')} "
+        f"| {_overlap(case, 'home_ms')} |"
+        for name, case in part["cases"].items()
+    ]
+    return CUT_OVERS + "\n".join(lines) + "\n"
+
+
+def _overlap(case: JSON, key: str) -> str:
+    if key not in case:
+        return "–"
+    median, least, most = (f"{case[key][name]:.0f}" for name in ("median", "least", "most"))
+    return f"median {median} ms ({least}–{most})"
+
+
+def _otherwise(case: JSON) -> str:
+    said = [f"{case['ended_otherwise']} more ended otherwise"] if case["ended_otherwise"] else []
+    said += [f"{case['idle_failed']} of {case['idle_requests']:,} with no release"] if case["idle_failed"] else []
+    return f" ({'; '.join(said)})" if said else ""
+
+
 ROWS = (
     Row(
         "weight_shift_in_release",
@@ -69,6 +102,7 @@ ROWS = (
         lambda p: f"median {p['seconds']} s, {p['min_seconds']}–{p['max_seconds']} s; {p['runs']} runs",
     ),
     Row("failed_requests", "requests that failed while healthy versions were promoted or returned, 200 requests/s", "0", _failed),
+    Row("cut_over", "requests that failed in cut-overs by each strategy and router, 200 requests/s", "0", _cut_over),
     Row(
         "waiting_release",
         "a release that bakes with two gates",
@@ -80,6 +114,18 @@ ROWS = (
 )
 
 REMARKS = "## Remarks"
+
+CUT_OVERS = """
+## Cut-overs
+
+200 requests a second, healthy versions. The times are those from the first answer of the pods that take over to the last one of those that they relieve,
+as clients received them, 0 where no answer of the old ones came after one of the new ones (requests are 5 ms apart): *there* from the old version to the new
+one, *home* from the twin to the promoted pods. A canary shares the traffic on purpose before,
+and a rolling update has no single moment: its *there* is how long both versions answered.
+
+| by | requests that failed | releases | there | home |
+|---|---|---|---|---|
+"""
 
 HEAD = """# Benchmarks
 
@@ -103,6 +149,8 @@ How each is measured:
 - **Good release**: 150 requests a second, gates errors ≤ 1 % and slower than 500 ms ≤ 1 %; from the start of `ansible-playbook`, its own start-up included. The
   watch at 100 % is not counted.
 - **Failed requests**: answers that are not 2xx, or none, over whole releases without gates; a rollback is an abort at 5, 25, 50, 75 or 100 %.
+- **Cut-overs**: whole releases without gates, versions in turns; the rival is the lab's own `kubectl set image` on the same Deployment, with the same probes and
+  the same five seconds of drain.
 - **Waiting release**: the worker of a release that bakes at 10 % with two gates, over a minute.
 """
 
@@ -111,6 +159,8 @@ def show(found: JSON) -> None:
     """Print every figure there is."""
     for row in ROWS:
         print(f"{row.what}\n    goal {row.goal}\n    {row.text(found[row.key]) if row.key in found else 'not measured'}")
+    if "cut_over" in found:
+        print(cut_overs(found["cut_over"]))
 
 
 def write_document(found: JSON, file: Path) -> None:
@@ -120,6 +170,8 @@ def write_document(found: JSON, file: Path) -> None:
         return
     lines = [f"| {row.what} | {row.goal} | {row.text(found[row.key])} | {_when(found[row.key])} |" for row in measured]
     text = HEAD.format(cores=found[measured[0].key]["cores"]) + "\n".join(lines) + "\n" + TAIL
+    if "cut_over" in found:
+        text += cut_overs(found["cut_over"])
     missing = [row.what for row in ROWS if row.key not in found]
     if missing:
         text += "\nNot measured yet: " + "; ".join(missing) + ".\n"

@@ -41,6 +41,7 @@ class Run:
     started: float = field(default_factory=time.monotonic)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     background: Job | None = None
+    beside: Job | None = None  # of the stages that run beside the scenarios
 
     def say(self, text: str) -> None:
         """One line with the time since the start."""
@@ -56,8 +57,15 @@ class Run:
                 self._skip(stage, f"{name} failed" if needed else f"{name} is not there")
                 return
         job = Job(stage, self.logs)
-        self.say(f"{stage.name}: {' '.join(stage.command)}")
+        if stage.aside:
+            self.beside = job
+        self.say(f"{stage.name}: {' '.join(stage.command)}{', beside the scenarios' if stage.aside else ''}")
         self._finish(job)
+
+    def all(self, stages: list[Stage]) -> None:
+        """Run stages one after another."""
+        for stage in stages:
+            self.execute(stage)
 
     def _await_background(self, name: str) -> None:
         if self.background and self.background.stage.name == name:
@@ -103,7 +111,7 @@ class Job:
         self.ended = self.started
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                stage.command,
+                [*(("nice", "-n", "19") if stage.aside else ()), *stage.command],
                 cwd=REPOSITORY,
                 env={**os.environ, "NO_COLOR": "1", "COLUMNS": "160"},
                 stdin=subprocess.DEVNULL,
@@ -173,12 +181,19 @@ def main() -> int:
     if lab and any(lab.name in stage.needs for stage in chosen):
         run.background = Job(lab, run.logs)
         run.say(f"{lab.name}: {' '.join(lab.command)}, beside the next stages")
+    alone = [stage for stage in chosen if not stage.aside]
+    first = [stage for stage in alone if not stage.needs]
+    beside = threading.Thread(target=run.all, args=([stage for stage in chosen if stage.aside],), daemon=True)
     try:
-        for stage in chosen:
-            run.execute(stage)
+        run.all(first)
+        beside.start()
+        run.all(alone[len(first) :])
+        while beside.is_alive():
+            beside.join(POLL_SECONDS)
     finally:
-        if run.background:
-            run.background.stop()
+        for job in (run.background, run.beside):
+            if job:
+                job.stop()
     return run.close()
 
 

@@ -12,6 +12,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 RESULTS = REPOSITORY / "build" / "test"
 DEEP_RESULTS = REPOSITORY / "build" / "deep"
 # The cheapest first: a mistake that breaks all of them shows soonest. What is not named here follows by name.
+LONG = ("documentation",)  # scenarios of make test-deep alone
 SCENARIO_ORDER = ["bad_input", "canary_istio", "routers", "bad_versions", "control"]
 
 # The steps of the scenarios' quick release at which a runner dies or an abort arrives; nothing is left to abort after promote.
@@ -32,12 +33,16 @@ class Count:
 
 @dataclass(frozen=True)
 class Stage:
-    """One command. count turns its exit code into what passed and failed; needs names the stages that must pass before."""
+    """One command. count turns its exit code into what passed and failed; needs names the stages that must pass before.
+
+    aside: it needs no cluster, so it runs beside the scenarios, which mostly wait, at the lowest priority.
+    """
 
     name: str
     command: list[str]
     count: Callable[[int], Count]
     needs: tuple[str, ...] = ()
+    aside: bool = False
 
 
 def one(code: int) -> Count:
@@ -84,9 +89,9 @@ def lab_up() -> Stage | None:
 
 def standard() -> list[Stage]:
     """The stages of `make test`, in order; a part that this checkout does not have is left out."""
-    stages = [Stage("venv", ["tools/venv"], preparation), Stage("gates", ["tools/gates"], gates, ("venv",))]
+    stages = [Stage("venv", ["tools/venv"], preparation), Stage("gates", ["tools/gates"], gates, ("venv",), aside=True)]
     stages += [pytest(folder) for folder in ("tests/unit", "tests/simulation") if any((REPOSITORY / folder).rglob("test_*.py"))]
-    return stages + [scenario(name) for name in scenario_names()]
+    return stages + [scenario(name) for name in scenario_names() if name not in LONG]
 
 
 def pytest(folder: str) -> Stage:
@@ -94,7 +99,7 @@ def pytest(folder: str) -> Stage:
     name = folder.removeprefix("tests/")
     report = RESULTS / f"{name}.xml"
     command = ["tools/with-environment", "pytest", "-q", "-n", "2", "-m", "not deep", f"--junit-xml={report}", folder]
-    return Stage(name, command, junit(report), ("venv",))
+    return Stage(name, command, junit(report), ("venv",), aside=True)
 
 
 def scenario_names() -> list[str]:
@@ -110,7 +115,7 @@ def scenario(name: str, *extra: str) -> Stage:
 
 
 def deep() -> list[Stage]:
-    """The stages of `make test-deep`: the tests marked deep, then runners killed and releases aborted at every step."""
+    """The stages of `make test-deep`: the tests marked deep, runners killed and releases aborted at every step, the whole matrix."""
     stages = [Stage("venv", ["tools/venv"], preparation)]
     for folder in ("tests/unit", "tests/simulation"):
         files = (REPOSITORY / folder).rglob("test_*.py")
@@ -119,7 +124,13 @@ def deep() -> list[Stage]:
             report = DEEP_RESULTS / f"{name}.xml"
             command = ["tools/with-environment", "pytest", "-n", "2", "-m", "deep", f"--junit-xml={report}", folder]
             stages.append(Stage(name, command, junit(report), ("venv",)))
-    shards = {"resume": {"resume_points": points(DISTURBED_STEPS)}, "abort": {"abort_points": points(DISTURBED_STEPS[:-1])}}
+    shards: dict[str, dict[str, object]] = {
+        "resume": {"resume_points": points(DISTURBED_STEPS)},
+        "abort": {"abort_points": points(DISTURBED_STEPS[:-1])},
+        "documentation": {},
+        "faults": {"faults_taken": True},
+        "matrix": {"matrix_cells": ["all"], "matrix_folder": str(DEEP_RESULTS)},
+    }
     return stages + [scenario(name, "-e", json.dumps(variables)) for name, variables in shards.items() if name in scenario_names()]
 
 

@@ -18,6 +18,8 @@ PATHS = {
     "ConfigMap": "/api/v1/namespaces/{}/configmaps",
     "Service": "/api/v1/namespaces/{}/services",
     "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
+    "StatefulSet": "/apis/apps/v1/namespaces/{}/statefulsets",
+    "DaemonSet": "/apis/apps/v1/namespaces/{}/daemonsets",
     "Lease": "/apis/coordination.k8s.io/v1/namespaces/{}/leases",
     "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers",
     "PodDisruptionBudget": "/apis/policy/v1/namespaces/{}/poddisruptionbudgets",
@@ -77,6 +79,11 @@ class Cluster:
         Status is left out: pods come and go by themselves. A Lease or a record counts with its resourceVersion.
         """
         return {f"{kind}/{one['metadata']['name']}": _essence(kind, one) for kind in PATHS for one in self.list(kind, namespace)}
+
+    def proxy_image(self) -> str:
+        """The image of the ingress gateway's proxy, which is in the node for sure."""
+        gateways = self.read("/api/v1/namespaces/istio-ingress/pods?labelSelector=istio%3Dingressgateway")["body"]["items"]
+        return str(gateways[0]["spec"]["containers"][0]["image"])
 
     def prometheus(self, service: str, query: str) -> list[JSON]:
         """An instant vector; empty while Prometheus does not answer."""

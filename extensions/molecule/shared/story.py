@@ -5,15 +5,18 @@ stories side by side and writes FOLDER/facts.json: what the cluster and the log 
 nothing: verify.yml does. A story:
 
     name, targets (namespace -> release variables), vars (release variables of all its targets), load (requests a second),
-    routes: a file of objects that replace the lab's VirtualService (${namespace} is filled in), route: the kind of the one
-    called shop whose spec is compared before and after (VirtualService when it is left out);
+    routes: a file of objects that replace the lab's VirtualService (${namespace} is filled in, and ${proxy_image} of the ingress
+    gateway), service: what Deployment, Service and route are called (shop), stable: the version that answers before,
+    route: the kind of the one whose spec is compared before and after (VirtualService);
+    workload: {kind: KIND, objects: FILE} that takes the place of the lab's Deployment, under its name (${namespace} is filled in);
     acts: a list of single-key dictionaries, in their order:
       start: NAME         ansible-playbook progressive.delivery.release in the background (with: variables of this run alone)
       plan: NAME          the same with --check --diff, to its end
       abort: NAME         ansible-playbook progressive.delivery.abort, to its end
       control: VERB       ansible-playbook progressive.delivery.VERB, to its end
       finish: NAME        wait for the end of what was started
-      (with these: limit: one target; within: seconds of patience; label: what verify.yml calls the act)
+      (with these: limit: one target; within: seconds of patience; label: what verify.yml calls the act; playbook: another one than
+      the collection's release; extra: variables on the command line)
       until: {...}        wait for what Story.holds() reads in the cluster
       kill, kill_parent, freeze, wake: NAME
       remember: LABEL     take a snapshot of the target; differs: LABEL says later what is not as it was
@@ -51,6 +54,12 @@ RECORD = f"{COLLECTION}/record"
 WAIT_SECONDS = 120.0
 LOAD_SECONDS = 420
 POLL_SECONDS = 0.05
+# kind -> what it calls its pods that are wanted, ready and of its present template, in its status
+COUNTS = {
+    "Deployment": ("replicas", "readyReplicas", "updatedReplicas"),
+    "StatefulSet": ("replicas", "readyReplicas", "updatedReplicas"),
+    "DaemonSet": ("desiredNumberScheduled", "numberReady", "updatedNumberScheduled"),
+}
 REPLICAS = 2  # the lab's node has two cores to give away
 
 
@@ -65,6 +74,7 @@ class Story:
         self.targets: dict[str, JSON] = told["targets"]
         self.first = next(iter(self.targets))
         self.release = str(self._variables(self.first)["release_name"])
+        self.service = str(told.get("service", "shop"))
         self.runners: dict[str, Runner] = {}
         self.loads: dict[str, subprocess.Popen[bytes]] = {}
         self.remembered: dict[str, dict[str, str]] = {}
@@ -94,7 +104,7 @@ class Story:
         """Whether all that is wanted can be read in the cluster now.
 
         Of the record: phase, outcome, weight, doing (how it begins), started and ended (a step), waiting (for an approval). Of the cluster:
-        image (of stable's template), twin (whether it exists), route (percent of the canary's destination).
+        image (of the template of what serves), twin (whether it exists), route (percent of the canary's destination).
         """
         state = self.cluster.record(target, self.release)
         steps = {step["name"]: step for step in state.get("steps", [])}
@@ -107,7 +117,7 @@ class Story:
             "started": lambda value: value in steps,
             "ended": lambda value: "ended_at" in steps.get(value, {}),
             "image": lambda value: self._stable_image(target) == value,
-            "twin": lambda value: (self.cluster.find("Deployment", target, "shop-canary") is not None) == value,
+            "twin": lambda value: (self.cluster.find("Deployment", target, f"{self.service}-canary") is not None) == value,
             "route": lambda value: self._route_percent(target) == value,
         }
         return all(read[key](value) for key, value in wanted.items())
@@ -122,10 +132,11 @@ class Story:
 
     def _do_start(self, name: str, extra: JSON) -> None:
         options = ["--limit", extra["limit"]] if "limit" in extra else []
-        self._start(name, f"{COLLECTION}.release", options, extra.get("with", {}))
+        options += ["-e", json.dumps(extra["extra"])] if "extra" in extra else []
+        self._start(name, extra.get("playbook", f"{COLLECTION}.release"), options, extra.get("with", {}))
 
     def _do_plan(self, name: str, extra: JSON) -> JSON:
-        self._start(name, f"{COLLECTION}.release", ["--check", "--diff"], extra.get("with", {}))
+        self._start(name, extra.get("playbook", f"{COLLECTION}.release"), ["--check", "--diff"], extra.get("with", {}))
         return {**self.runners[name].finish(WAIT_SECONDS), "output": self.runners[name].output()}
 
     def _do_abort(self, name: str, extra: JSON) -> JSON:
@@ -189,6 +200,7 @@ class Story:
             for target in self.targets:
                 self._do_run([*LAB, "target", target, "--replicas", str(REPLICAS)], {"within": 2 * WAIT_SECONDS})
         for target in self.targets:
+            self._replace_workload(target)
             self._replace_routes(target)
             self.routes[target] = self._route_text(target)
             if self._rate(target):
@@ -204,12 +216,28 @@ class Story:
         from pdlab.cluster import DEFAULT, gateway_port  # noqa: PLC0415 - the lab is no package of this folder
         from pdlab.target import await_answer  # noqa: PLC0415
 
-        objects = string.Template(Path(self.told["routes"]).read_text()).substitute(namespace=target)
+        text = string.Template(Path(self.told["routes"]).read_text())
+        objects = text.substitute(namespace=target, proxy_image=self.cluster.proxy_image())
         kubectl = ["kubectl", "--kubeconfig", self.stage["kubeconfig"]]
         self._do_run([*kubectl, "-n", target, "delete", "virtualservice", "shop"], {})
         subprocess.run([*kubectl, "apply", "-f", "-"], input=objects, text=True, check=True, capture_output=True, timeout=WAIT_SECONDS)
-        version = (self._stable_image(target) or "").rpartition(":")[2]
+        version = self.told.get("stable") or (self._stable_image(target) or "").rpartition(":")[2]
         await_answer(gateway_port(DEFAULT), self.stage["host_template"].format(target), version)
+
+    def _replace_workload(self, target: str) -> None:
+        """Put the story's own workload in the place of the lab's Deployment, where it has one; return when it is whole."""
+        if "workload" not in self.told:
+            return
+        kubectl = ["kubectl", "--kubeconfig", self.stage["kubeconfig"], "-n", target]
+        objects = string.Template(Path(self.told["workload"]["objects"]).read_text()).substitute(namespace=target)
+        self._do_run([*kubectl, "delete", "deployment", "shop", "--wait"], {})
+        subprocess.run([*kubectl, "apply", "-f", "-"], input=objects, text=True, check=True, capture_output=True, timeout=WAIT_SECONDS)
+        status = ["rollout", "status", f"{self._kind.lower()}/shop", f"--timeout={WAIT_SECONDS:.0f}s"]
+        self._do_run([*kubectl, *status], {"within": 2 * WAIT_SECONDS})
+
+    @property
+    def _kind(self) -> str:
+        return str(self.told.get("workload", {}).get("kind", "Deployment"))
 
     def _leave_stage(self) -> None:
         """Make room for others on the node; a story that broke off leaves its targets to be looked at."""
@@ -264,14 +292,18 @@ class Story:
                 process.kill()
 
     def _facts(self, target: str) -> JSON:
-        stable = self.cluster.find("Deployment", target, "shop") or {"spec": {}, "status": {}}
+        stable = self.cluster.find(self._kind, target, self._workload(target)) or {"spec": {}, "status": {}}
         status = stable.get("status") or {}
+        wanted, ready, updated = COUNTS[self._kind]
         record = self.cluster.record(target, self.release)
         return {
             "image": self._stable_image(target),
-            "replicas": stable["spec"].get("replicas"),
-            "ready": status.get("readyReplicas", 0),
-            "updated": status.get("updatedReplicas", 0),
+            "deployments": [one["metadata"]["name"] for one in self.cluster.list("Deployment", target)],
+            "service": (self.cluster.find("Service", target, self.service) or {"spec": {}})["spec"].get("selector"),
+            "replicas": stable["spec"].get("replicas", status.get(wanted)),
+            "ready": status.get(ready, 0),
+            "updated": status.get(updated, 0),
+            "update_strategy": stable["spec"].get("updateStrategy"),
             "leftovers": leftovers(self.cluster, target),
             "route_as_before": self.routes.get(target) == self._route_text(target),
             "route": self._route_text(target),
@@ -282,19 +314,27 @@ class Story:
             "load": load_log.summary(self._load_file(target), record) if target in self.loads else {},
         }
 
+    def _workload(self, target: str) -> str:
+        """The workload that serves: as the record says, or what the release began from; a story that tells a service calls both alike."""
+        begun = self.told.get("service") or str(self._variables(target)["release_workload"]).partition("/")[2]
+        return self.cluster.record(target, self.release).get("serves") or begun
+
     def _stable_image(self, target: str) -> str | None:
-        found = self.cluster.find("Deployment", target, "shop")
+        found = self.cluster.find(self._kind, target, self._workload(target))
         return found["spec"]["template"]["spec"]["containers"][0]["image"] if found else None
 
     def _route_text(self, target: str) -> str:
-        found = self.cluster.find(self.told.get("route", "VirtualService"), target, "shop")
+        found = self.cluster.find(self.told.get("route", "VirtualService"), target, self.service)
         return json.dumps(found["spec"]) if found else ""
 
     def _route_percent(self, target: str) -> int:
         """The canary's share as the VirtualService says it."""
         rules = json.loads(self._route_text(target))["http"]
         return sum(
-            d.get("weight", 0) for rule in rules for d in rule.get("route", []) if d["destination"]["host"].startswith("shop-canary")
+            d.get("weight", 0)
+            for rule in rules
+            for d in rule.get("route", [])
+            if d["destination"]["host"].startswith(f"{self.service}-canary")
         )
 
 

@@ -2,6 +2,7 @@
 //
 //	VERSION              what it calls itself
 //	ERROR_SHARE          share (0..1) of answers that are 500
+//	ORDER_SHARE          share of visits, which are its good answers, that end with an order
 //	SLOW_SHARE, SLOW_MS  share of answers that are held back, and for how long
 //	NEVER_READY          "true": /readyz never answers 200
 //	CRASH_AFTER_SECONDS  exit 1 that long after the first answered request
@@ -38,14 +39,18 @@ var (
 		Name: "http_request_duration_seconds", Help: "Time to answer.",
 		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
 	})
+	visits = promauto.NewCounter(prometheus.CounterOpts{Name: "checkout_visits_total", Help: "Visits."})
+	orders = promauto.NewCounterVec(prometheus.CounterOpts{
+		Name: "checkout_orders_total", Help: "Orders by state.",
+	}, []string{"state"})
 )
 
 type shop struct {
-	version, pod          string
-	errorShare, slowShare float64
-	slow, crashAfter      time.Duration
-	ready                 atomic.Bool
-	fuse                  sync.Once
+	version, pod                      string
+	errorShare, slowShare, orderShare float64
+	slow, crashAfter                  time.Duration
+	ready                             atomic.Bool
+	fuse                              sync.Once
 }
 
 func number(name string) float64 {
@@ -81,6 +86,12 @@ func (s *shop) answer(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"version": s.version, "pod": s.pod, "path": r.URL.Path, "code": code})
 	requests.WithLabelValues(strconv.Itoa(code)).Inc()
 	durations.Observe(time.Since(began).Seconds())
+	if code == http.StatusOK {
+		visits.Inc()
+		if rand.Float64() < s.orderShare {
+			orders.WithLabelValues("paid").Inc()
+		}
+	}
 }
 
 func (s *shop) readyz(w http.ResponseWriter, _ *http.Request) {
@@ -93,7 +104,7 @@ func main() {
 	pod, _ := os.Hostname()
 	s := &shop{
 		version: os.Getenv("VERSION"), pod: pod,
-		errorShare: number("ERROR_SHARE"), slowShare: number("SLOW_SHARE"),
+		errorShare: number("ERROR_SHARE"), slowShare: number("SLOW_SHARE"), orderShare: number("ORDER_SHARE"),
 		slow:       time.Duration(number("SLOW_MS") * float64(time.Millisecond)),
 		crashAfter: seconds("CRASH_AFTER_SECONDS"),
 	}

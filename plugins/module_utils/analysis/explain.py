@@ -137,7 +137,10 @@ def _incident(rule: Rule, state: State, look: Look, finding: Finding, gates: dic
     since = look.at_seconds - (look.at_seconds if state.incident_since is None else state.incident_since)
     burning = [each.gate for each, memory in zip(finding.gates, state.gates) if memory.burning]
     names = ", ".join(f"{_rate_of(gate.event_word)} of stable above {_percent(gate.max_rate)}" for gate in burning)
-    end = "; it began after the last rise" if finding.decision == words.ROLL_BACK else "; the step's clock is stopped"
+    since_rise = (state.incident_since or 0.0) - (state.risen_at or 0.0)
+    end = (
+        f"; it began {_duration(since_rise)} after our own rise" if finding.decision == words.ROLL_BACK else "; the step's clock is stopped"
+    )
     return f"shared incident for {_duration(since)}: {names or 'stable is burning'}{end}"
 
 

@@ -63,6 +63,7 @@ class Rule:
     ``minimum_seconds``: least time at a step. ``max_hold_seconds``: longest wait beyond it before ``inconclusive``.
     ``no_data_seconds``: longest time without usable data before ``inconclusive``.
     ``incident_grace_seconds``: longest shared incident that began after our own rise before traffic is returned.
+    ``incident_after_rise_seconds``: an incident that begins later than this after our own last rise is somebody else's: it only holds.
     ``fix_forward``: the release is the cure of a running incident: judge by the ratio alone.
     ``risk_scaled``: rises to a weight below 50 % need proportionally weaker certification.
     """
@@ -80,6 +81,7 @@ class Rule:
     max_hold_seconds: float = 1800.0
     no_data_seconds: float = 120.0
     incident_grace_seconds: float = 120.0
+    incident_after_rise_seconds: float = 300.0
     fix_forward: bool = False
     risk_scaled: bool = True
 

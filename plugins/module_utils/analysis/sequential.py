@@ -8,7 +8,8 @@ A pure function of a state and a look: no clock, no I/O. In order, the first tha
 1. evidence of harm                          roll_back     evidence_of_harm, one_look_evidence
 2. no usable data in this look               hold          no_data, bad_query; inconclusive after no_data_seconds
 3. stable itself is burning                  hold          shared_incident; roll_back after incident_grace_seconds when it
-                                                           began after our own last rise: shared_incident_after_rise
+                                                           began within incident_after_rise_seconds of our own last rise:
+                                                           shared_incident_after_rise
 4. some evidence of harm (hold_at)           hold          watching
 5. an arm without requests for no_data_seconds  hold       too_little_data
 6. every gate certified, minimum time over   advance       certified
@@ -216,7 +217,8 @@ class Sequential:
     def _shared_incident(self, state: State, look: Look) -> _Choice | None:
         if state.incident_since is None:
             return None
-        after_rise = state.risen_at is not None and state.incident_since > state.risen_at
+        since_rise = -math.inf if state.risen_at is None else state.incident_since - state.risen_at
+        after_rise = 0.0 < since_rise <= self.rule.incident_after_rise_seconds
         if after_rise and look.at_seconds - state.incident_since >= self.rule.incident_grace_seconds:
             return words.ROLL_BACK, words.SHARED_INCIDENT_AFTER_RISE, ""
         return words.HOLD, words.SHARED_INCIDENT, ""

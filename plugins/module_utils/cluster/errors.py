@@ -49,6 +49,10 @@ class Superseded(ClusterError):
     """Another runner holds this release now: whoever sees this must not change anything any more."""
 
 
+class Unmarked(Superseded):
+    """An object of this release bears nobody's mark: somebody has replaced it, or the release has ended. The Lease tells which."""
+
+
 def error_for(status: int, reason: str, message: str, call: str) -> ClusterError:
     """The error class that HTTP status stands for."""
     if status in {0, 429} or status >= 500 or (status == 403 and NOT_AUTHORIZED.search(message)):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 Operation = dict[str, Any]
+FIELD_MANAGER = "progressive.delivery"  # as the API server notes who wrote a field
 
 
 def pointer(*keys: str | int) -> str:

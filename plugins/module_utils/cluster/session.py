@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from .errors import ClusterError, Conflict, NotFound, SlowAnswer, Unreachable, error_for
 from .kinds import api_group, api_version, object_path, plural
+from .patch import FIELD_MANAGER
 
 try:
     import urllib3
@@ -30,7 +31,6 @@ except ImportError as error:  # reported by connect(), where a user can read it
 
 JSON = dict[str, Any]
 JSON_PATCH = "application/json-patch+json"
-FIELD_MANAGER = "progressive.delivery"
 PATCH_DID_NOT_APPLY = "the server rejected our request due to an error in our request"  # all the API server says of a failed test
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
@@ -65,7 +65,9 @@ class Text:
 
 
 class Session:
-    """Requests to one API server. Thread-safe for reads; one runner uses one session."""
+    """Requests to one API server. Thread-safe for reads; one runner uses one session. on_silence: for each read or patch without answer."""
+
+    on_silence: Callable[[], None] = staticmethod(lambda: None)
 
     def __init__(self, client: Any, headers: Mapping[str, Any], *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._pool = client.rest_client.pool_manager
@@ -153,6 +155,7 @@ class Session:
             try:
                 return self.request("GET", path, query=query)
             except Unreachable:
+                self.on_silence()
                 self.sleep(pause)
         return self.request("GET", path, query=query)
 
@@ -197,6 +200,9 @@ class Session:
             return self.request(
                 "PATCH", object_path(kind, namespace, name), query=_write(dry_run), body=list(operations), content_type=JSON_PATCH
             )
+        except Unreachable:
+            self.on_silence()
+            raise
         except ClusterError as error:
             if error.status == 422 and PATCH_DID_NOT_APPLY in str(error):
                 raise Conflict(

@@ -13,7 +13,7 @@ from ..cluster import lease as leases
 from ..cluster.session import Session
 from ..metrics import conversions
 from ..metrics.alertmanager import Alertmanager
-from ..metrics.catalogue import SOURCES, Arms
+from ..metrics.catalogue import Arms
 from ..metrics.conversions import Measure
 from ..metrics.pod_source import PodSource, arms_of
 from ..metrics.prometheus import ByService, ByUrl, Prometheus
@@ -25,6 +25,7 @@ from ..release.context import Context, Process
 from ..release.record import Journal, State
 from ..release.spec import Spec
 from ..release.target import Target
+from ..release.webhook_messages import Events
 from ..report.live import Live
 from ..traffic.providers import router
 from ..traffic.route import Place
@@ -51,7 +52,8 @@ def context_of(session: Session, spec: Spec, target: Target, caller: Caller, *, 
     """All that a runner holds while a release runs."""
     spec = budget_plan.effective(spec, target.budget)
     log_path = os.path.join(caller.log_dir, f"{state.release_id}.jsonl") if caller.log_dir else None
-    return Context(
+    events = Events(spec, target, state)
+    context = Context(
         session=session,
         spec=spec,
         target=target,
@@ -62,13 +64,16 @@ def context_of(session: Session, spec: Spec, target: Target, caller: Caller, *, 
         router=router_of(session, spec, target, caller.process),
         source=_source(session, spec, target, caller.process),
         measure=_measure(session, spec, target),
-        live=Live(caller.live_emit, caller.target_name, clock=caller.process.clock, log_path=log_path),
+        live=Live(caller.live_emit, caller.target_name, clock=caller.process.clock, log_path=log_path, heard=events.heard),
         process=caller.process,
         queries=_queries(session, spec, target),
         alerts=_alerts(session, spec),
         alertmanager=_alertmanager(session, spec),
         deadline_at=caller.process.clock() + spec.deadline_seconds,
+        events=events,
     )
+    session.on_silence = context.is_silent
+    return context
 
 
 def router_of(session: Session, spec: Spec, target: Target, process: Process) -> Router:
@@ -90,7 +95,14 @@ def _source(session: Session, spec: Spec, target: Target, process: Process) -> L
     way = transport(session, spec)
     if not spec.counted or target.metrics_source is None or way is None:
         return None
-    arms = Arms(SOURCES[target.metrics_source], spec.namespace, target.workload, target.service, target.revision)
+    arms = Arms.of(
+        target.metrics_source,
+        namespace=spec.namespace,
+        workload=target.workload,
+        service=target.service,
+        revision=target.revision,
+        canary=target.canary,
+    )
     return Source(Prometheus(way), arms, spec.counted)
 
 
@@ -99,7 +111,8 @@ def _queries(session: Session, spec: Spec, target: Target) -> Queries | None:
     way = transport(session, spec)
     if way is None or len(spec.counted) == len(spec.gates):
         return None
-    return Queries(Prometheus(way), spec, service=target.service, burns=_burns(Prometheus(way), spec, target))
+    burns = _burns(Prometheus(way), spec, target)
+    return Queries(Prometheus(way), spec, service=target.service, canary=target.canary, burns=burns)
 
 
 def _burns(client: Prometheus, spec: Spec, target: Target) -> BurnReader | None:
@@ -126,5 +139,5 @@ def _alerts(session: Session, spec: Spec) -> Prometheus | None:
 def _measure(session: Session, spec: Spec, target: Target) -> Measure | None:
     """What counts an experiment's conversions, or at least its requests; None where nothing does."""
     way = transport(session, spec)
-    requests, converted = conversions.arms_of(spec, target.service, target.metrics_source)
+    requests, converted = conversions.arms_of(spec, target.service, target.metrics_source, target.canary)
     return Measure(Prometheus(way), requests, converted) if requests and way else None

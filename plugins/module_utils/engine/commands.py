@@ -14,12 +14,13 @@ from typing import Any
 
 from ..cluster.errors import NotFound
 from ..cluster.session import Session
-from ..release import park, record, runner
+from ..release import park, record, runner, swap
 from ..release.command import Command
 from ..release.commands import ask, effect, foreseen, unobeyed
 from ..release.ending import ABORTED, PASSED, PROMOTED, TurnBack
 from ..release.floors import restore_floors
 from ..release.parts import StepSpec
+from ..release.ratio_spec import REPLICAS
 from ..release.record import Record
 from ..release.rollback import patiently, remove_canary
 from ..release.saved import spec_from
@@ -125,14 +126,25 @@ def _rollback(session: Session, command: Command, caller: Caller, check_mode: bo
     if to == PREVIOUS and (known.state.outcome != PROMOTED or begun.get("command") == "rollback"):
         serves = known.state.image if known.state.outcome == PROMOTED else known.target["stable_image"]
         return {**native.summary(known), "changed": False, "said": f"{serves} serves already: the release was {known.state.outcome}"}
+    image = known.target["stable_image"] if to == PREVIOUS else to
+    if known.state.swapped:
+        raise Refused([_problem(command, _after_swap(known, image))])
     if to == PREVIOUS and (spec.template_patch or spec.config or spec.manifests):
         allowed = f"an image: this release changed more than that, so release {known.target['stable_image']} with its own configuration"
         raise Refused([Problem("to", PREVIOUS, allowed)])
-    image = known.target["stable_image"] if to == PREVIOUS else to
     if not is_pinned_or_tagged(image):
         raise Refused([Problem("to", to, "previous, or an image reference with a tag or a digest")])
     caller.live_emit(f"rollback of {spec.name} from {known.state.image} to {image}, as a release of its own")
     return native.start(session, backward(spec, image), caller, check_mode=check_mode, begun={**_begun(command), "from": known.state.image})
+
+
+def _after_swap(known: Record, image: str) -> str:
+    """What to do where the workload of a release has lost its place to the Deployment that it made."""
+    serves = known.state.serves
+    return (
+        f"a release whose workload still serves: Deployment {serves} has taken the place of {known.target['workload']}. Release {image} "
+        f"from there, with release_workload: Deployment/{serves} and release_swap naming the next Deployment, or with release_promotion: twin"
+    )
 
 
 def backward(spec: Spec, image: str) -> Spec:
@@ -142,6 +154,8 @@ def backward(spec: Spec, image: str) -> Spec:
         spec,
         image=image,
         strategy="rolling" if rolling else "blue_green",
+        provider="service" if spec.provider == REPLICAS else spec.provider,
+        max_extra_pods=None,
         steps=(StepSpec(100, 0.0),),
         ab=None,
         matches=(),
@@ -172,7 +186,7 @@ def _cleanup(session: Session, command: Command, caller: Caller, check_mode: boo
     if known.unfinished:
         runner.go_back(context, TurnBack("cleanup", f"cleaned up by {command.by}: {command.reason or 'no reason given'}", outcome=ABORTED))
     else:
-        patiently(context, lambda: remove_canary(context))
+        patiently(context, lambda: swap.tidy(context) if known.state.swapped else remove_canary(context))
         patiently(context, lambda: restore_floors(context))
         runner.let_go(context)
     try:
@@ -195,6 +209,8 @@ def _is_safe(session: Session, known: Record, command: Command, caller: Caller) 
     allowed = f"a release whose traffic is home: abort it first ({caller.next_abort})"
     if known.state.stable_changed:
         raise Refused([_problem(command, f"{allowed}; {workload} was taking the new template")])
+    if known.state.swapped:
+        raise Refused([_problem(command, f"{allowed}; another Deployment was taking the place of {workload}")])
     router = router_of(session, spec_from(known.spec), Target(**known.target), caller.process)
     try:
         if router.read().names_canary:

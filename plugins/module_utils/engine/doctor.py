@@ -46,9 +46,10 @@ def diagnose(session: Session, given: Mapping[str, Any]) -> JSON:
         return _result([rules.of_problem(one, namespace, workload) for one in error.problems])
     if session.find("Namespace", None, spec.namespace) is None:
         return _result([_of(spec, Problem("release_namespace", spec.namespace, "a namespace that exists in this cluster"))])
-    unreadable = [("list", kind, "") for kind in LOOKED_AT if not session.allowed("list", kind, spec.namespace)]
+    looked_at = dict.fromkeys((spec.workload_kind, *LOOKED_AT))
+    unreadable = [("list", kind, "") for kind in looked_at if not session.allowed("list", kind, spec.namespace)]
     findings = rules.rights([*missing_rights(session, spec), *unreadable], spec.namespace)
-    objects = {kind: [] if ("list", kind, "") in unreadable else _list(session, kind, spec.namespace) for kind in LOOKED_AT}
+    objects = {kind: [] if ("list", kind, "") in unreadable else _list(session, kind, spec.namespace) for kind in looked_at}
     findings += _preflight(session, spec)
     findings += _of_objects(spec, objects)
     findings += _gates(session, spec, objects)
@@ -83,7 +84,7 @@ def _preflight(session: Session, spec: Spec) -> list[Finding]:
         for one in error.problems:
             if GITOPS_WORDS in one.allowed:
                 found += _reverted(session, spec, one)
-            elif not one.allowed.startswith((CAUGHT, MISSED)):
+            elif not (_is_plain_twin(spec) and one.allowed.startswith((CAUGHT, MISSED))):
                 problems.append(one)
         return [*found, *(_of(spec, one) for one in problems)]
     except ClusterError as error:
@@ -99,30 +100,35 @@ def _reverted(session: Session, spec: Spec, problem: Problem) -> list[Finding]:
 
 
 def _of(spec: Spec, problem: Problem) -> Finding:
-    return rules.of_problem(problem, spec.namespace, spec.workload)
+    return rules.of_problem(problem, spec.namespace, spec.workload, spec.workload_kind)
 
 
 def _of_objects(spec: Spec, objects: Mapping[str, list[JSON]]) -> list[Finding]:
     """The rules about the workload and what is around it."""
-    deployment = next((one for one in objects["Deployment"] if one["metadata"]["name"] == spec.workload), None)
+    deployment = next((one for one in objects[spec.workload_kind] if one["metadata"]["name"] == spec.workload), None)
     if deployment is None:
         return []
     service = _service(spec, deployment, objects["Service"])
     own_pods = [pod for pod in objects["Pod"] if not _is_twins(pod)]
-    meshed = spec.provider != "service"
-    switched = service["metadata"]["name"] if service and spec.provider == "service" else None
-    findings = rules.reverted("Deployment", deployment)  # preflight says so, too, where it may read what it needs
+    meshed = spec.meshed
+    switched = service["metadata"]["name"] if service and not meshed else None
+    findings = rules.reverted(spec.workload_kind, deployment)  # preflight says so, too, where it may read what it needs
     findings += requests_dropped(deployment, objects["PodDisruptionBudget"], meshed=meshed, drain_seconds=spec.drain_seconds)
     findings += rules.bypasses(deployment, objects["Service"], own_pods, switched=switched)
-    findings += rules.scalers(spec.workload, objects["HorizontalPodAutoscaler"])
+    findings += rules.scalers(spec.workload, objects["HorizontalPodAutoscaler"], spec.workload_kind)
     try:
         key = twin.switch_label(deployment, service) if service else None
     except twin.TwinError:
         key = None  # preflight has said so
-    if service and key:
+    if service and key and spec.strategy != "rolling" and _is_plain_twin(spec):  # rolling makes no twin
         findings += rules.caught(deployment, service, key, objects)
         findings += rules.missed(deployment, key, {kind: objects[kind] for kind in selectors.POLICY_SELECTORS})
     return findings
+
+
+def _is_plain_twin(spec: Spec) -> bool:
+    """Whether the canary differs in stable's own label, moved aside; of any other preflight alone knows what catches it."""
+    return spec.swap is None and spec.subsets is None
 
 
 def _is_twins(pod: JSON) -> bool:
@@ -144,7 +150,7 @@ def _service(spec: Spec, deployment: JSON, services: list[JSON]) -> JSON | None:
 
 def _gates(session: Session, spec: Spec, objects: Mapping[str, list[JSON]]) -> list[Finding]:
     """Whether the gates' queries parse and have data."""
-    deployment = next((one for one in objects["Deployment"] if one["metadata"]["name"] == spec.workload), None)
+    deployment = next((one for one in objects[spec.workload_kind] if one["metadata"]["name"] == spec.workload), None)
     service = _service(spec, deployment, objects["Service"]) if deployment else None
     if not spec.gates or service is None or deployment is None:
         return []

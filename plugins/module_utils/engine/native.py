@@ -44,11 +44,11 @@ def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = Fa
     if known is not None and known.unfinished:
         _same_plan(known, spec)
         return _resume(session, spec, known, caller) if not check_mode else preview.unfinished(known)
-    if already_running(session, spec):
+    if runs := already_running(session, spec):
         return {
             "changed": False,
             "outcome": PROMOTED,
-            "reason": f"{spec.workload} runs {spec.image} already",
+            "reason": f"{runs} already",
             "weight_percent": 0,
             "release_id": "",
             "image": spec.image,
@@ -119,7 +119,8 @@ def summary(known: Record) -> JSON:
         "outcome": state.outcome,
         "reason": state.reason,
         "weight_percent": state.weight_percent,
-        "workload": f"Deployment/{known.target['workload']}",
+        "workload": f"{known.target.get('workload_kind', 'Deployment')}/{known.target['workload']}",
+        "serves": f"{known.target.get('workload_kind', 'Deployment')}/{state.serves or known.target['workload']}",
         "namespace": known.namespace,
         "image": state.image,
         "digest": state.digest,
@@ -130,6 +131,7 @@ def summary(known: Record) -> JSON:
         "looks": state.looks,
         "evidence": state.evidence,
         "history": state.history,
+        "webhooks": state.webhooks.get("answers", []),
         "abort_requested": known.abort,
         **standing(known),
     }
@@ -150,7 +152,7 @@ def _free_lease(session: Session, spec: Spec) -> None:
 
 
 def _held_by_another(session: Session, spec: Spec) -> list[Problem]:
-    name = leases.lease_name("deployment", spec.workload)
+    name = leases.lease_name(spec.workload_kind, spec.workload)
     with contextlib.suppress(ClusterError):
         holder = (leases.look(session, spec.namespace, name) or {}).get("spec", {}).get("holderIdentity")
         if holder and not leases.is_dead(holder):
@@ -160,7 +162,8 @@ def _held_by_another(session: Session, spec: Spec) -> list[Problem]:
 
 def _begin(session: Session, spec: Spec, found: Findings, known: Record | None, caller: Caller, *, begun: JSON | None = None) -> JSON:
     held = _lease(session, spec, caller)
-    state = State(record.new_release_id(spec.name), image=spec.image, control={"begun": begun} if begun else {})
+    control = {"begun": begun} if begun else {}
+    state = State(record.new_release_id(spec.name), image=spec.image, serves=spec.workload, control=control)
     token = fence_token(state.release_id, held.epoch)
     journal = Journal(session, spec.namespace, spec.name, token)
     try:
@@ -194,7 +197,7 @@ def _is_stale(session: Session, spec: Spec, fence: str) -> bool:
 
 
 def _lease(session: Session, spec: Spec, caller: Caller, *, by_force: bool = False) -> leases.Lease:
-    name = leases.lease_name("deployment", spec.workload)
+    name = leases.lease_name(spec.workload_kind, spec.workload)
     try:
         return leases.acquire(session, spec.namespace, name, sleep=caller.process.sleep, emit=caller.live_emit, by_force=by_force)
     except (LeaseHeld, Conflict) as error:
@@ -257,7 +260,8 @@ def _take_over(session: Session, spec: Spec, known: Record, caller: Caller, *, b
     except RouteError as error:
         context.live.say("warning", str(error))
     context.claim_workload()
-    context.claim_deployment(context.twin)
+    if target.revision is None:  # a workload that is rolled has no twin
+        context.claim_deployment(context.twin)
     return context
 
 
@@ -289,6 +293,7 @@ def _result(context: Context) -> JSON:
         "reason": state.reason,
         "weight_percent": state.weight_percent,
         "release_id": state.release_id,
+        "serves": f"{context.target.workload_kind}/{state.serves or context.target.workload}",
         "image": state.image,
         "digest": state.digest,
         "steps": state.steps,
@@ -313,7 +318,8 @@ def _await_ending(session: Session, namespace: str, release_name: str, process: 
 
 def runner_is_dead(session: Session, known: Record) -> bool:
     try:
-        found = session.get("Lease", known.namespace, leases.lease_name("deployment", known.target["workload"]))
+        name = leases.lease_name(known.target.get("workload_kind", "Deployment"), known.target["workload"])
+        found = session.get("Lease", known.namespace, name)
     except NotFound:
         return True
     holder = found["spec"].get("holderIdentity") or ""

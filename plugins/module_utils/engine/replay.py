@@ -92,8 +92,8 @@ def parse_options(given: Mapping[str, Any]) -> Options:
 def _where(session: Session, spec: Spec) -> tuple[Prometheus, Arms]:
     """Prometheus, and whose series are stable's."""
     problems: list[Problem] = []
-    deployment = objects.deployment(session, spec, problems)
-    service = objects.service(session, spec, deployment, problems, []) if deployment else None
+    workload = objects.workload(session, spec, problems)
+    service = objects.service(session, spec, workload, problems, []) if workload else None
     if service is None:
         raise Refused(problems)
     way = transport(session, spec)
@@ -101,7 +101,7 @@ def _where(session: Session, spec: Spec) -> tuple[Prometheus, Arms]:
     found = inspect(spec, name, way, problems)
     if problems or found.source is None or way is None:
         raise Refused(problems)
-    return Prometheus(way), Arms(SOURCES[found.source], spec.namespace, spec.workload, name)
+    return Prometheus(way), Arms(SOURCES[found.source], spec.namespace, spec.workload, name, kind=spec.workload_kind)
 
 
 class _Judge:

@@ -9,9 +9,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from ..workload.kinds import DAEMON_SET, DEPLOYMENT, STATEFUL_SET
 from ..workload.twin import SUFFIX
 
 POD_OF_A_DEPLOYMENT = "-[0-9a-z]{6,10}-[0-9a-z]{5}"  # the ReplicaSet's hash and the pod's own five letters
+PODS = {DEPLOYMENT: POD_OF_A_DEPLOYMENT, STATEFUL_SET: "-[0-9]+", DAEMON_SET: "-[0-9a-z]{5}"}  # what follows the workload's name
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,22 @@ SOURCES = {
             "http",
             "http_requests_total",
             "http_request_duration_seconds_bucket",
-            'namespace="{namespace}",pod=~"({stable}|{canary})-[0-9a-z]{{6,10}}-[0-9a-z]{{5}}"',
+            'namespace="{namespace}",pod=~"({stable}|{canary}){pods}"',
             "code",
             "pod",
             1000.0,
             "workload",
             arms_by_pod=True,
         ),
+    )
+}
+# the same counters, told apart by whose pods answered: where both versions answer for one Service
+BY_WORKLOAD = {
+    "istio_source": replace(
+        SOURCES["istio_source"],
+        matchers='reporter="source",destination_workload_namespace="{namespace}",destination_workload=~"{stable}|{canary}"',
+        arm_label="destination_workload",
+        arms_are="workload",
     )
 }
 AUTOMATIC = ("istio_destination", "istio_source")
@@ -91,6 +102,24 @@ class Arms:
     workload: str
     service: str
     revision: str | None = None  # the pod-template-hash of stable's pods, where the canary's are pods of the same workload
+    canary_workload: str | None = None  # the canary's Deployment, where it takes stable's place or both answer for one Service
+    kind: str = DEPLOYMENT
+
+    @classmethod
+    def of(
+        cls,
+        source: str,
+        *,
+        namespace: str,
+        workload: str,
+        service: str,
+        revision: str | None = None,
+        canary: str | None = None,
+        kind: str = DEPLOYMENT,
+    ) -> Arms:
+        """The arms as a source of that name tells them."""
+        found = BY_WORKLOAD.get(source, SOURCES[source]) if canary else SOURCES[source]
+        return cls(found, namespace, workload, service, revision, canary or None, kind)
 
     @property
     def stable(self) -> str:
@@ -98,15 +127,21 @@ class Arms:
         return self.workload if self.source.arms_are == "workload" else self.service
 
     @property
+    def canary(self) -> str:
+        """The canary's name there."""
+        return self.canary_workload or self.stable + SUFFIX
+
+    @property
     def selector(self) -> str:
         """The label matchers that select both arms."""
-        return self.source.matchers.format(namespace=self.namespace, stable=_quoted(self.stable), canary=_quoted(self.stable + SUFFIX))
+        names = {"stable": _quoted(self.stable), "canary": _quoted(self.canary), "pods": PODS[self.kind]}
+        return self.source.matchers.format(namespace=self.namespace, **names)
 
     @property
     def stable_selector(self) -> str:
         """The label matchers that select stable alone."""
         if self.source.arms_by_pod:
-            return f'namespace="{self.namespace}",pod=~"{_quoted(self.stable)}-[0-9a-z]{{6,10}}-[0-9a-z]{{5}}"'
+            return f'namespace="{self.namespace}",pod=~"{_quoted(self.stable)}{PODS[self.kind]}"'
         return f'{self.selector},{self.source.arm_label}="{self.stable}"'
 
     def arm_of(self, labels: Mapping[str, str]) -> str | None:
@@ -115,10 +150,10 @@ class Arms:
         if self.revision is not None:
             return self._arm_by_revision(labels.get("pod", ""), value)
         if self.source.arms_by_pod:
-            if re.fullmatch(re.escape(self.stable + SUFFIX) + POD_OF_A_DEPLOYMENT, value):
+            if re.fullmatch(re.escape(self.canary) + PODS[self.kind], value):
                 return "canary"
-            return "stable" if re.fullmatch(re.escape(self.stable) + POD_OF_A_DEPLOYMENT, value) else None
-        return {self.stable: "stable", self.stable + SUFFIX: "canary"}.get(value)
+            return "stable" if re.fullmatch(re.escape(self.stable) + PODS[self.kind], value) else None
+        return {self.stable: "stable", self.canary: "canary"}.get(value)
 
     def _arm_by_revision(self, pod: str, value: str) -> str | None:
         if not self.source.arms_by_pod and value != self.stable:

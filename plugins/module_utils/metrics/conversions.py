@@ -13,7 +13,7 @@ from ..analysis.dispersion import dispersion
 from ..analysis.experiment import Tally
 from ..release.spec import Spec
 from ..release.values import Problem
-from .catalogue import SOURCES, Arms, counter_source
+from .catalogue import BY_WORKLOAD, SOURCES, Arms, counter_source
 from .counters import CANARY, STABLE, Counters, sort
 from .prometheus import MetricsError, Prometheus
 from .source import HISTORY_SECONDS, HISTORY_STEP_SECONDS, GateReading
@@ -21,15 +21,18 @@ from .source import HISTORY_SECONDS, HISTORY_STEP_SECONDS, GateReading
 CONVERSIONS = "release_ab"  # among the dispersions by gate; no gate can have a name with an underscore
 
 
-def arms_of(spec: Spec, service: str, metrics_source: str | None) -> tuple[Arms | None, Arms | None]:
-    """(what is compared with, conversions) of an experiment: each None when nothing counts it."""
+def arms_of(spec: Spec, service: str, metrics_source: str | None, canary: str | None = None) -> tuple[Arms | None, Arms | None]:
+    """(what is compared with, conversions) of an experiment: each None when nothing counts it. canary: as Arms.of takes it."""
     if spec.ab is None:
         return None, None
+    known = {**SOURCES, **(BY_WORKLOAD if canary else {})}
     sources = (
-        counter_source(spec.ab.of.metric, spec.ab.of.labels) if spec.ab.of else SOURCES.get(metrics_source or ""),
+        counter_source(spec.ab.of.metric, spec.ab.of.labels) if spec.ab.of else known.get(metrics_source or ""),
         counter_source(spec.ab.conversions.metric, spec.ab.conversions.labels) if spec.ab.conversions else None,
     )
-    requests, conversions = (Arms(source, spec.namespace, spec.workload, service) if source else None for source in sources)
+    requests, conversions = (
+        Arms(source, spec.namespace, spec.workload, service, canary_workload=canary or None) if source else None for source in sources
+    )
     return requests, conversions
 
 
@@ -41,9 +44,11 @@ class ConversionReading:
     dispersion: float
 
 
-def inspect(spec: Spec, service: str, transport: Any, metrics_source: str | None, problems: list[Problem]) -> ConversionReading | None:
+def inspect(
+    spec: Spec, service: str, transport: Any, metrics_source: str | None, problems: list[Problem], *, canary: str | None = None
+) -> ConversionReading | None:
     """Check that stable has the counters of an experiment. Adds to problems; None when there is nothing to compare."""
-    requests, conversions = arms_of(spec, service, metrics_source)
+    requests, conversions = arms_of(spec, service, metrics_source, canary)
     if requests is None or conversions is None or spec.ab is None:
         return None
     client = Prometheus(transport)

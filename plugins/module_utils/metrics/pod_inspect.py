@@ -14,6 +14,7 @@ from ..release.gates_spec import GateSpec
 from ..release.parts import PodsSpec
 from ..release.spec import Spec
 from ..release.values import Problem
+from ..workload.kinds import SETS
 from . import exposition, query
 from .counters import STABLE, Counters, PodCounters, Reading
 from .exposition import names_like_requests
@@ -39,17 +40,20 @@ def inspect(
     problems: list[Problem],
     container: str | None = None,
     revision: str | None = None,
+    canary: str | None = None,
 ) -> MetricsPreflight:
     """How the gates stand before the release, of whatever source the spec names. transport: Prometheus, where there is one. Raises ClusterError."""
-    query.inspect(spec, service, transport, problems)
+    query.inspect(spec, service, transport, problems, canary=canary or "")
     if problems or not (spec.counted or (spec.ab and spec.ab.conversions and not spec.ab.of)):
         return NOTHING
     if spec.pods is None:
-        return inspect_prometheus(spec, service, transport, problems, revision=revision)
+        return inspect_prometheus(spec, service, transport, problems, revision=revision, canary=canary)
     found = inspect_pods(session, spec, deployment, container, problems=problems)
     if problems or transport is None:
         return found
-    history = inspect_prometheus(spec, service, transport, problems, revision=revision, among=HISTORY[spec.pods.family])
+    if spec.workload_kind in SETS:
+        revision = None  # before the release all pods are stable's: history need not tell them apart
+    history = inspect_prometheus(spec, service, transport, problems, revision=revision, canary=canary, among=HISTORY[spec.pods.family])
     return replace(history, source=found.source, notes=found.notes)
 
 

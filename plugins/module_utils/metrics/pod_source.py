@@ -18,6 +18,7 @@ from ..cluster.kinds import object_path
 from ..cluster.session import Session
 from ..release.gates_spec import GateSpec
 from ..release.parts import PodsSpec
+from ..workload.kinds import DEPLOYMENT, SETS, revision_in
 from .counters import CANARY, STABLE, Counters, Key, PodCounters, Reading
 from .exposition import FAMILIES, Family
 from .prometheus import BadQuery, MetricsError, Unavailable
@@ -42,13 +43,23 @@ def running(session: Session, namespace: str, labels: Mapping[str, str]) -> list
 
 @dataclass(frozen=True)
 class PodArms:
-    """Whose pods are whose. revision: the pod-template-hash of stable's, where the canary's are pods of the same workload."""
+    """Whose pods are whose. revision: of stable's pods, where the canary's are pods of the same workload, of another revision.
+
+    kind: of the workload. A set's pod may have the name of the one that it replaces: it counts as a pod of its own.
+    """
 
     namespace: str
     stable_labels: Mapping[str, str]
     canary_labels: Mapping[str, str]
     container: str | None = None  # the application's
     revision: str | None = None
+    kind: str = DEPLOYMENT
+    own_labels: Mapping[str, str] | None = None  # the canary's, where its pods may have all labels of stable's, too
+
+    @property
+    def names_return(self) -> bool:
+        """Whether a name says nothing of which pod it is: a StatefulSet's pods come back under theirs."""
+        return self.kind in SETS
 
     def find(self, session: Session) -> dict[Key, JSON]:
         """The running pods of both arms. Raises ClusterError."""
@@ -57,21 +68,26 @@ class PodArms:
             if self.revision is not None and arm == CANARY:
                 break
             for pod in running(session, self.namespace, labels):
-                found[self._arm(pod, arm), pod["metadata"]["name"]] = pod
+                meta = pod["metadata"]
+                if self.own_labels and arm == STABLE and self.own_labels.items() <= meta["labels"].items():
+                    continue
+                found[self._arm(pod, arm), f"{meta['name']}/{meta['uid']}" if self.names_return else meta["name"]] = pod
         return found
 
     def _arm(self, pod: JSON, arm: str) -> str:
         if self.revision is None:
             return arm
-        return STABLE if (pod["metadata"].get("labels") or {}).get("pod-template-hash") == self.revision else CANARY
+        return STABLE if revision_in(self.kind, pod) == self.revision else CANARY
 
 
 def arms_of(target: Any) -> PodArms:
     """The arms of a release's target. Labels that the new version changes tell nothing of whose pods they are."""
     if target.revision is not None:
-        return PodArms(target.namespace, target.pod_labels, target.pod_labels, target.container, target.revision)
+        return PodArms(target.namespace, target.pod_labels, target.pod_labels, target.container, target.revision, target.workload_kind)
     old, new = (template["metadata"].get("labels") or {} for template in (target.original_template, target.new_template))
     shared = {name: value for name, value in old.items() if new.get(name) == value or name == target.switch_label}
+    if target.own_labels:
+        return PodArms(target.namespace, shared, target.own_labels, target.container, own_labels=target.own_labels)
     moved = {**shared, target.switch_label: target.pod_labels[target.switch_label]}
     return PodArms(target.namespace, shared, moved, target.container)
 
@@ -223,8 +239,14 @@ class PodSource:
         self._now = max(self._clock(), self._now + 0.001)  # a clock that is set back must not make new samples old ones
         self._list()
         texts = self._reader.texts(self._pods.values())
-        for key in self._pods:
-            self._take(key, texts[key[1]])
+        answers = {key: texts[pod["metadata"]["name"]] for key, pod in self._pods.items()}
+        if self._arms.names_return:
+            # who answered under a name is certain only of a pod that was there before the reads and still is
+            self._listed_at = 0.0
+            self._list()
+            answers = {key: answer for key, answer in answers.items() if key in self._pods}
+        for key, answer in answers.items():
+            self._take(key, answer)
         live = {key: pod for key, pod in self._kept.items() if self._missed.get(key, 0) < LONGEST_MISSES}
         return Reading(self._now, live)
 
@@ -257,12 +279,12 @@ class PodSource:
     def _take(self, key: Key, answer: str | Exception) -> None:
         if isinstance(answer, Exception):
             self._missed[key] = self._missed.get(key, 0) + 1
-            self._trouble[key[0]] = f"{key[1]}: {answer}"
+            self._trouble[key[0]] = f"{self._pods[key]['metadata']['name']}: {answer}"
             return
         try:
             values = self._reader.family.counters(answer, self._bounds)
         except ValueError as error:
-            raise ValueError(f"{key[1]}: {error}") from error
+            raise ValueError(f"{self._pods[key]['metadata']['name']}: {error}") from error
         self._kept[key] = PodCounters(self._now, values)
         self._missed.pop(key, None)
 

@@ -27,17 +27,18 @@ class Answers(Protocol):
         """The numbers of these gates now; what is no number is a problem of that gate alone. compare: stable's numbers, too."""
 
 
-def names_of(namespace: str, workload: str, service: str, interval_seconds: float) -> dict[str, str]:
-    """What the placeholders of a query stand for in one release."""
+def names_of(namespace: str, workload: str, service: str, interval_seconds: float, *, canary: str = "") -> dict[str, str]:
+    """What the placeholders of a query stand for in one release. canary: its Deployment, where it is not called after stable's."""
+    canary = canary or workload + SUFFIX
     return {
         "namespace": namespace,
         "workload": workload,
         "stable": workload,
-        "canary": workload + SUFFIX,
+        "canary": canary,
         "service": service,
         "canary_service": service + SUFFIX,
         "stable_pods": workload + POD_OF_A_DEPLOYMENT,
-        "canary_pods": workload + SUFFIX + POD_OF_A_DEPLOYMENT,
+        "canary_pods": canary + POD_OF_A_DEPLOYMENT,
         "interval": f"{max(1, round(interval_seconds))}s",
     }
 
@@ -50,12 +51,13 @@ def fill(promql: str, names: dict[str, str]) -> str:
 class Queries:
     """Reads the queries of a release's gates from Prometheus, both of a gate at one time."""
 
-    def __init__(self, client: Prometheus, spec: Spec, *, service: str, burns: BurnReader | None = None) -> None:
+    def __init__(self, client: Prometheus, spec: Spec, *, service: str, canary: str = "", burns: BurnReader | None = None) -> None:
         self._client, self._burns = client, burns
         self._queries: dict[str, tuple[str, ...]] = {}
         for gate in spec.gates:
             if gate.query is not None:
-                names = names_of(spec.namespace, spec.workload, service, (gate.looks or spec.looks).interval_seconds)
+                interval = (gate.looks or spec.looks).interval_seconds
+                names = names_of(spec.namespace, spec.workload, service, interval, canary=canary)
                 self._queries[gate.name] = tuple(fill(promql, names) for promql in gate.query.asked)
 
     def read(self, gates: Iterable[str], *, compare: bool) -> tuple[ScalarLook, ...]:
@@ -80,13 +82,13 @@ class Queries:
         return ScalarLook(gate, canary, stable)
 
 
-def inspect(spec: Spec, service: str, transport: Any, problems: list[Problem]) -> None:
+def inspect(spec: Spec, service: str, transport: Any, problems: list[Problem], *, canary: str = "") -> None:
     """Check that each query parses and has one series, or none yet. Adds to problems."""
     client = Prometheus(transport)
     for index, gate in enumerate(spec.gates):
         if gate.query is None:
             continue
-        names = names_of(spec.namespace, spec.workload, service, (gate.looks or spec.looks).interval_seconds)
+        names = names_of(spec.namespace, spec.workload, service, (gate.looks or spec.looks).interval_seconds, canary=canary)
         for promql, key in zip(gate.query.asked, ("promql", "baseline")):
             field = f"release_gates[{index}].query.{key}"
             asked = fill(promql, names)

@@ -15,7 +15,7 @@ from ..analysis.look import Counts
 from ..release.gates_spec import GateSpec
 from ..release.spec import Spec
 from ..release.values import Problem
-from .catalogue import AUTOMATIC, PER_POD, SOURCES, Arms
+from .catalogue import AUTOMATIC, PER_POD, Arms
 from .counters import CANARY, STABLE, Counters, Reading, errors, slow, sort
 from .prometheus import BadQuery, MetricsError, Prometheus
 
@@ -49,24 +49,44 @@ class MetricsPreflight:
 
 
 def inspect(
-    spec: Spec, service: str, transport: Any, problems: list[Problem], *, revision: str | None = None, among: tuple[str, ...] = ()
+    spec: Spec,
+    service: str,
+    transport: Any,
+    problems: list[Problem],
+    *,
+    revision: str | None = None,
+    canary: str | None = None,
+    among: tuple[str, ...] = (),
 ) -> MetricsPreflight:
     """Check that every gate parses and has data, and that latency limits are bucket bounds. Adds to problems.
 
-    among: the sources to look for, instead of those that release_metrics_source stands for.
+    among: the sources to look for, instead of those that release_metrics_source stands for. canary: its Deployment, where that is
+    what tells it from stable.
     """
     client = Prometheus(transport)
     nothing = MetricsPreflight({}, None, {}, False)
     try:
-        names = among or _sources(spec, revision)
-        arms = _choose(client, spec, service, revision, names)
+        names = among or _sources(spec, revision, canary)
+        every = [
+            Arms.of(
+                name,
+                namespace=spec.namespace,
+                workload=spec.workload,
+                service=service,
+                revision=revision,
+                canary=canary,
+                kind=spec.workload_kind,
+            )
+            for name in names
+        ]
+        arms = _choose(client, every)
         if arms is None:
-            looked = ", ".join(names)
+            looked = ", ".join(names) + (f" that tell workload {spec.workload} from others" if canary else "")
             problems.append(
                 Problem(
                     "release_prometheus",
                     spec.prometheus_url or "/".join(spec.prometheus_service or ()),
-                    f"a Prometheus with request counters of {service}; none found as {looked}",
+                    f"a Prometheus with request counters of {service}; none found as {looked}{_why_these(spec)}",
                 )
             )
             return nothing
@@ -89,15 +109,26 @@ def inspect(
         return nothing
 
 
-def _sources(spec: Spec, revision: str | None) -> tuple[str, ...]:
+def _sources(spec: Spec, revision: str | None, canary: str | None) -> tuple[str, ...]:
     if spec.metrics_source != "auto":
         return (spec.metrics_source,)
-    return AUTOMATIC if revision is None else PER_POD
+    # Who sends requests may not count their copies, and does not tell the pods behind one Service apart, unless told by their workload.
+    if canary and spec.strategy != "shadow":  # a gateway knows no workload of pods without sidecars; their own counters may
+        return (*AUTOMATIC, "http")
+    alike = revision is not None or spec.strategy == "shadow" or not spec.meshed
+    return PER_POD if alike else AUTOMATIC
 
 
-def _choose(client: Prometheus, spec: Spec, service: str, revision: str | None, names: tuple[str, ...]) -> Arms | None:
-    for name in names:
-        arms = Arms(SOURCES[name], spec.namespace, spec.workload, service, revision)
+def _why_these(spec: Spec) -> str:
+    if spec.strategy != "shadow":
+        return ""
+    return (
+        "; copies are counted by who gets them, not by every proxy that sends them; if yours does, say release_metrics_source: istio_source"
+    )
+
+
+def _choose(client: Prometheus, every: list[Arms]) -> Arms | None:
+    for arms in every:
         if any(arms.arm_of(labels) == STABLE for labels, _value in client.instant(arms.look_query([]))):
             return arms
     return None

@@ -80,7 +80,15 @@ def arms_of(target: Target) -> Arms | None:
     """Whose counters in Prometheus are this release's; None where they are not there."""
     if target.metrics_source not in SOURCES:
         return None
-    return Arms(SOURCES[target.metrics_source], target.namespace, target.workload, target.service, target.revision)
+    return Arms.of(
+        target.metrics_source,
+        namespace=target.namespace,
+        workload=target.workload,
+        service=target.service,
+        revision=target.revision,
+        canary=target.canary,
+        kind=target.workload_kind,
+    )
 
 
 def _spending(spec: Spec, word: str, why: str, *, reading: SloReading, per_second: float, source: str | None) -> BudgetPlan | None:

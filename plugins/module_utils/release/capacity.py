@@ -10,8 +10,10 @@ from typing import Any
 from ..cluster.errors import ClusterError, Unreachable
 from ..cluster.session import Session
 from ..traffic.place import GITOPS_MARKS
-from ..workload import autoscaler, capacity, twin
-from .plan import plan, promotes
+from ..workload import autoscaler, capacity
+from ..workload.kinds import wanted_pods
+from .plan import promotes
+from .ratio import most_pods
 from .spec import Spec
 from .values import Problem
 
@@ -20,8 +22,8 @@ JSON = dict[str, Any]
 
 def scalers(session: Session, spec: Spec, deployment: JSON, problems: list[Problem], notes: list[str]) -> list[JSON]:
     """Kind and name of the autoscaler whose floor is raised while the release runs; a note says to what."""
-    replicas = deployment["spec"].get("replicas", 1)
-    found = autoscaler.scalers_of(spec.workload, _listed(session, spec, problems))
+    replicas = wanted_pods(spec.workload_kind, deployment)
+    found = autoscaler.scalers_of(spec.workload, _listed(session, spec, problems), of=spec.workload_kind)
     wrong = autoscaler.wrongs(spec.workload, found, replicas)
     for kind, scaler in found:
         meta = scaler["metadata"]
@@ -44,7 +46,7 @@ def _listed(session: Session, spec: Spec, problems: list[Problem]) -> dict[str, 
     if not may[autoscaler.HPA]:
         problems.append(_right(spec, "list", autoscaler.HPA))
     if not may[autoscaler.KEDA]:
-        kept = autoscaler.kept_by_keda(spec.workload, listed.get(autoscaler.HPA, []))
+        kept = autoscaler.kept_by_keda(spec.workload, listed.get(autoscaler.HPA, []), of=spec.workload_kind)
         problems += [_right(spec, "list", autoscaler.KEDA, name) for name in kept]
     return listed
 
@@ -57,8 +59,8 @@ def _right(spec: Spec, verb: str, kind: str, scaler: str = "") -> Problem:
 def room(session: Session, spec: Spec, deployment: JSON, template: JSON, *, problems: list[Problem], notes: list[str]) -> None:
     """Whether quota takes the canary at its full size and the pods that stable's rolling update starts first; a note on the nodes."""
     replicas = deployment["spec"].get("replicas", 1)
-    full = twin.replicas_for(max(step.size_percent for step in plan(spec)), replicas)
-    more = capacity.surge(deployment) if promotes(spec) else 0
+    full = most_pods(spec, replicas)
+    more = capacity.surge(deployment) if promotes(spec) and spec.swap is None else 0
     pods = session.list("Pod", spec.namespace, labels=deployment["spec"]["selector"].get("matchLabels") or {})
     try:
         one = capacity.need_of_one(template, deployment["spec"]["template"], pods)

@@ -37,7 +37,8 @@ def run(context: Context, check: CheckSpec, detail: JobCheck, watch: Watch) -> N
     name = job_name(context.spec, check)
     if not _is_there(context, check, name, watch):
         if detail.point_of_no_return:
-            context.live.say("check", f"{check.name}: point of no return; what Job {name} does stays, also when the release goes back")
+            words = f"nothing was changed for good so far; what Job {name} does stays, also when the release goes back"
+            context.live.say("check", f"{check.name}: point of no return: {words}")
         _create(context, check, detail, name)
     context.live.say("check", f"{check.name}: Job {name} runs, at most {detail.timeout_seconds:.0f} s")
     watch.wait(

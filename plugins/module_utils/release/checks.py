@@ -7,17 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.client import HTTPException
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.parse import unquote, urlsplit
-
-from ansible.module_utils.urls import ConnectionError as UrlsError
-from ansible.module_utils.urls import open_url
 
 from ..cluster.errors import SlowAnswer, error_for
 from ..cluster.kinds import object_path
@@ -25,15 +17,15 @@ from ..cluster.session import Text
 from ..traffic.route import Condition
 from ..workload.twin import SUFFIX
 from . import check_job
+from .asking import aside
 from .check_job import failed
-from .checks_spec import HIDDEN, HttpCheck, JobCheck, WebhookCheck, expected
+from .checks_spec import CANARY, HttpCheck, JobCheck, WebhookCheck, expected
 from .context import Context
 from .plan import Step
-from .watch import POLL_SECONDS, Watch
+from .watch import Watch
+from .webhook_client import Post, post, quote
 
-QUOTED = 200  # characters of an answer in a reason
 WEBHOOK_PAUSE_SECONDS = 1.0
-GRACE_SECONDS = 2.0  # beyond its own timeout, before a request that does not end is left alone
 # how the API server says that the pods behind a Service, not itself, are the trouble
 BEHIND = ("error trying to reach service", "no endpoints available for service", "no service port")
 
@@ -46,10 +38,10 @@ def check(context: Context, step: Step, watch: Watch) -> None:
     if isinstance(detail, JobCheck):
         check_job.run(context, one, detail, watch)
     elif isinstance(detail, HttpCheck):
-        canary = context.target.service + SUFFIX
-        port = detail.port or first_port(context.session.get("Service", context.namespace, canary))
-        path = service_path(context.namespace, canary, port, detail.path)
-        tries = Tries(f"GET {detail.path} of {canary}:{port}", detail.attempts, detail.pause_seconds, detail.timeout_seconds)
+        asked = context.target.service + (SUFFIX if one.against == CANARY else "")
+        port = detail.port or first_port(context.session.get("Service", context.namespace, asked))
+        path = service_path(context.namespace, asked, port, detail.path)
+        tries = Tries(f"GET {detail.path} of {asked}:{port}", detail.attempts, detail.pause_seconds, detail.timeout_seconds)
         _until_passed(context, one.name, watch, tries, lambda: _http(context, detail, path))
     else:
         tries = Tries(f"POST to {detail.shown}", detail.attempts, WEBHOOK_PAUSE_SECONDS, detail.timeout_seconds)
@@ -80,7 +72,8 @@ def service_path(namespace: str, service: str, port: str, path: str) -> str:
 def _until_passed(context: Context, name: str, watch: Watch, tries: Tries, attempt: Callable[[], str | None]) -> None:
     """Try as often as the check may; attempt returns what was wrong, as 'was to answer 200, it answered 503: ...'."""
     for number in range(1, tries.attempts + 1):
-        trouble = aside(watch, attempt, seconds=tries.timeout_seconds)
+        late: str | None = f"was to answer within {tries.timeout_seconds:g} s, it did not"
+        trouble = aside(watch, attempt, seconds=tries.timeout_seconds, late=late)
         which = f"attempt {number} of {tries.attempts}"
         if trouble is None:
             context.live.say("check", f"{name} passed: {tries.what}, {which}")
@@ -89,32 +82,6 @@ def _until_passed(context: Context, name: str, watch: Watch, tries: Tries, attem
             raise failed(name, f"{tries.what} {trouble} ({which})")
         context.live.say("check", f"{name}: {tries.what} {trouble} ({which})")
         watch.linger(tries.pause_seconds)
-
-
-def aside(watch: Watch, attempt: Callable[[], str | None], *, seconds: float) -> str | None:
-    """Run attempt beside the watch, which an answer that takes long must not keep from seeing an abort or a lost Lease."""
-    outcome: list[str | None] = []
-    errors: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            outcome.append(attempt())
-        except BaseException as error:  # noqa: BLE001 - it is raised where it can be handled
-            errors.append(error)
-
-    thread = threading.Thread(target=work, daemon=True)
-    until = time.monotonic() + seconds + GRACE_SECONDS
-    thread.start()
-    while True:
-        thread.join(POLL_SECONDS)
-        if not thread.is_alive():
-            break
-        watch.check()
-        if time.monotonic() > until:
-            return f"was to answer within {seconds:g} s, it did not"
-    if errors:
-        raise errors[0]
-    return outcome[0]
 
 
 def _http(context: Context, detail: HttpCheck, path: str) -> str | None:
@@ -181,43 +148,7 @@ def _message(context: Context) -> dict[str, str]:
 
 def _webhook(detail: WebhookCheck, message: dict[str, str]) -> str | None:
     """POST; what was wrong, without the secrets of url and headers wherever they may turn up again."""
-    headers = {"Content-Type": "application/json", **dict(detail.headers)}
-    try:
-        answer = open_url(
-            detail.url,
-            data=json.dumps(message, sort_keys=True),
-            headers=headers,
-            method="POST",
-            timeout=detail.timeout_seconds,
-            http_agent="progressive.delivery",
-            follow_redirects="none",
-            use_netrc=False,
-        )
-        with answer:
-            status, text = answer.code, answer.read(QUOTED * 4)
-    except HTTPError as error:
-        status, text = error.code, error.read(QUOTED * 4)
-    except (URLError, UrlsError, HTTPException, OSError, ValueError) as error:
-        return f"was to answer 2xx, there was no answer: {without_secrets(quote(str(getattr(error, 'reason', error))), detail)}"
-    if 200 <= status < 300:
+    reply = post(Post(detail.url, detail.headers, detail.timeout_seconds), message)
+    if reply.status is not None and 200 <= reply.status < 300:
         return None
-    said = without_secrets(text.decode("utf-8", "replace"), detail)
-    return f"was to answer 2xx, it answered {status}: {quote(said)}"
-
-
-def without_secrets(text: str, detail: WebhookCheck) -> str:
-    """The text with everything hidden that is in the webhook's url behind its host, or in its headers."""
-    url = urlsplit(detail.url)
-    secrets = [detail.url, url.path, url.query, url.username, url.password, *(value for _name, value in detail.headers)]
-    secrets += [part for _name, value in detail.headers for part in value.split() if len(part) > 7]
-    secrets += [part for part in re.split(r"[/&=?]", f"{url.path}&{url.query}") if len(part) > 7]
-    known = {form for one in secrets if one for form in (one, unquote(one)) if len(form) > 3}
-    for one in sorted(known, key=len, reverse=True):
-        text = text.replace(one, HIDDEN)
-    return text
-
-
-def quote(text: str) -> str:
-    """The first 200 characters of a text, in one line."""
-    line = " ".join(text.split())
-    return (line[:QUOTED].rstrip() + "…") if len(line) > QUOTED else line or "(empty)"
+    return f"was to answer 2xx, {reply}"

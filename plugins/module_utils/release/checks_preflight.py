@@ -31,15 +31,16 @@ def rights(checks: Iterable[CheckSpec]) -> list[tuple[str, str, str]]:
     return list(dict.fromkeys(needed))
 
 
-def problems(session: Session, spec: Spec, service: JSON, key: str) -> list[Problem]:
-    """What keeps the checks from running against the Service's canary, whose pods differ in the label key."""
+def problems(session: Session, spec: Spec, service: JSON, canary: twin.Canary) -> list[Problem]:
+    """What keeps the checks from running against the Service's canary."""
     found: list[Problem] = []
     for index, check in enumerate(spec.checks):
         field = f"release_checks[{index}].{check.kind}"
         if isinstance(check.detail, HttpCheck):
             found += _port(field, check.detail, service)
         elif isinstance(check.detail, JobCheck):
-            found += _job(session, spec, check, field, (service, twin.canary_service(service, key=key, release_id="preflight")))
+            own = twin.canary_service(service, key=canary.key, release_id="preflight", value=canary.value)
+            found += _job(session, spec, check, field, (service, own))
     return found
 
 

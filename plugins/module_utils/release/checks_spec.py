@@ -19,6 +19,7 @@ from .values import Problem, Reader
 
 JSON = dict[str, Any]
 KINDS = ("http", "job", "webhook")
+CANARY, STABLE = ARMS = ("canary", "stable")
 MOST_CHECKS = 20
 LONGEST_NAME = 63  # of a Job, which its pods bear as a label
 LARGEST_JOB_BYTES = 8 * 1024  # all of a release's record is 64 KiB
@@ -78,6 +79,7 @@ class CheckSpec:
     name: str
     kind: str
     detail: Detail
+    against: str = CANARY  # whose Service is asked
 
     @property
     def step_name(self) -> str:
@@ -88,14 +90,16 @@ class CheckSpec:
         """The check as the record keeps it: secrets only as hashes, which is enough to see that they are the same."""
         detail = self.detail
         if isinstance(detail, WebhookCheck):
-            hidden = tuple((name, _hashed(value)) for name, value in detail.headers)
-            detail = replace(detail, url=_hashed(detail.url), headers=hidden)
-        return {"name": self.name, "kind": self.kind, "detail": asdict(detail)}
+            hidden = tuple((name, hashed(value)) for name, value in detail.headers)
+            detail = replace(detail, url=hashed(detail.url), headers=hidden)
+        return {"name": self.name, "kind": self.kind, "detail": asdict(detail), "against": self.against}
 
 
 def checks_from(saved: Iterable[Mapping[str, Any]]) -> tuple[CheckSpec, ...]:
     """Checks as to_dict wrote them. Those of webhooks cannot be run: their secrets are hashes."""
-    return tuple(CheckSpec(one["name"], one["kind"], _detail_from(one["kind"], dict(one["detail"]))) for one in saved)
+    return tuple(
+        CheckSpec(one["name"], one["kind"], _detail_from(one["kind"], dict(one["detail"])), one.get("against", CANARY)) for one in saved
+    )
 
 
 def _detail_from(kind: str, fields: JSON) -> Detail:
@@ -146,7 +150,7 @@ def checks(source: Reader, value: Any, release_name: str | None) -> tuple[CheckS
 
 
 def _check(read: Reader, field: str, item: Any) -> CheckSpec | None:
-    found = _required(read, field, item, ("name", *KINDS, "point_of_no_return"))
+    found = _required(read, field, item, ("name", *KINDS, "against", "point_of_no_return"))
     if found is None:
         return None
     if found.get("name") is None:
@@ -161,6 +165,9 @@ def _check(read: Reader, field: str, item: Any) -> CheckSpec | None:
     final = _flag(read, f"{field}.point_of_no_return", found.get("point_of_no_return"))
     if final and kind != "job":
         read.refuse(f"{field}.point_of_no_return", True, f"nothing: only a job can be one, this is a check of kind {kind}")
+    against = read.choice(f"{field}.against", found.get("against"), ARMS, CANARY)
+    if kind == "webhook" and found.get("against") is not None:
+        read.refuse(f"{field}.against", found["against"], "nothing: a webhook asks neither version")
     here = f"{field}.{kind}"
     detail: Detail | None
     if kind == "http":
@@ -169,7 +176,7 @@ def _check(read: Reader, field: str, item: Any) -> CheckSpec | None:
         detail = _job(read, here, found[kind], final=final)
     else:
         detail = _webhook(read, here, found[kind])
-    return CheckSpec(name, kind, detail) if name and detail else None
+    return CheckSpec(name, kind, detail, against) if name and detail else None
 
 
 def _http(read: Reader, field: str, value: Any) -> HttpCheck | None:
@@ -249,7 +256,7 @@ def _webhook(read: Reader, field: str, value: Any) -> WebhookCheck | None:
     if found.get("url") is None:
         read.refuse(f"{field}.url", None, "is required")
     url = read.text(f"{field}.url", found.get("url")) or ""
-    if url and not _is_url(url):
+    if url and not is_url(url):
         read.refuse(f"{field}.url", url, "a URL that begins with http:// or https:// and names a host")
     headers = []
     for name, text in (read.mapping(f"{field}.headers", found.get("headers")) or {}).items():
@@ -267,7 +274,8 @@ def _webhook(read: Reader, field: str, value: Any) -> WebhookCheck | None:
     )
 
 
-def _is_url(url: str) -> bool:
+def is_url(url: str) -> bool:
+    """Whether it is an http or https URL that names a host."""
     try:
         found = urlsplit(url)
         return found.scheme in ("http", "https") and bool(found.hostname) and found.port != 0 and not re.search(r"\s", url)
@@ -290,7 +298,8 @@ def _required(read: Reader, field: str, value: Any, keys: tuple[str, ...]) -> JS
     return read.mapping(field, value, keys)
 
 
-def _hashed(value: str) -> str:
+def hashed(value: str) -> str:
+    """What a record keeps of a secret: enough to see that it is the same one. A hash stays as it is."""
     return value if value.startswith(HASH) else HASH + hashlib.sha256(value.encode()).hexdigest()[:32]
 
 

@@ -49,6 +49,11 @@ class Moment:
         """The present step."""
         return self.steps[min(self.index, len(self.steps) - 1)]
 
+    @property
+    def has_swapped(self) -> bool:
+        """Whether, by a swap, the new Deployment has taken the old one's place."""
+        return self.step.kind in ("warm", "clean_up") and any(step.kind == "warm" for step in self.steps)
+
 
 @dataclass
 class Effect:
@@ -79,6 +84,9 @@ def _pause(control: JSON, command: Mapping[str, Any], moment: Moment) -> Effect:
         return Effect(
             control, refused="a release that steers a route: new pods of a rolling update keep their share; abort it", changed=False
         )
+    if command.get("weight_percent") == 0 and moment.has_swapped:
+        why = "the new Deployment has the old one's place, and the old one gets traffic again only when the release goes back; abort it"
+        return Effect(control, refused=f"a release that has not swapped yet: {why}", changed=False)
     now: JSON = control.get("pause") or {}
     asked = {"for_seconds": command.get("for_seconds"), "then": command.get("then"), "to_zero": command.get("weight_percent") == 0}
     if now and all(value in (None, False, now["asked"][key]) for key, value in asked.items()):
@@ -95,7 +103,7 @@ def _pause(control: JSON, command: Mapping[str, Any], moment: Moment) -> Effect:
     }
     where = "with all traffic on stable" if control["pause"]["to_zero"] else "where it is"
     said = f"paused {where} until {clock_time(moment.now + seconds)}, then {control['pause']['then']}"
-    return Effect(control, said, ends_step=asked["to_zero"] or moment.step.kind not in (*WAITS, "experiment", "approve"))
+    return Effect(control, said, ends_step=asked["to_zero"] or moment.step.kind not in (*WAITS, "experiment", "approve", "warm"))
 
 
 def _resume(control: JSON, command: Mapping[str, Any], moment: Moment) -> Effect:
@@ -109,7 +117,7 @@ def _promote(control: JSON, command: Mapping[str, Any], moment: Moment) -> Effec
         return Effect(
             control, refused="a release that makes no experiment: one ends by what it shows; to end it now, abort it", changed=False
         )
-    if moment.step.kind in TOO_LATE:
+    if moment.step.kind in TOO_LATE or moment.has_swapped:
         if control.pop("pause", None):
             return Effect(control, "goes on")
         return Effect(control, said="it is being promoted already", changed=False)

@@ -15,6 +15,7 @@ from typing import Any
 from ..cluster.errors import ClusterError, Conflict, NotFound, Superseded
 from ..cluster.patch import add, expect
 from ..workload import config
+from ..workload.kinds import SETS
 from ..workload.twin import RELEASE_LABEL
 from .config_preflight import Copy, body_of, taken
 from .context import Context
@@ -32,7 +33,7 @@ def copy(context: Context) -> None:
             context.write(f"copy {one}")
             _make(context, one)
             context.live.say("config", f"{one.kind} {one.name} made from {'release_manifests' if one.name == one.source else one.source}")
-        _own(context, one)
+        _own(context, one.kind, one.name)
 
 
 def _present(context: Context, one: Copy) -> bool:
@@ -47,7 +48,7 @@ def _present(context: Context, one: Copy) -> bool:
 
 def _make(context: Context, one: Copy) -> None:
     session = context.session
-    owner = session.get("Deployment", context.namespace, context.target.workload)
+    owner = session.get(context.target.workload_kind, context.namespace, context.serving)
     try:
         body = body_of(session, context.spec, one, release_id=context.state.release_id, owner=owner)
     except NotFound:
@@ -62,26 +63,34 @@ def _make(context: Context, one: Copy) -> None:
     context.journal.poll()  # raises Superseded; the copy stays then, for who has taken over may need it by now
 
 
-def _own(context: Context, one: Copy) -> None:
-    """See to it that a copy stays as long as our Deployment is there, whatever becomes of who made it."""
-    owner = context.session.get("Deployment", context.namespace, context.target.workload)
+def _own(context: Context, kind: str, name: str) -> None:
+    """See to it that a copy stays as long as our workload is there, whatever becomes of who made it."""
+    owner = context.session.get(context.target.workload_kind, context.namespace, context.serving)
     mine = config.owner_reference(owner)
     for _attempt in range(ATTEMPTS):
-        found = context.session.get(one.kind, context.namespace, one.name)
+        found = context.session.get(kind, context.namespace, name)
         owners = config.owners_of(found)
         if any(other.get("uid") == mine["uid"] for other in owners):
             return
         version = expect("/metadata/resourceVersion", found["metadata"]["resourceVersion"])
         try:
-            context.session.patch(one.kind, context.namespace, one.name, [version, add(OWNERS, [*owners, mine])])
+            context.session.patch(kind, context.namespace, name, [version, add(OWNERS, [*owners, mine])])
             return
         except Conflict:
             context.process.sleep(0.2)
-    raise ClusterError(f"{one.kind} {context.namespace}/{one.name} could not be changed: it changes all the time")
+    raise ClusterError(f"{kind} {context.namespace}/{name} could not be changed: it changes all the time")
+
+
+def hand_over(context: Context) -> None:
+    """After a swap: copies that the new template refers to stay as long as the new Deployment does, not the old one."""
+    for kind, name in config.references(context.target.new_template):
+        found = context.session.find(kind, context.namespace, name) if config.may_be_copy(name) else None
+        if found is not None and config.is_copy(found):
+            _own(context, kind, name)
 
 
 def tidy(context: Context, *, every: bool) -> None:
-    """Remove copies that no Deployment, kept ReplicaSet or pod refers to: of this release or, with every, all of this workload's.
+    """Remove copies that no workload, kept revision or pod refers to: of this release or, with every, all of this workload's.
 
     The canary must be on its way out: what only it refers to is not needed any more. Never raises but Superseded.
     """
@@ -96,7 +105,7 @@ def tidy(context: Context, *, every: bool) -> None:
 
 
 def _tidy(context: Context, *, every: bool) -> None:
-    workload = context.session.find("Deployment", context.namespace, context.target.workload)
+    workload = context.session.find(context.target.workload_kind, context.namespace, context.serving)
     if workload is None:
         return  # and its copies go with it
     kinds = _kinds(context, every=every)
@@ -134,20 +143,24 @@ def _let_go(context: Context, kind: str, found: JSON, others: list[JSON]) -> Non
 
 
 def _used(context: Context) -> set[config.Named]:
-    """What the templates of all Deployments, ReplicaSets and pods refer to, except the canary's."""
+    """What the templates of all Deployments, of kept revisions and pods refer to, except the canary's that is on its way out."""
     session, namespace = context.session, context.namespace
-    templates = [one["spec"]["template"] for one in session.list("Deployment", namespace) if one["metadata"]["name"] != context.twin]
+    goes = None if context.state.swapped else context.twin
+    templates = [one["spec"]["template"] for one in session.list("Deployment", namespace) if one["metadata"]["name"] != goes]
     templates += [
         one["spec"]["template"] for one in session.list("ReplicaSet", namespace) if not _of_canary(context, one["spec"]["template"])
     ]
+    if context.target.workload_kind in SETS:
+        templates.append(context.workload()["spec"]["template"])
+        templates += [one["data"]["spec"]["template"] for one in session.list("ControllerRevision", namespace)]
     templates += [one for one in session.list("Pod", namespace) if not _of_canary(context, one)]
     return _all_references(templates)
 
 
 def _of_canary(context: Context, template: Mapping[str, Any]) -> bool:
-    """Whether a pod, or a template of pods, is the twin's; a workload that is rolled has none."""
+    """Whether a pod, or a template of pods, is the canary's that is on its way out; a workload that is rolled has none."""
     labels = template["metadata"].get("labels") or {}
-    return context.target.revision is None and context.target.pod_labels.items() <= labels.items()
+    return context.target.revision is None and not context.state.swapped and context.target.pod_labels.items() <= labels.items()
 
 
 def _all_references(templates: Iterable[JSON]) -> set[config.Named]:

@@ -11,6 +11,7 @@ from typing import Any
 from ..cluster.errors import Conflict, NotFound, Rejected
 from ..cluster.session import Session
 from ..workload import config
+from ..workload.kinds import DEPLOYMENT, SETS
 from .config_spec import ConfigSpec
 from .manifests import Manifests
 from .spec import Spec
@@ -37,14 +38,15 @@ class Copy:
         return asdict(self)
 
 
-def rights(asked: ConfigSpec | None, brought: Manifests | None = None) -> list[tuple[str, str, str]]:
+def rights(asked: ConfigSpec | None, brought: Manifests | None = None, workload_kind: str = DEPLOYMENT) -> list[tuple[str, str, str]]:
     """(verb, kind, subresource) that copies, and objects which release_manifests brings, need."""
     kinds = [kind for kind, choice in (("ConfigMap", asked.config_maps), ("Secret", asked.secrets)) if choice] if asked else []
     kinds = sorted({*kinds, *(one["kind"] for one in (brought.config if brought else ()))})
     if not kinds:
         return []
     needed = [(verb, kind, "") for kind in kinds for verb in ("get", "list", "create", "patch", "delete")]
-    return [*needed, ("list", "Deployment", ""), ("list", "ReplicaSet", "")]
+    revisions = [("list", "ControllerRevision", "")] if workload_kind in SETS else []
+    return [*needed, ("list", "Deployment", ""), ("list", "ReplicaSet", ""), *revisions]
 
 
 def travel(session: Session, spec: Spec, template: JSON, *, problems: list[Problem], notes: list[str]) -> tuple[list[Copy], JSON]:
@@ -122,7 +124,9 @@ def _placed(spec: Spec, one: JSON) -> JSON:
 
 def travels_already(session: Session, spec: Spec, template: JSON) -> bool:
     """Whether a template refers to what a release would copy for it: then its configuration is the wanted one already."""
-    if not all(session.allowed(verb, kind, spec.namespace) for verb, kind, _part in rights(spec.config)):
+    if not all(
+        session.allowed(verb, kind, spec.namespace) for verb, kind, _part in rights(spec.config, spec.manifests, spec.workload_kind)
+    ):
         return False  # preflight names what is missing
     problems: list[Problem] = []
     return travel(session, spec, template, problems=problems, notes=[])[1] == template and not problems

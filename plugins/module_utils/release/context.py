@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..cluster.endpoints import ready_endpoints
@@ -21,13 +22,14 @@ from ..metrics.prometheus import Prometheus
 from ..metrics.query import Answers
 from ..metrics.source import Looks
 from ..report.live import Live
-from ..traffic.route import EPOCH, HOME, Route
+from ..traffic.route import EPOCH, HOME, Route, RouteError
 from ..traffic.router import Router
-from ..workload.twin import SUFFIX
+from ..workload.kinds import ready_pods, revision_in
 from .plan import Step, route_of
 from .record import Journal, State
 from .spec import Spec
 from .target import Target
+from .webhook_messages import Events
 
 JSON = dict[str, Any]
 
@@ -58,15 +60,23 @@ class Context:
     live: Live
     process: Process
     deadline_at: float  # Unix time
+    events: Events
     queries: Answers | None = None  # of gates that are judged by a query's answer
     alerts: Prometheus | None = None  # who tells the alerts, where release_alerts asks for them
     alertmanager: Alertmanager | None = None  # who silences the release's own, where it asks for that
     renewed_at: float = 0.0
+    reals: dict[int, float] = field(default_factory=dict)  # weight -> the share that it is
+    silent_at: float = -math.inf  # Unix time of the last request that the API server did not answer
 
     @property
     def twin(self) -> str:
         """The twin's name."""
-        return self.target.workload + SUFFIX
+        return self.target.identity.name
+
+    @property
+    def serving(self) -> str:
+        """The Deployment whose pods users get once this release is over, as things stand."""
+        return self.twin if self.state.swapped else self.target.workload
 
     @property
     def route(self) -> Route:
@@ -75,7 +85,7 @@ class Context:
         if self.target.revision is not None:
             return HOME  # rolling: the Service selects old and new pods alike
         sticky = self.spec.sticky if state.sticky else None
-        return Route(state.weight_percent, self.spec.matches if state.matched else (), state.mirror_percent, sticky)
+        return Route(state.weight_percent, self.spec.matches if state.matched else (), state.mirror_percent, sticky, state.alone)
 
     def route_of(self, step: Step) -> Route:
         """The route that a step which gives the canary its share asks for."""
@@ -86,12 +96,30 @@ class Context:
         """The target's namespace."""
         return self.target.namespace
 
+    def real_percent(self, weight: int) -> float:
+        """The share that a weight is; only pods that are counted make it another one. While nobody tells, what was told last."""
+        try:
+            self.reals[weight] = self.router.real_percent(weight)
+        except Superseded:
+            raise
+        except (ClusterError, RouteError):
+            return self.reals.get(weight, weight)
+        return self.reals[weight]
+
+    def is_silent(self) -> None:
+        """Note that the API server did not answer just now."""
+        self.silent_at = self.process.clock()
+
     def keep_lease(self) -> None:
         """Renew the Lease when it is time. Raises Superseded when it is not ours any more."""
         now = self.process.clock()
         if now - self.renewed_at >= RENEW_SECONDS:
             self.lease.renew()
             self.renewed_at = now
+
+    def still_ours(self) -> None:
+        """Ask the Lease, where an object bears no mark any more. Raises Superseded when another runner holds this release."""
+        self.lease.renew()
 
     def pause(self, seconds: float) -> None:
         """Sleep while traffic returns or drains: the Lease is kept, an API server that does not answer is no reason to stop."""
@@ -120,38 +148,62 @@ class Context:
         raise ClusterError(f"{kind} {self.namespace}/{name} could not be claimed: it changes all the time")
 
     def claim_workload(self) -> None:
-        """Put our fence on stable's Deployment and on what scales it."""
-        self.claim_deployment(self.target.workload)
-        for one in self.target.autoscalers:
+        """Put our fence on stable's workload, on what scales it and on what else a promotion changes."""
+        self.claim(self.target.workload_kind, self.target.workload)
+        for one in (*self.target.autoscalers, *self.target.held):
             self.claim(one["kind"], one["name"])
 
     def unclaim_workload(self) -> None:
-        """Take our fence off stable's Deployment and off what scales it."""
+        """Take our fence off all that claim_workload has put it on."""
         here = pointer("metadata", "annotations", EPOCH)
-        for one in ({"kind": "Deployment", "name": self.target.workload}, *self.target.autoscalers):
+        workloads = [{"kind": self.target.workload_kind, "name": name} for name in dict.fromkeys((self.target.workload, self.serving))]
+        for one in (*workloads, *self.target.autoscalers, *self.target.held):
             with contextlib.suppress(Conflict, NotFound):
                 self.session.patch(one["kind"], self.namespace, one["name"], [expect(here, self.token), remove(here)])
+
+    def workload(self) -> JSON:
+        """The workload as it is now: stable, or what is rolled. Raises NotFound."""
+        return self.session.get(self.target.workload_kind, self.namespace, self.target.workload)
+
+    def patch_workload(self, operations: list[Operation]) -> JSON:
+        """Patch the workload under our fence."""
+        return self.patch(self.target.workload_kind, self.target.workload, operations)
 
     def patch_deployment(self, name: str, operations: list[Operation]) -> JSON:
         """Patch a Deployment under our fence."""
         return self.patch("Deployment", name, operations)
 
     def patch(self, kind: str, name: str, operations: list[Operation]) -> JSON:
-        """Patch an object under our fence. Raises Superseded when it is not ours, Conflict when a test of operations fails."""
+        """Patch an object under our fence. Raises Superseded when it is not ours, Conflict when a test of operations fails.
+
+        One that lost our fence was replaced by somebody else; when the Lease says that the release is ours it gets the fence again.
+        """
         fence = expect(pointer("metadata", "annotations", EPOCH), self.token)
         for pause in (0.3, 1.0, 2.0, 4.0, None):
             try:
                 return self.session.patch(kind, self.namespace, name, [fence, *operations])
             except Conflict as error:
                 found = self.session.get(kind, self.namespace, name)
-                if (found["metadata"].get("annotations") or {}).get(EPOCH) != self.token:
+                holder = (found["metadata"].get("annotations") or {}).get(EPOCH)
+                if holder == self.token:
+                    raise
+                if holder is not None:
                     raise Superseded(f"{kind} {name} is not held by {self.token} any more") from error
-                raise
+                if pause is None:
+                    raise
+                self.still_ours()
+                self._mark(kind, found)
             except Unreachable:
                 if pause is None:
                     raise
                 self.process.sleep(pause)
         raise AssertionError("unreachable")
+
+    def _mark(self, kind: str, found: JSON) -> None:
+        """Put our fence on an object as it was read; one that changes meanwhile is read again by the caller."""
+        version = expect("/metadata/resourceVersion", found["metadata"]["resourceVersion"])
+        with contextlib.suppress(Conflict):
+            self.session.patch(kind, self.namespace, found["metadata"]["name"], [version, *set_annotation(found, EPOCH, self.token)])
 
     def scale_twin(self, replicas: int) -> None:
         """Set the twin's replicas."""
@@ -162,7 +214,7 @@ class Context:
         old = self.target.revision
         if old is None:
             return self.session.list("Pod", self.namespace, labels=self.target.pod_labels)
-        return [pod for pod in self.workload_pods() if pod["metadata"]["labels"].get("pod-template-hash") != old]
+        return [pod for pod in self.workload_pods() if revision_in(self.target.workload_kind, pod) != old]
 
     def workload_pods(self) -> list[JSON]:
         """The pods of a workload that is rolled, old and new."""
@@ -173,11 +225,11 @@ class Context:
         return ready_endpoints(self.session, self.namespace, service)
 
     def stable_ready(self) -> int:
-        """How many pods of stable could take traffic. A Service that is switched itself may select the canary's just now."""
-        if not self.router.reselects:
+        """How many pods of stable could take traffic. Its Service may select the canary's just now, or those of both."""
+        if not self.router.reselects and not self.target.canary:
             return self.ready_endpoints(self.target.service)
-        found = self.session.get("Deployment", self.namespace, self.target.workload)
-        return (found.get("status") or {}).get("readyReplicas", 0)
+        found = self.session.find(self.target.workload_kind, self.namespace, self.target.workload)
+        return ready_pods(self.target.workload_kind, found) if found else 0
 
     def write(self, doing: str = "") -> None:
         """Journal the state, with what is about to be done."""

@@ -22,13 +22,13 @@ EXPOSED = ("NodePort", "LoadBalancer")
 WHO = "$(kubectl auth whoami -o jsonpath='{.status.userInfo.username}')"
 
 
-def of_problem(problem: Problem, namespace: str, workload: str) -> Finding:
+def of_problem(problem: Problem, namespace: str, workload: str, kind: str = "Deployment") -> Finding:
     """A problem of arguments or preflight as a finding; its fix is the command in it, else what to write instead."""
     _before, found, command = problem.allowed.partition("kubectl ")
     fix = f"{found}{command}" if found else f"{problem.field}: {problem.allowed}"
     if found and " -n " not in f" {command}":
         fix = f"kubectl -n {namespace} {command}"
-    place = {"release_namespace": f"Namespace {namespace}", "release_workload": f"Deployment {workload}"}
+    place = {"release_namespace": f"Namespace {namespace}", "release_workload": f"{kind} {workload}"}
     return Finding("preflight", ERROR, place.get(problem.field, problem.field), str(problem), fix)
 
 
@@ -184,12 +184,12 @@ def owner_of(pod: JSON) -> str:
     return f"{owner['kind']} {owner['name']}"
 
 
-def scalers(workload: str, found: Iterable[JSON]) -> list[Finding]:
+def scalers(workload: str, found: Iterable[JSON], kind: str = "Deployment") -> list[Finding]:
     """Autoscalers of the workload that have no room left, or do not work."""
     findings = []
     for one in found:
         spec, status, name = one["spec"], one.get("status") or {}, one["metadata"]["name"]
-        if (spec["scaleTargetRef"].get("kind"), spec["scaleTargetRef"]["name"]) != ("Deployment", workload):
+        if (spec["scaleTargetRef"].get("kind"), spec["scaleTargetRef"]["name"]) != (kind, workload):
             continue
         if status.get("currentReplicas", 0) >= spec["maxReplicas"]:
             problem = f"stands at its limit, maxReplicas {spec['maxReplicas']}: it cannot follow the load while a release needs pods, too"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from . import ab_spec
+from . import ab_spec, swap_spec
 from .gates_spec import THRESHOLD, GateSpec
 from .profiles import BUSINESS
 from .values import Reader
@@ -42,6 +42,7 @@ def fits_strategy(read: Reader, given: Mapping[str, Any], fields: Mapping[str, A
             given["release_checks"],
             "nothing: checks ask the canary's own Service, and rolling makes none; use blue_green",
         )
+    swap_spec.fits(read, fields)
     _rollback(read, given, fields)
     if strategy == "rolling":
         _asks_of_a_canary(read, fields["gates"])
@@ -80,11 +81,9 @@ def _rollback(read: Reader, given: Mapping[str, Any], fields: Mapping[str, Any])
             if fields[name.removeprefix("release_")] != default:
                 does = "its way back is the old template" if strategy == "rolling" else "it gives the canary no traffic that could return"
                 read.refuse(name, given[name], f"{default}: strategy {strategy} knows nothing else; {does}")
-    elif shape == "stepped" and (strategy != "canary" or fields["provider"] == "service"):
-        who = f"strategy {strategy}" if strategy != "canary" else "provider service"
-        read.refuse(
-            "release_rollback", shape, f"instant or capacity_first: {who} moves all traffic at once and has no weights to step down"
-        )
+    elif shape == "stepped" and strategy != "canary":
+        allowed = f"instant or capacity_first: strategy {strategy} moves all traffic at once and has no weights to step down"
+        read.refuse("release_rollback", shape, allowed)
     if given.get("release_rollback_step_seconds") is not None and shape != "stepped":
         read.refuse("release_rollback_step_seconds", given["release_rollback_step_seconds"], "nothing, unless release_rollback is stepped")
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 
 from ..cluster.errors import ClusterError, Conflict, NotFound, Rejected
 from ..workload.autoscaler import Floor, ceiling, floor, raising, restoring, stored_floor, would_shrink
+from ..workload.kinds import wanted_pods
 from .context import Context
 
 ATTEMPTS = 8
@@ -24,8 +25,7 @@ def stable_size(context: Context) -> int:
 
 def present_size(context: Context) -> int:
     """The same, with what stable has at this moment."""
-    live = context.session.get("Deployment", context.namespace, context.target.workload)["spec"].get("replicas", 1)
-    return max(live, stable_size(context))
+    return max(wanted_pods(context.target.workload_kind, context.workload()), stable_size(context))
 
 
 def raise_floors(context: Context) -> None:
@@ -52,7 +52,7 @@ def _raise(context: Context, kind: str, name: str) -> None:
     noted = _noted(context, kind, name) or Floor(kind, name, stored, [])
     if floor(kind, scaler) >= wanted or noted.theirs:
         return
-    if not noted.knows(stored):
+    if not noted.knows(scaler):
         _note(context, replace(noted, theirs=True))
         words = f"was changed by somebody else to {_word(stored)}; stable may shrink below {wanted} pods"
         context.live.say("warning", f"{noted.field} of {kind} {name} {words}")
@@ -63,7 +63,7 @@ def _raise(context: Context, kind: str, name: str) -> None:
     try:
         context.patch(kind, name, raising(kind, scaler, wanted))
     except Conflict:
-        if not noted.knows(stored_floor(kind, context.session.get(kind, context.namespace, name))):
+        if not noted.knows(context.session.get(kind, context.namespace, name)):
             context.state.floors = before  # somebody was faster, and ours was never there
         raise
     context.live.say("floor", f"{noted.field} of {kind} {name} is {wanted} while the release runs (was {_word(noted.original)})")
@@ -89,7 +89,7 @@ def _restore(context: Context, one: Floor) -> None:
         scaler = context.session.find(one.kind, context.namespace, one.name)
         if scaler is None or stored_floor(one.kind, scaler) == one.original:
             return
-        if not one.knows(stored_floor(one.kind, scaler)):
+        if not one.knows(scaler):
             stored = _word(stored_floor(one.kind, scaler))
             if not one.theirs:
                 context.live.say("warning", f"{one.field} of {one.kind} {one.name} was changed by somebody else to {stored}; it stays")

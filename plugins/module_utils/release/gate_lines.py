@@ -9,10 +9,11 @@ from collections.abc import Mapping
 
 from ..analysis import sample_size
 from ..metrics.source import GateReading
+from . import ratio
 from .gates_spec import SEQUENTIAL, THRESHOLD, GateSpec, LooksSpec, QuerySpec
 from .plan import TRAFFIC, Step, plan
 from .spec import Spec
-from .target import Findings
+from .target import Findings, Target
 from .values import spoken_seconds
 
 NOTICEABLE_RATIO = 10.0
@@ -56,7 +57,7 @@ def _gate_line(spec: Spec, gate: GateSpec, found: Findings) -> str:
     what = "errors" if gate.kind == "error_rate" else f"slower than {gate.slower_than_ms:g}ms"
     if gate.judge != SEQUENTIAL:
         return f"{gate.name}: {what} {now} · judge {gate.judge}"
-    return f"{gate.name}: {what} {now}; {_shows(spec, reading, found.target.dispersion[gate.name])}"
+    return f"{gate.name}: {what} {now}; {_shows(spec, reading, found.target, found.target.dispersion[gate.name])}"
 
 
 def _asks(query: QuerySpec) -> str:
@@ -78,12 +79,13 @@ def _forgives(looks: LooksSpec) -> str:
     return f"a look every {spoken_seconds(looks.interval_seconds)}, {ends}{least}"
 
 
-def _shows(spec: Spec, reading: GateReading, phi: float) -> str:
+def _shows(spec: Spec, reading: GateReading, target: Target, phi: float) -> str:
     """When harm that nobody could overlook shows."""
-    first = next(share for step in plan(spec) if step.kind in TRAFFIC and (share := step.weight_percent or step.size_percent))
+    weight = next(share for step in plan(spec) if step.kind in TRAFFIC and (share := step.weight_percent or step.size_percent))
+    first = ratio.real_percent(spec, weight, target.stable_replicas)
     needed = sample_size.requests_to_detect(max(reading.share or 0.0, LEAST_SHARE), NOTICEABLE_RATIO, dispersion=phi)
     seconds = sample_size.seconds_for(needed, requests_per_second=reading.per_second, weight_percent=first)
-    return f"{NOTICEABLE_RATIO:g} times stable's shows after {needed:,.0f} canary requests, {spoken_seconds(seconds)} at {first} %"
+    return f"{NOTICEABLE_RATIO:g} times stable's shows after {needed:,.0f} canary requests, {spoken_seconds(seconds)} at {first:.3g} %"
 
 
 def _certify_seconds(spec: Spec, gate: GateSpec, found: Findings, steps: list[Step]) -> float:
@@ -95,7 +97,7 @@ def _certify_seconds(spec: Spec, gate: GateSpec, found: Findings, steps: list[St
         if step.kind != "analyze":
             continue
         scale = sample_size.certification_scale(step.next_weight_percent)
-        share = step.weight_percent or step.mirror_percent
+        share = ratio.real_percent(spec, step.weight_percent, found.target.stable_replicas) or step.mirror_percent
         needed = sample_size.requests_to_certify(expected, gate.max_share, scale=scale, dispersion=found.target.dispersion[gate.name])
         needed *= spec.requests_factor
         missing = max(0.0, needed - gathered)

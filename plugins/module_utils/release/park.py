@@ -37,7 +37,7 @@ def unpark(control: JSON) -> None:
 def park_with_share(context: Context, why: TurnBack) -> bool:
     """Park with a share of the traffic on the canary, as release_parked_weight says. False: all of it has to return."""
     share = min(why.weight_percent, context.route.canary_percent)
-    if why.outcome != PARKED or not share or context.state.stable_changed:
+    if why.outcome != PARKED or not share or context.state.stable_changed or context.state.swapped:
         return False
     route = Route(share, context.route.matches)
     began = time.perf_counter()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..traffic.route import Condition, Match
+from .subsets_spec import subsets
 from .values import Reader
 
 LONGEST_WORKLOAD = 56  # "-canary" must fit below 63 characters
@@ -48,9 +49,10 @@ HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, a token
 
 
 def traffic(read: Reader, value: Any) -> dict[str, Any]:
-    """provider, service, route_kind, route_object and route of release_traffic."""
+    """provider, service, route_kind, route_object, route and subsets of release_traffic."""
     options = {option for names in ROUTE_OPTIONS.values() for option in names}
-    found = read.mapping("release_traffic", value, ("provider", "service", *sorted(options), "route")) or {}
+    names = ("provider", "service", *sorted(options), "route", "subsets", "max_extra_pods")
+    found = read.mapping("release_traffic", value, names) or {}
     provider = read.choice("release_traffic.provider", found.get("provider"), PROVIDERS, "istio")
     own = ROUTE_OPTIONS[provider]
     for option in sorted(options - set(own)):
@@ -69,7 +71,13 @@ def traffic(read: Reader, value: Any) -> dict[str, Any]:
         "route_kind": kind,
         "route_object": name,
         "route": read.text("release_traffic.route", found.get("route")),
+        "subsets": subsets(read, found.get("subsets"), provider=provider),
+        "max_extra_pods": _extra_pods(read, found.get("max_extra_pods")),
     }
+
+
+def _extra_pods(read: Reader, value: Any) -> int | None:
+    return None if value is None else read.integer("release_traffic.max_extra_pods", value, least=1, most=1000, default=1)
 
 
 def matches(read: Reader, value: Any) -> tuple[Match, ...]:
@@ -131,40 +139,6 @@ def _cookie(condition: Condition) -> Condition:
     value = condition.value if condition.how == "regex" else re.escape(condition.value)
     value = f"({value})" if condition.how == "regex" else value + ("[^;]*" if condition.how == "prefix" else "")
     return Condition("header", "cookie", "regex", f"(.*;\\s*)?{re.escape(condition.name)}={value}(;.*)?")
-
-
-def rolling(read: Reader, value: Any) -> dict[str, Any]:
-    """The knobs of release_rolling under the names that a Deployment's spec has for them."""
-    found = read.mapping("release_rolling", value, ("max_surge", "max_unavailable", "min_ready_seconds", "progress_deadline_seconds")) or {}
-    knobs: dict[str, Any] = {}
-    for option, name in (("max_surge", "maxSurge"), ("max_unavailable", "maxUnavailable")):
-        if found.get(option) is not None:
-            knobs[name] = _pods(read, f"release_rolling.{option}", found[option])
-    for option, name, most in (
-        ("min_ready_seconds", "minReadySeconds", 3600),
-        ("progress_deadline_seconds", "progressDeadlineSeconds", 86400),
-    ):
-        if found.get(option) is not None:
-            knobs[name] = read.integer(f"release_rolling.{option}", found[option], least=0, most=most, default=0)
-    if {knobs.get("maxSurge", 1), knobs.get("maxUnavailable", 1)} <= {0, "0%"}:
-        read.refuse("release_rolling", found, "max_surge or max_unavailable above 0: with both 0 no pod could ever be replaced")
-    deadline, ready = knobs.get("progressDeadlineSeconds", 600), knobs.get("minReadySeconds", 0)
-    if isinstance(deadline, int) and deadline <= ready:
-        read.refuse("release_rolling.progress_deadline_seconds", deadline, f"more than min_ready_seconds ({ready})")
-    return knobs
-
-
-def _pods(read: Reader, field: str, value: Any) -> int | str:
-    """A number of pods, or a percentage of them as Kubernetes writes it."""
-    matched = re.fullmatch(r"(\d{1,3})\s*%", value) if isinstance(value, str) else None
-    if matched and int(matched.group(1)) <= 100:
-        return f"{matched.group(1)}%"
-    return read.integer(field, value, least=0, most=10000, default=0) if not matched else _refused(read, field, value)
-
-
-def _refused(read: Reader, field: str, value: Any) -> int:
-    read.refuse(field, value, "a number of pods, or a percentage up to 100%")
-    return 0
 
 
 def steps(read: Reader, value: Any) -> tuple[StepSpec, ...]:

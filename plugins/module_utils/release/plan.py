@@ -12,13 +12,16 @@ from ..traffic.route import HOME, Route
 from .ending import PASSED, PROMOTED
 from .parts import StepSpec
 from .spec import Spec
+from .webhooks_spec import CONFIRM_INCREASE, CONFIRM_PROMOTION, CONFIRM_ROLLOUT, PRE_ROLLOUT, ROLLOUT
 
 
 @dataclass(frozen=True)
 class Step:
     """One step. weight_percent and mirror_percent are the canary's shares while it lasts; seconds its least time (bake, verify)."""
 
-    kind: str  # validate, deploy, check, match, ab, mirror, weight, bake, analyze, approve, experiment, switch, verify, promote, clean_up
+    # validate, deploy, check, match, ab, mirror, weight, bake, analyze, approve, experiment, switch, verify, promote, warm, clean_up
+    # or the type of the webhooks that are asked
+    kind: str
     name: str
     weight_percent: int = 0
     seconds: float = 0.0
@@ -41,7 +44,7 @@ def canary_steps(spec: Spec) -> list[Step]:
     for one, following in zip(spec.steps, [*shares[1:], None]):
         steps += _weight(one, following, judged=bool(spec.gates))
     steps.append(Step("verify", "verify", 100, max(spec.verify_seconds, spec.steps[-1].bake_seconds)))
-    return steps + HOME_AGAIN
+    return steps + home_again(spec)
 
 
 def blue_green_steps(spec: Spec) -> list[Step]:
@@ -51,7 +54,7 @@ def blue_green_steps(spec: Spec) -> list[Step]:
         Step("deploy", "deploy", size_percent=100),
         Step("switch", "switch", 100, size_percent=100),
         Step("verify", "verify", 100, spec.verify_seconds),
-        *HOME_AGAIN,
+        *home_again(spec),
     ]
 
 
@@ -69,7 +72,7 @@ def ab_test_steps(spec: Spec) -> list[Step]:
     ]
     if not ab.promotes:
         return [*steps, Step("clean_up", "clean_up")]
-    return [*steps, Step("switch", "switch", 100, size_percent=100), Step("verify", "verify", 100, spec.verify_seconds), *HOME_AGAIN]
+    return [*steps, Step("switch", "switch", 100, size_percent=100), Step("verify", "verify", 100, spec.verify_seconds), *home_again(spec)]
 
 
 def shadow_steps(spec: Spec) -> list[Step]:
@@ -115,7 +118,12 @@ def _approval(one: StepSpec) -> list[Step]:
     return [Step("approve", f"approve-{one.weight_percent}", one.weight_percent)] if one.approve else []
 
 
-HOME_AGAIN = [Step("promote", "promote", 100), Step("clean_up", "clean_up")]
+def home_again(spec: Spec) -> list[Step]:
+    """Stable takes the version and the twin goes; or the new Deployment takes the old one's place, which goes after its warm time."""
+    warm = [Step("warm", "warm", 100, spec.swap.warm_seconds)] if spec.swap else []
+    return [Step("promote", "promote", 100), *warm, Step("clean_up", "clean_up")]
+
+
 ROUTED = ("match", "ab", "mirror", "weight", "switch")  # kinds of step that put a route
 TRAFFIC = (*ROUTED, "roll")  # kinds of step that give the canary its share
 STRATEGIES = {
@@ -142,7 +150,35 @@ def plan(spec: Spec) -> list[Step]:
     if "promote" in spec.control.approve or (spec.steps and spec.steps[-1].approve and spec.strategy in ("canary", "rolling")):
         over = 1 + next(index for index, step in enumerate(steps) if step.kind == "verify")
         steps.insert(over, Step("approve", "approve-promote", 100))
-    return steps
+    return _with_webhooks(steps, {one.type for one in spec.webhooks})
+
+
+def _with_webhooks(steps: list[Step], types: set[str]) -> list[Step]:
+    """The steps with those that ask webhooks: before anything, before the first requests, before each rise, before the promotion."""
+    made: list[Step] = []
+    has_requests = False
+
+    def ask(kind: str, name: str, weight_percent: int = 0) -> None:
+        if kind in types:
+            made.append(Step(kind, name, weight_percent))
+
+    share = 0
+    for step in steps:
+        if step.kind in TRAFFIC:
+            if has_requests:
+                ask(ROLLOUT, f"agree-{step.name}", share)
+            else:
+                ask(PRE_ROLLOUT, PRE_ROLLOUT)
+            if step.kind != "mirror":  # copies are no rise
+                ask(CONFIRM_INCREASE, f"confirm-{step.name}", share)
+            has_requests, share = True, step.weight_percent
+        made.append(step)
+        if step.kind == "validate":
+            ask(CONFIRM_ROLLOUT, CONFIRM_ROLLOUT)
+        elif step.kind == "verify":
+            ask(ROLLOUT, "agree-promotion", 100)
+            ask(CONFIRM_PROMOTION, CONFIRM_PROMOTION, 100)
+    return made
 
 
 def promotes(spec: Spec) -> bool:

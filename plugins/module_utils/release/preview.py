@@ -14,8 +14,11 @@ from ..cluster.patch import Operation, add, replace
 from ..cluster.session import Session
 from ..traffic.router import Router
 from ..workload import autoscaler, config, twin
+from ..workload.kinds import DAEMON_SET, SETS, STATEFUL_SET
+from ..workload.sets import most_away
+from . import no_return, ratio, swap_preview
 from .budget_plan import lines as budget_lines
-from .checks_spec import CheckSpec, HttpCheck, JobCheck, WebhookCheck, expected
+from .checks_spec import STABLE, CheckSpec, HttpCheck, JobCheck, WebhookCheck, expected
 from .config_preflight import Copy, body_of
 from .gate_lines import gate_lines, seconds_of_gates
 from .gates_spec import SEQUENTIAL
@@ -66,13 +69,9 @@ def unfinished(known: Record) -> JSON:
 def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
     """The plan in lines of at most 120 columns."""
     target = found.target
-    knobs = {
-        **target.new_knobs.get("strategy", {}).get("rollingUpdate", {}),
-        **{k: v for k, v in target.new_knobs.items() if k != "strategy"},
-    }
     fastest = max((reading.per_second for reading in found.gates.values()), default=0.0)
     route = f"{target.place['kind'].partition('.')[0]} {target.place['name']}"
-    if target.place["rule"] and spec.provider != "service":
+    if target.place["rule"] and spec.meshed:
         route += f"/{target.place['rule']}"
     said = [
         f"{spec.name}: {target.stable_image} → {spec.image}",
@@ -80,11 +79,14 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
     ]
     first = "to B" if spec.ab else "first to the canary, whatever the weight, and until it is everywhere"
     said += [f"  {first}: requests with {match}" for match in spec.matches]
+    said += ratio.lines(spec, target.stable_replicas)
     said += _ab_lines(spec, found)
+    said += swap_preview.lines(spec, target)
     if spec.strategy == "shadow":
         said.append("  copies are real requests to the canary: what it writes, sends or charges for, it does twice")
     said += [f"  travels with the version: {Copy(**one)}" for one in target.copies]
-    said += [line for check in spec.checks for line in _check_lines(check)]
+    said += [line for check in spec.checks for line in _check_lines(spec, check)]
+    said += [f"  {one.plan_line()}" for one in spec.webhooks]
     said += [profile_line(spec.profile)] if spec.profile else []
     said += gate_lines(spec, found)
     said += budget_lines(spec, target.budget)
@@ -92,10 +94,10 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
     rest = sum(step.seconds for step in steps)
     said.append(f"  about {spoken_seconds(known + rest)} to {steps[-1].name} at today's traffic, readiness and drain not counted")
     if target.revision is None:
-        most = twin.replicas_for(100, target.stable_replicas)
+        most = ratio.most_pods(spec, target.stable_replicas)
         said.append(f"  capacity: up to {most} more pods of {target.workload}'s size while it runs")
     else:
-        said.append(f"  {' · '.join(f'{name} {value}' for name, value in sorted(knobs.items()))}")
+        said.append(f"  {_how_it_rolls(spec, target)}")
     asked = [step.name for step in steps if step.kind == "approve"]
     if asked:
         wait = spoken_seconds(spec.control.approval_seconds)
@@ -107,6 +109,20 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
         said.append("  less than an hour of history: errors are taken to be independent (dispersion 1)")
     said += [f"  {note}" for note in found.notes]
     return said
+
+
+def _how_it_rolls(spec: Spec, target: Target) -> str:
+    """The knobs of a rolling release; of a set also what it does meanwhile."""
+    others = {name: value for name, value in target.new_knobs.items() if name not in ("strategy", "updateStrategy")}
+    knobs = {**target.new_knobs.get("strategy", {}).get("rollingUpdate", {}), **others}
+    said = [f"{name} {value}" for name, value in sorted(knobs.items())]
+    before = target.original_knobs.get("updateStrategy")
+    if target.workload_kind == STATEFUL_SET:
+        said.insert(0, f"the partition goes from {target.stable_replicas} down to 0, highest ordinals first")
+    if target.workload_kind == DAEMON_SET:
+        away = most_away(spec.rolling, before, target.stable_replicas)
+        said.insert(0, f"OnDelete while it runs; pods are evicted node by node, {away} missing at most")
+    return " · ".join(said)
 
 
 def _shares(steps: list[Step]) -> str:
@@ -149,7 +165,7 @@ def _ab_lines(spec: Spec, found: Findings) -> list[str]:
     return [*said, f"  at the end {ending}"]
 
 
-def _check_lines(check: CheckSpec) -> list[str]:
+def _check_lines(spec: Spec, check: CheckSpec) -> list[str]:
     """What is asked before any traffic moves; a point of no return has a line of its own."""
     detail = check.detail
     if isinstance(detail, HttpCheck):
@@ -159,36 +175,29 @@ def _check_lines(check: CheckSpec) -> list[str]:
     else:
         source = f"made from CronJob {detail.from_cronjob} " if detail.from_cronjob else ""
         what = f"a Job {source}completes within {spoken_seconds(detail.timeout_seconds)}"
-    said = [f"  check {check.name} before any traffic: {what}"]
-    if isinstance(detail, JobCheck) and detail.point_of_no_return:
-        said.append(f"  point of no return: check {check.name}; what its Job has done stays, also when the release goes back")
-    return said
+    whom = " (of stable)" if check.against == STABLE else ""
+    return [f"  check {check.name} before any traffic: {what}{whom}", *no_return.lines(check, spec.no_way_back)]
 
 
 def _differences(session: Session, spec: Spec, found: Findings, router: Router) -> list[JSON]:
     target, namespace = found.target, found.target.namespace
     service = session.get("Service", namespace, target.service)
-    deployment = session.get("Deployment", namespace, target.workload)
+    deployment = session.get(target.workload_kind, namespace, target.workload)
     copies = [_copied(session, spec, Copy(**one)) for one in target.copies]
     if target.revision is not None:
-        knobs = [add(f"/spec/{name}", value) for name, value in target.new_knobs.items()]
+        kept = {"updateStrategy": target.original_knobs.get("updateStrategy")} if target.workload_kind in SETS else {}
+        knobs = [add(f"/spec/{name}", value) for name, value in {**target.new_knobs, **kept}.items() if value is not None]
         return [*copies, _promoted(session, found, deployment, knobs)]
     size = next(step.size_percent for step in plan(spec) if step.kind == "deploy")
     steering = next(step for step in plan(spec) if step.kind in TRAFFIC)
-    bodies = [twin.canary_service(service, key=target.switch_label, release_id="preview")]
+    canary = target.identity
+    bodies = [twin.canary_service(service, key=canary.key, release_id="preview", value=canary.value, own=canary.own)]
     if target.destination_rule:
         bodies.append(twin.canary_destination_rule(target.destination_rule, service=target.service, release_id="preview"))
-    bodies.append(
-        twin.twin_deployment(
-            deployment,
-            key=target.switch_label,
-            template=target.new_template,
-            release_id="preview",
-            token="preview",
-            replicas=twin.replicas_for(size, target.stable_replicas),
-        )
-    )
-    shown = copies + [_shown(None, session.create(body, dry_run=True), f"{body['kind']}/{body['metadata']['name']}") for body in bodies]
+    make, replicas = twin.new_version if spec.swap else twin.twin_of, router.canary_pods(size, target.stable_replicas)
+    bodies.append(make(deployment, canary, template=target.new_template, release_id="preview", token="preview", replicas=replicas))
+    shown = [_shown(*change) for change in swap_preview.added(session, target)]
+    shown += copies + [_shown(None, session.create(body, dry_run=True), f"{body['kind']}/{body['metadata']['name']}") for body in bodies]
     shown += [_shown(None, body, f"Job/{body['metadata']['name']}") for body in _jobs(session, spec, target)]
     route = route_of(spec, steering)
     before, after = router.preview(route)
@@ -196,6 +205,8 @@ def _differences(session: Session, spec: Spec, found: Findings, router: Router) 
     if spec.strategy == "shadow":
         return shown
     shown += [_raised(session, target, **one) for one in target.autoscalers]
+    if spec.swap is not None:
+        return [*shown, *(_shown(*change) for change in swap_preview.promoted(session, spec, target))]
     return [*shown, _promoted(session, found, deployment, [])] if promotes(spec) else shown
 
 
@@ -215,8 +226,8 @@ def _copied(session: Session, spec: Spec, one: Copy) -> JSON:
 def _promoted(session: Session, found: Findings, deployment: JSON, operations: list[Operation]) -> JSON:
     target = found.target
     operations = [replace("/spec/template", target.new_template), *operations]
-    promoted = session.patch("Deployment", target.namespace, target.workload, operations, dry_run=True)
-    return _shown(deployment, promoted, f"Deployment/{target.workload} when promoted")
+    promoted = session.patch(target.workload_kind, target.namespace, target.workload, operations, dry_run=True)
+    return _shown(deployment, promoted, f"{target.workload_kind}/{target.workload} when promoted")
 
 
 def _raised(session: Session, target: Target, kind: str, name: str) -> JSON:
@@ -243,7 +254,7 @@ def _jobs(session: Session, spec: Spec, target: Target) -> list[JSON]:
     ]
 
 
-def _shown(before: JSON | None, after: JSON, header: str) -> JSON:
+def _shown(before: JSON | None, after: JSON | None, header: str) -> JSON:
     def text(value: JSON | None) -> str:
         if value is None:
             return ""

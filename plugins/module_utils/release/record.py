@@ -17,16 +17,17 @@ from ..cluster.kinds import api_version
 from ..cluster.patch import add, expect, pointer, replace
 from ..cluster.session import Session
 from ..traffic.route import EPOCH, Route
+from .record_size import LARGEST_BYTES, LEAST_STATE_BYTES, dump, packed, unpacked
 
 JSON = dict[str, Any]
 LABEL = "progressive.delivery/record"
 ABORT = "progressive.delivery/abort"
 COMMANDS = "progressive.delivery/commands"  # a list of the others, oldest first (release.commands)
-LARGEST_BYTES = 64 * 1024
 KEPT_LOOKS = 20
 KEPT_ENDINGS = 5
 KEPT_COMMANDS = 5  # of each of them: who approved it, and why
 UNFINISHED = ("running", "returning", "parked")
+_REMEMBERED = ("release_id", "outcome", "reason", "image", "digest", "serves", "started_at", "updated_at")
 
 
 def record_name(release_name: str) -> str:
@@ -62,6 +63,10 @@ class State:
     updated_at: str = field(default_factory=now)
     floors: list[JSON] = field(default_factory=list)  # of autoscalers, raised or about to be (workload.autoscaler.Floor)
     stable_changed: bool = False  # promote has begun: stable's template may be the new one
+    swapped: bool = False  # promote by swap has begun: the new Deployment may have the old one's place
+    retiring: bool = False  # the old Deployment goes: there is no way back any more
+    serves: str = ""  # the Deployment that users get: the old one, or the new one after the swap
+    alone: bool = False  # the canary's destination stands where stable's stood
     image: str = ""
     digest: str = "unpinned"
     judge: JSON | None = None  # the judge's whole state
@@ -69,6 +74,7 @@ class State:
     budget: JSON | None = None  # what the release has spent of it (release.budget_watch)
     silence: str = ""  # the id of the one in Alertmanager
     experiment: JSON | None = None  # since when, what was counted, what came of it (release.experiment)
+    webhooks: JSON = field(default_factory=dict)  # what they were asked and said (release.webhooks)
     steps: list[JSON] = field(default_factory=list)  # name, started_at, ended_at, note
     looks: list[JSON] = field(default_factory=list)  # the last looks
     evidence: JSON = field(default_factory=dict)
@@ -78,11 +84,11 @@ class State:
     def hold(self, route: Route) -> None:
         """Note the route that stands."""
         self.weight_percent, self.matched, self.mirror_percent = route.canary_percent, bool(route.matches), route.mirror_percent
-        self.sticky = route.sticky is not None
+        self.sticky, self.alone = route.sticky is not None, route.alone
 
     def ending(self) -> JSON:
         """The one-line memory of this release for the next record's history."""
-        kept = {key: getattr(self, key) for key in ("release_id", "outcome", "reason", "image", "digest", "started_at", "updated_at")}
+        kept = {key: getattr(self, key) for key in _REMEMBERED}
         return {**kept, "commands": (self.control.get("log") or [])[-KEPT_COMMANDS:]}
 
 
@@ -129,8 +135,8 @@ def _parse(found: JSON) -> Record:
     return Record(
         meta["name"],
         meta["namespace"],
-        json.loads(data["spec"]),
-        json.loads(data["target"]),
+        unpacked(data["spec"]),
+        unpacked(data["target"]),
         State(**json.loads(data["state"])),
         annotations.get(EPOCH, ""),
         json.loads(request) if request else None,
@@ -161,7 +167,7 @@ class Journal:
                 "labels": {LABEL: "true", "app.kubernetes.io/managed-by": "progressive.delivery"},
                 "annotations": {EPOCH: self._token, COMMANDS: "[]"},
             },
-            "data": {"spec": _dump(spec), "target": _dump(target), "state": _dump(vars(state))},
+            "data": {"spec": packed(spec), "target": packed(target), "state": dump(vars(state))},
         }
         self._session.create(body)
 
@@ -174,11 +180,18 @@ class Journal:
         """Journal the state. Raises Superseded when somebody else holds the record, NotFound when it was deleted."""
         state.updated_at = now()
         state.looks = state.looks[-KEPT_LOOKS:]
-        text = _dump(vars(state))
-        while len(text) > LARGEST_BYTES * 3 // 4 and state.looks:
-            state.looks = state.looks[len(state.looks) // 2 + 1 :]
-            text = _dump(vars(state))
+        text = dump(vars(state))
+        if len(text) > LEAST_STATE_BYTES:
+            text = self._fitted(state)
         self._patch([expect(pointer("metadata", "annotations", EPOCH), self._token), replace("/data/state", text)], done=lambda: False)
+
+    def _fitted(self, state: State) -> str:
+        """The state as text, with fewer looks and endings where it would outgrow the record."""
+        data = self._session.get("ConfigMap", self._namespace, self._name)["data"]
+        most = LARGEST_BYTES - len(data["spec"]) - len(data["target"])
+        while len(text := dump(vars(state))) > most and (state.looks or state.history):
+            state.looks, state.history = state.looks[len(state.looks) // 2 + 1 :], state.history if state.looks else state.history[:-1]
+        return text
 
     def poll(self) -> JSON | None:
         """The abort request, if there is one. Raises Superseded when the record is not ours any more."""
@@ -220,7 +233,3 @@ def ask_abort(session: Session, record: Record, request: JSON) -> None:
     """Leave an abort request on the record, whoever holds it."""
     annotations = pointer("metadata", "annotations", ABORT)
     session.patch("ConfigMap", record.namespace, record.name, [add(annotations, json.dumps(request, sort_keys=True))])
-
-
-def _dump(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))

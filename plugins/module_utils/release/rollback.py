@@ -5,24 +5,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from ..cluster.errors import ClusterError, Conflict, Superseded, Unreachable
+from ..cluster.errors import ClusterError, Conflict, Rejected, Superseded, Unmarked, Unreachable
 from ..cluster.patch import expect, replace
 from ..metrics.counters import CANARY
 from ..metrics.prometheus import MetricsError
 from ..metrics.source import Silence
-from ..traffic.route import HOME, RouteError
+from ..traffic.route import HOME, Observed, RouteError
 from ..workload.deployment import rollout
+from ..workload.kinds import SETS
 from ..workload.twin import SUFFIX
-from . import check_job, config, shape
+from . import check_job, config, no_return, rolling_sets, shape, swap_objects
 from .context import Context
 from .ending import PARKED, PASSED, TurnBack
 from .floors import stable_size
 from .park import park, park_with_share
+from .presence import missing
 from .rolling import undo_operations
+from .room import tell_budgets
+from .settle import blind_drain
 
 PATIENCE_SECONDS = 900.0
 STABLE_READY_SECONDS = 120.0
@@ -43,10 +48,13 @@ def turn_back(context: Context, why: TurnBack) -> str:
         cause=why.cause,
         evidence=why.evidence,
     )
+    if names := no_return.passed(context.spec.checks, context.state.steps):
+        context.live.say("warning", no_return.warning(names))
     context.state.phase, context.state.outcome, context.state.reason = "returning", why.outcome, why.reason
     context.state.evidence = why.evidence or context.state.evidence
     _best_effort_journal(context, f"returning traffic: {why.cause}")
     if context.state.stable_changed:
+        patiently(context, lambda: _rescue(context))
         patiently(context, lambda: _undo_template(context))
     if park_with_share(context, why):
         return PARKED
@@ -88,15 +96,25 @@ def _keep(context: Context, why: TurnBack) -> str:
 
 def _no_stable(context: Context) -> str:
     """That stable has no ready pod, and whether it was scaled to none."""
-    found = context.session.find("Deployment", context.namespace, context.target.workload)
+    kind = context.target.workload_kind
+    found = context.session.find(kind, context.namespace, context.target.workload)
     why = " is gone" if found is None else " has replicas: 0" if found["spec"].get("replicas", 1) == 0 else ""
-    return f"Service {context.target.service} has no ready endpoint" + (f" (Deployment {context.target.workload}{why})" if why else "")
+    return f"Service {context.target.service} has no ready endpoint" + (f" ({kind} {context.target.workload}{why})" if why else "")
+
+
+def _rescue(context: Context) -> None:
+    """While stable is undone the canary serves everybody. When it cannot any more, stable's ready pods do, whichever version they are."""
+    if context.route != HOME and (gone := missing(context)) and context.stable_ready():
+        context.live.say("warning", f"{gone}; traffic returns to the ready pods of {context.target.workload} before all are undone")
+        _return_traffic(context)
 
 
 def _return_traffic(context: Context) -> None:
     began = time.perf_counter()
+    if context.state.swapped:
+        swap_objects.select_stable(context)
     try:
-        after = context.router.give_back(context.token)
+        after = _give_back(context)
         took = f"returned in {1000 * (time.perf_counter() - began):.0f} ms"
         if after.route is None:
             took = "the route was edited by somebody else and does not name the canary: left as it is"
@@ -104,7 +122,19 @@ def _return_traffic(context: Context) -> None:
         took = f"nothing to return: {error}"
     context.state.hold(HOME)
     context.live.say("traffic", f"100 % stable · {took}")
+    if context.state.swapped:
+        swap_objects.go_back(context)
     _best_effort_journal(context, "removing the canary")
+
+
+def _give_back(context: Context) -> Observed:
+    """Take the canary out of the route, also where somebody has replaced the object, and our mark with it."""
+    try:
+        return context.router.give_back(context.token)
+    except Unmarked:
+        context.still_ours()
+        context.router.claim(context.token, may_replace=lambda fence: False)
+        return context.router.give_back(context.token)
 
 
 def _stable_can_serve(context: Context) -> bool:
@@ -116,6 +146,8 @@ def _stable_can_serve(context: Context) -> bool:
     said = False
     while context.stable_ready() == 0:
         serves = context.ready_endpoints(context.target.service + SUFFIX) > 0
+        if serves and context.state.swapped and not context.session.find("Deployment", context.namespace, context.target.workload):
+            return False  # somebody has deleted what traffic would return to
         if serves and context.spec.on_no_stable == KEEP and context.process.clock() > deadline:
             return False
         if not serves or context.process.clock() > deadline:
@@ -133,7 +165,11 @@ def _stable_can_serve(context: Context) -> bool:
 def _undo_template(context: Context) -> None:
     """Give stable its old template back and wait until it is whole, while the twin carries the traffic."""
     target = context.target
-    found = context.session.get("Deployment", context.namespace, target.workload)
+    if target.workload_kind in SETS:
+        rolling_sets.undo(context)
+        context.state.stable_changed = False
+        return
+    found = context.workload()
     current = found["spec"]["template"]
     if current != target.original_template:
         context.live.say("undo", f"{target.workload} back to {target.stable_image}")
@@ -143,39 +179,59 @@ def _undo_template(context: Context) -> None:
         except Conflict as error:
             context.live.say("warning", f"stable's template changed while it was being undone; left as it is ({error})")
     deadline = context.process.clock() + context.spec.ready_timeout_seconds
-    while not rollout(context.session.get("Deployment", context.namespace, target.workload), enough=stable_size(context)).complete:
+    while not rollout(context.workload(), enough=stable_size(context)).complete:
         if context.process.clock() > deadline:
             context.live.say("warning", f"{target.workload} is not whole again after {context.spec.ready_timeout_seconds:.0f} s")
             break
         context.pause(0.5)
+        _rescue(context)
     context.state.stable_changed = False
 
 
 def remove_canary(context: Context) -> None:
     """End the checks' Jobs, drain, then delete the twin, its Service and its DestinationRule. Nothing refers to them any more."""
+    if context.target.revision is not None:
+        return  # a workload that is rolled has no canary
     check_job.remove_all(context)
     names = {"Deployment": context.twin, "Service": context.target.service + SUFFIX, "DestinationRule": context.target.service + SUFFIX}
+    found = context.session.find("Deployment", context.namespace, context.twin)
+    if found and _ours(found):
+        context.claim_deployment(context.twin)
+        _tell_budgets(context)
+        _drain(context)
+    swap_objects.remove_subset(context)
+    if remove_ours(context, names):
+        context.live.say("clean up", "canary removed")
+
+
+def remove_ours(context: Context, names: Mapping[str, str]) -> bool:
+    """Delete what is called so (by kind) and was made by a release; whether there was any."""
     present = {kind: context.session.find(kind, context.namespace, name) for kind, name in names.items()}
     ours = {kind: found for kind, found in present.items() if found and _ours(found)}
-    if not ours:
-        return
-    if "Deployment" in ours:
-        context.claim_deployment(context.twin)
-        _drain(context)
     for kind, found in ours.items():
         context.session.delete(kind, context.namespace, found["metadata"]["name"], uid=found["metadata"]["uid"])
-    context.live.say("clean up", "canary removed")
+    return bool(ours)
+
+
+def _tell_budgets(context: Context) -> None:
+    """Stable's, whose spare capacity the canary was, and the canary's own."""
+    what = f"{context.twin} goes all the same: it serves nobody, and a Deployment that is deleted asks no budget"
+    with contextlib.suppress(Rejected):
+        tell_budgets(context, what, context.target.original_template["metadata"]["labels"], context.target.pod_labels)
 
 
 def _drain(context: Context) -> None:
     """Keep the twin until its drain is over and, as far as counters tell, no proxy sends it anything any more."""
+    if context.source is None:
+        blind_drain(context)
+        return
     began = context.process.clock()
-    silence = Silence(context.source, CANARY) if context.source else None
+    silence = Silence(context.source, CANARY)
     said = False
     while True:
         passed = context.process.clock() - began
         drained = passed >= max(LEAST_DRAIN_SECONDS, context.spec.drain_seconds)
-        if _is_silent(silence) and drained:
+        if is_silent(silence) and drained:
             return
         if passed > context.spec.drain_seconds + SILENCE_SECONDS:
             context.live.say(
@@ -188,7 +244,8 @@ def _drain(context: Context) -> None:
         context.pause(1.0)
 
 
-def _is_silent(silence: Silence | None) -> bool:
+def is_silent(silence: Silence | None) -> bool:
+    """Whether an arm gets no more requests, as far as its counters can be read; without any it does not."""
     if silence is None:
         return True
     try:

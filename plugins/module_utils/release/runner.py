@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..cluster.errors import ClusterError, NotFound, Superseded, Unreachable
 from ..traffic.route import HOME, RouteError
+from . import swap, webhooks
 from .context import Context
 from .ending import PARKED, StepEnded, StopHere, TurnBack
 from .experiment import result_of, sentence_of
@@ -22,6 +24,7 @@ from .waits import go_on, leave_out, on_whose_word
 from .watch import Watch
 
 API_PATIENCE_SECONDS = 180.0
+TIDY_SECONDS = 60.0
 
 
 def run(context: Context, steps: list[Step]) -> str:
@@ -30,6 +33,13 @@ def run(context: Context, steps: list[Step]) -> str:
     Whatever is raised on the way (a task's timeout and KeyboardInterrupt too) returns traffic first. Superseded is the
     exception: another runner holds the release then, and nothing is touched.
     """
+    try:
+        return _run(context, steps)
+    finally:
+        webhooks.flush(context)
+
+
+def _run(context: Context, steps: list[Step]) -> str:
     try:
         _go_forward(context, steps)
     except TurnBack as why:
@@ -47,12 +57,15 @@ def run(context: Context, steps: list[Step]) -> str:
 
 def go_back(context: Context, why: TurnBack) -> str:
     """Return traffic of a release that somebody else began; the outcome."""
-    return _end_back(context, why)
+    try:
+        return _end_back(context, why)
+    finally:
+        webhooks.flush(context)
 
 
 def _go_forward(context: Context, steps: list[Step]) -> None:
     watch = Watch(context)
-    if context.route != HOME or context.state.weight_percent:
+    if not context.state.swapped and (context.route != HOME or context.state.weight_percent):
         watch.enter(next(step for step in reversed(steps) if _stands(context, step)))
     while context.state.step < len(steps):
         try:
@@ -92,7 +105,7 @@ def _with_patience(context: Context, step: Step, watch: Watch) -> None:
     deadline = None
     while True:
         try:
-            return HANDLERS[step.kind](context, step, watch)
+            return _handler(context, step)(context, step, watch)
         except Unreachable as error:
             moment = context.process.clock()
             if deadline is None:
@@ -126,7 +139,16 @@ def _journaled(context: Context, doing: str) -> None:
             raise TurnBack("record", f"the record was deleted while the release ran ({error})") from error
 
 
+def _handler(context: Context, step: Step) -> Callable[[Context, Step, Watch], None]:
+    own = swap.HANDLERS if context.spec.swap else {}
+    return own.get(step.kind) or HANDLERS[step.kind]
+
+
 def _end_back(context: Context, why: TurnBack) -> str:
+    if context.state.retiring:
+        context.live.say("warning", f"{context.target.workload} goes already, {context.twin} serves: no way back from here ({why.reason})")
+        patiently(context, lambda: swap.finish(context))
+        return _finish(context, *ending(context.spec))
     if turn_back(context, why) == PARKED:
         let_go(context)
         return PARKED
@@ -137,6 +159,7 @@ def _finish(context: Context, outcome: str, reason: str) -> str:
     """Every ending but parking: traffic is home, stable is whole, the canary is gone."""
     patiently(context, lambda: restore_floors(context))
     lift(context)
+    webhooks.tell_ending(context, outcome, reason)
     context.state.phase, context.state.outcome, context.state.reason = "ended", outcome, reason
     if result := result_of(context.state.experiment):
         context.state.evidence = {**context.state.evidence, "experiment": result}
@@ -151,8 +174,14 @@ def _finish(context: Context, outcome: str, reason: str) -> str:
 def let_go(context: Context) -> None:
     """Take the fences down and give the Lease back; what stays behind would only be tidied by the next run."""
     lift(context)
+    deadline = context.process.clock() + TIDY_SECONDS
     for action in (lambda: context.router.unclaim(context.token), context.unclaim_workload, context.lease.release):
-        try:
-            action()
-        except (ClusterError, RouteError) as error:
-            context.live.say("warning", f"not tidied up: {error}")
+        while True:
+            try:
+                action()
+            except (ClusterError, RouteError) as error:
+                if isinstance(error, Unreachable) and context.process.clock() < deadline:
+                    context.process.sleep(1.0)
+                    continue
+                context.live.say("warning", f"not tidied up: {error}")
+            break

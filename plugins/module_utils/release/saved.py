@@ -18,24 +18,33 @@ from .gates_spec import LooksSpec, gate_from
 from .manifests import manifests_from
 from .parts import PodsSpec, StepSpec
 from .prometheus_spec import access_from
+from .share_spec import HOLD
 from .slo_spec import slo_from
 from .spec import Spec
+from .subsets_spec import subsets_from
+from .swap_spec import swap_from
+from .webhooks_spec import webhooks_from
 
 
 def spec_from(saved: Mapping[str, Any]) -> Spec:
     """The spec of a record."""
-    fields = dict(saved)
+    fields = {"workload_kind": "Deployment", **saved}
     fields["steps"] = tuple(StepSpec(**one) for one in fields["steps"])
     fields["checks"] = checks_from(fields["checks"])
+    fields["webhooks"] = webhooks_from(fields.get("webhooks"))
     fields["config"] = config_from(fields.get("config"))
     fields["manifests"] = manifests_from(fields.get("manifests"))
+    fields["swap"] = swap_from(fields.get("swap"))
+    fields["subsets"] = subsets_from(fields.get("subsets"))
     fields["ab"] = ab_from(fields.get("ab"))
     fields["control"] = control_from(fields["control"])
+    fields = {"max_extra_pods": None, "no_way_back": None, "promotion": "twin", **fields}  # what younger releases know
     fields["matches"] = matches_from(fields["matches"])
     fields["gates"] = tuple(gate_from(one) for one in fields["gates"])
     fields["looks"] = LooksSpec(**fields["looks"])
     fields["slo"] = slo_from(fields.get("slo"))
     fields["alerts"] = alerts_from(fields.get("alerts"))
+    fields.setdefault("share_check", HOLD)  # of a record that an earlier version began
     if fields["pods"] is not None:
         fields["pods"] = PodsSpec(**fields["pods"])
     fields["prometheus_access"] = access_from(fields["prometheus_access"])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 
-from ..cluster.errors import ClusterError, Superseded, Unreachable
+from ..cluster.errors import ClusterError, Superseded, Unmarked, Unreachable
 from ..cluster.patch import add
 from ..traffic.route import Route, RouteError
 from ..workload.twin import SUFFIX
@@ -76,9 +76,9 @@ def step_down(context: Context, why: TurnBack) -> bool:
         for weight in weights:
             _step(context, watch, weight)
             _linger(context, why, watch)
-    except Superseded:
-        raise
     except (TurnBack, RouteError, ClusterError) as error:
+        if isinstance(error, Superseded) and not isinstance(error, Unmarked):
+            raise
         context.live.say("return", f"at once now: {error}")
     return True
 

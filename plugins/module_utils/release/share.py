@@ -10,6 +10,7 @@ from ..analysis.evidence import as_number
 from ..analysis.look import Counts
 from ..analysis.sample_ratio import SampleRatio
 from ..analysis.verdict import ADVANCE, HOLD, INCONCLUSIVE, SHARE_MISSED, Verdict
+from . import share_spec
 from .context import Context
 from .plan import Step
 
@@ -20,7 +21,8 @@ MILLION = 1e6
 class ArrivedShare:
     """The share that arrives while a weight between 0 and 100 stands. An alarm says nothing of the version: it only holds.
 
-    While matches are active, matched and weighted requests share the counters: then it is told and holds nothing.
+    While matches are active, matched and weighted requests share the counters: then it is told and holds nothing, as with
+    release_share_check report. With off nothing is compared: clients that bypass the route make every comparison a miss.
     """
 
     def __init__(self, context: Context) -> None:
@@ -28,6 +30,7 @@ class ArrivedShare:
         saved = context.state.sample_ratio
         self._state = SampleRatio.from_dict(saved) if saved else None
         self._counted_from = self._block_began = self._held_since = 0.0
+        self._weight = 0
         gates = context.spec.counted
         self._dispersion = context.target.dispersion.get(gates[0].name, 1.0) if gates else 1.0
 
@@ -35,24 +38,34 @@ class ArrivedShare:
         """A weight has just been put. What is known of the same weight stays: a runner that resumes enters its step again."""
         now = self._context.process.clock()
         self._counted_from, self._block_began, self._held_since = now + SETTLE_SECONDS, now, now
-        if step.kind != "weight" or step.weight_percent == 100:  # nothing was asked of a route
+        self._weight = step.weight_percent
+        off = self._context.spec.share_check == share_spec.OFF
+        if off or step.kind != "weight" or step.weight_percent == 100:  # nothing was asked of a route
             self._state = None
-        elif self._state is None or self._state.weight_percent != step.weight_percent:
-            self._state = SampleRatio(step.weight_percent)
+        else:
+            self._follow()
         self._keep()
+
+    def _follow(self) -> bool:
+        """Whether the share that the weight is stands as it was; else what was counted is of another share, and forgotten."""
+        real = self._context.real_percent(self._weight)
+        if self._state is not None and self._state.weight_percent == real:
+            return True
+        self._state = SampleRatio(real)
+        return False
 
     def block(self, canary: Counts | None, stable: Counts | None) -> None:
         """Take the counts of a closed block; say when an alarm begins or ends."""
         now = self._context.process.clock()
         began, self._block_began = self._block_began, now
         before = self._state
-        if before is None or canary is None or stable is None or began < self._counted_from:
+        if before is None or canary is None or stable is None or began < self._counted_from or not self._follow():
             return
         self._state = sample_ratio.look(before, canary.requests, stable.requests, self._dispersion)
         self._keep()
         if self._state.alarm and not before.alarm:
             self._held_since = now
-            word, effect = ("hold", "the weight is held") if self._holds else ("share", "matched requests count too: nothing is held")
+            word, effect = ("hold", "the weight is held") if self._holds else ("share", f"{self._why_free}: nothing is held")
             self._context.live.say(word, f"{_words(self._state, self._dispersion)}; {effect}", cause=SHARE_MISSED)
         if before.alarm and not self._state.alarm:
             self._context.live.say("share", f"{_words(self._state, self._dispersion)}: as asked again")
@@ -70,7 +83,14 @@ class ArrivedShare:
 
     @property
     def _holds(self) -> bool:
-        return self._state is not None and self._state.alarm and not self._context.route.matches
+        return self._state is not None and self._state.alarm and not self._why_free
+
+    @property
+    def _why_free(self) -> str:
+        """Why a miss holds nothing; empty when it holds."""
+        if self._context.route.matches:
+            return "matched requests count too"
+        return "release_share_check is report" if self._context.spec.share_check == share_spec.REPORT else ""
 
     def _keep(self) -> None:
         self._context.state.sample_ratio = self._state.to_dict() if self._state else None

@@ -12,7 +12,21 @@ from difflib import get_close_matches
 from typing import Any
 
 from ..traffic.route import Match, Sticky
-from . import ab_spec, alerts_spec, checks_spec, config_spec, control_spec, gates_spec, parts, profile_spec
+from . import (
+    ab_spec,
+    alerts_spec,
+    checks_spec,
+    config_spec,
+    control_spec,
+    gates_spec,
+    no_return,
+    parts,
+    profile_spec,
+    ratio_spec,
+    share_spec,
+    swap_spec,
+    webhooks_spec,
+)
 from .ab_spec import AbSpec
 from .alerts_spec import AlertsSpec
 from .checks_spec import CheckSpec
@@ -21,11 +35,15 @@ from .control_spec import ControlSpec
 from .fits import asks_prometheus, fits_profile, fits_strategy, lasts, makes_experiment
 from .gates_spec import GateSpec, LooksSpec
 from .manifests import Manifests, image_of, manifests
-from .parts import LONGEST_WORKLOAD, PodsSpec, StepSpec
+from .parts import PodsSpec, StepSpec
 from .profile_spec import ProfileUse
 from .prometheus_spec import Access, prometheus
 from .slo_spec import SloSpec
+from .subsets_spec import SubsetsSpec
+from .swap_spec import SwapSpec
 from .values import Problem, Reader
+from .webhooks_spec import WebhookSpec
+from .workload_spec import fits_kind, rolling, workload
 
 # every variable of a release: name -> what it is when it is left out
 DEFAULTS: dict[str, Any] = {
@@ -41,6 +59,8 @@ DEFAULTS: dict[str, Any] = {
     "release_profiles": None,
     "release_business_metric": None,
     "release_strategy": "canary",
+    "release_promotion": "twin",
+    "release_swap": None,
     "release_traffic": None,
     "release_rolling": None,
     "release_ab": None,
@@ -48,6 +68,8 @@ DEFAULTS: dict[str, Any] = {
     "release_match_seconds": 0,
     "release_steps": [0, 10, 25, 50, 75, 100],
     "release_checks": [],
+    "release_webhooks": [],
+    "release_no_way_back": None,
     "release_gates": [{"name": "errors", "error_rate": {"max": "1%"}}],
     "release_looks": None,
     "release_skip_gates": [],
@@ -68,6 +90,7 @@ DEFAULTS: dict[str, Any] = {
     "release_drain_seconds": 10,
     "release_deadline_seconds": 14400,
     "release_fix_forward": False,
+    "release_share_check": "hold",
     "release_stop_after": None,
     "release_log_dir": None,
     **control_spec.DEFAULTS,
@@ -115,23 +138,30 @@ class Spec:
     name: str
     namespace: str
     workload: str
+    workload_kind: str  # one of workload.kinds.KINDS
     image: str
     container: str | None
     template_patch: dict[str, Any] | None
     manifests: Manifests | None  # the version as Kustomize or Helm renders it
     config: ConfigSpec | None
     strategy: str
+    promotion: str
+    swap: SwapSpec | None  # where promotion is swap
     provider: str
     service: str | None
     route_kind: str | None
     route_object: str | None
     route: str | None
+    subsets: SubsetsSpec | None
+    max_extra_pods: int | None  # weights by replicas alone
     rolling: dict[str, Any]  # Kubernetes' own names: maxSurge, maxUnavailable, minReadySeconds, progressDeadlineSeconds
     ab: AbSpec | None  # ab_test alone
     matches: tuple[Match, ...]
     match_seconds: float
     steps: tuple[StepSpec, ...]
     checks: tuple[CheckSpec, ...]
+    webhooks: tuple[WebhookSpec, ...]
+    no_way_back: str | None  # why nobody asks stable after a point of no return
     gates: tuple[GateSpec, ...]
     looks: LooksSpec  # of the gates whose judge is threshold
     slo: SloSpec | None
@@ -154,6 +184,7 @@ class Spec:
     deadline_seconds: float
     fix_forward: bool
     control: ControlSpec
+    share_check: str  # hold, report or off
     stop_after: str | None
     profile: ProfileUse | None = None  # who said what; not what makes this release this release
     requests_factor: int = 1  # how many times more requests its gates need: what the error budget has chosen (budget_plan)
@@ -172,12 +203,18 @@ class Spec:
         """The random groups of an experiment."""
         return self.ab.sticky(self.name, self.image) if self.ab else None
 
+    @property
+    def meshed(self) -> bool:
+        """Whether a mesh or a gateway carries the route; else a Service alone does."""
+        return self.provider not in ("service", ratio_spec.REPLICAS)
+
     def to_dict(self) -> dict[str, Any]:
         """What makes this release this release: compared when an unfinished one is met. stop_after and profile may differ."""
         fields = asdict(self)
         for name in ("stop_after", "profile", "requests_factor"):
             fields.pop(name)
         fields["checks"] = tuple(one.to_dict() for one in self.checks)
+        fields["webhooks"] = tuple(one.to_dict() for one in self.webhooks)
         fields["config"] = self.config.to_dict() if self.config else None
         fields["prometheus_access"] = self.prometheus_access.to_dict()
         fields["manifests"] = self.manifests.to_dict() if self.manifests else None
@@ -211,13 +248,19 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields["manifests"] = _manifests(read, values, fields)
     fields["config"] = config_spec.config(read, values["release_config"])
     fields.update(parts.traffic(read, values["release_traffic"]))
-    fields["rolling"] = parts.rolling(read, values["release_rolling"])
+    ratio_spec.fit(read, given, fields)
+    fields["promotion"] = read.choice("release_promotion", values["release_promotion"], swap_spec.PROMOTIONS, "twin")
+    fields["swap"] = swap_spec.swap(read, fields["promotion"], values["release_swap"], workload=fields["workload"])
+    fields["rolling"] = rolling(read, values["release_rolling"], fields["workload_kind"])
     fields["matches"] = parts.matches(read, values["release_match"])
     fields["ab"] = (
         ab_spec.experiment(read, values["release_ab"], chosen=bool(given.get("release_match"))) if makes_experiment(fields) else None
     )
     fields["steps"] = parts.steps(read, values["release_steps"])
     fields["checks"] = checks_spec.checks(read, values["release_checks"], fields["name"])
+    fields["no_way_back"] = read.text("release_no_way_back", values["release_no_way_back"])
+    no_return.fit(read, fields["checks"], fields["no_way_back"])
+    fields["webhooks"] = webhooks_spec.webhooks(read, values["release_webhooks"], strategy=fields["strategy"], ab=fields["ab"])
     fields["looks"] = gates_spec.looks_of(read, "release_looks", values["release_looks"], LooksSpec())
     skippable = chosen.skippable
     fields["gates"] = gates_spec.gates(read, values["release_gates"], values["release_skip_gates"], fields["looks"], skippable)
@@ -230,10 +273,13 @@ def parse(given: Mapping[str, Any]) -> Spec:
     asks = (judged and asks_prometheus(fields)) or fields["slo"] or fields["alerts"]
     fields.update(prometheus(read, values["release_prometheus"], needed=bool(asks)))
     fits_strategy(read, given, fields)
+    fits_kind(read, given, fields)
     lasts(read, given, fields)
+    late = given.get("release_deadline_seconds")
+    fields["deadline_seconds"] = swap_spec.deadline(read, fields["swap"], fields["deadline_seconds"], given=late)
     fields["control"] = control_spec.control(read, values, fields)
     if fields["strategy"] == "rolling":  # it steers no route: whatever the route is, the Service selects old and new pods alike
-        fields.update(provider="service", route_kind=None, route_object=None, route=None)
+        fields.update(provider="service", route_kind=None, route_object=None, route=None, subsets=None)
     fits_profile(read, explicit, fields)
     if read.problems:
         raise SpecError(profile_spec.blame(read.problems, chosen.use))
@@ -245,16 +291,12 @@ def _identity(read: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
     for field in needed if values["release_manifests"] is None else needed[:-1]:
         if values[field] is None:
             read.refuse(field, None, "is required")
-    kind, _sep, workload = str(values["release_workload"] or "").partition("/")
-    if values["release_workload"] is not None:
-        if kind != "Deployment" or not workload:
-            read.refuse("release_workload", values["release_workload"], "Deployment/<name>")
-        else:
-            read.name("release_workload", workload, longest=LONGEST_WORKLOAD)
+    kind, name = workload(read, values["release_workload"])
     return {
         "name": read.name("release_name", values["release_name"], longest=40),
         "namespace": read.name("release_namespace", values["release_namespace"]),
-        "workload": workload,
+        "workload": name,
+        "workload_kind": kind,
         "image": _image(read, values["release_image"]),
         "container": read.name("release_container", values["release_container"]),
         "template_patch": read.mapping("release_template_patch", values["release_template_patch"], ("metadata", "spec")),
@@ -324,5 +366,6 @@ def _limits(read: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
     limits["rollback"] = read.choice("release_rollback", values["release_rollback"], SHAPES, "instant")
     limits["on_no_stable"] = read.choice("release_on_no_stable", values["release_on_no_stable"], ("return", "keep"), "return")
     limits["metrics_source"] = read.choice("release_metrics_source", values["release_metrics_source"], SOURCES, "auto")
+    limits["share_check"] = share_spec.policy(read, values["release_share_check"])
     limits["stop_after"] = read.text("release_stop_after", values["release_stop_after"])
     return limits

@@ -37,6 +37,8 @@ def next_commands(known: Record) -> list[str]:
     is_open = bool(waiting) and waiting not in (control.get("approvals") or {}) and waiting not in pending
     if phase == "ended" and (control.get("begun") or {}).get("command") == "rollback":
         return ["retry"] if known.state.outcome != "promoted" else []
+    if phase == "ended" and known.state.swapped:
+        return []  # its workload is not there any more: only a release from the new Deployment leads back
     if phase == "ended":
         return {"promoted": ["rollback"], "rolled_back": ["retry", "cleanup"], "aborted": ["retry", "cleanup"]}.get(
             known.state.outcome or "", []

@@ -9,13 +9,14 @@ import contextlib
 import time
 
 from ..analysis.verdict import UNSETTLED
-from ..cluster.errors import Conflict, NotFound, Rejected, Superseded
+from ..cluster.errors import Conflict, NotFound, Rejected, Superseded, Unmarked
 from ..cluster.lease import own_identity
 from ..cluster.patch import expect, replace
 from ..traffic.route import HOME, Route, RouteEdited, RouteError
-from ..workload import twin
+from ..workload import capacity, twin
 from ..workload.deployment import Rollout, hopeless, image_digest, not_ready, rollout
-from . import config
+from ..workload.kinds import SETS
+from . import config, swap_objects, webhooks
 from .checks import check
 from .context import Context
 from .ending import TurnBack
@@ -24,11 +25,13 @@ from .floors import present_size, raise_floors, stable_size
 from .plan import ROUTED, Step, plan
 from .rollback import remove_canary
 from .rolling import roll
+from .rolling_sets import settle as settle_sets
+from .room import hold_for_room, rolling_words, tell_budgets
+from .settle import settle
 from .waits import Approval, Pause, stop_rolling
 from .watch import Watch, may_go_on
 
 BYPASS_SECONDS = 60.0  # longest wait for stable to fall silent at 100 %: clients that bypass the route never let it
-SETTLE_SECONDS = 1.5  # proxies learn of new pods about a tenth of a second after the API server; this is ten times that
 
 
 def validate(context: Context, step: Step, watch: Watch) -> None:
@@ -43,21 +46,22 @@ def deploy(context: Context, step: Step, watch: Watch) -> None:
     target, release_id = context.target, context.state.release_id
     config.copy(context)
     service = context.session.get("Service", context.namespace, target.service)
-    _create_ours(context, twin.canary_service(service, key=target.switch_label, release_id=release_id))
+    body = twin.canary_service(service, key=target.switch_label, release_id=release_id, value=target.switch_value, own=target.own_labels)
+    _create_ours(context, body)
+    swap_objects.add_subset(context)
     if target.destination_rule:
         rule = twin.canary_destination_rule(target.destination_rule, service=target.service, release_id=release_id)
         _create_ours(context, rule)
     deployment = context.session.get("Deployment", context.namespace, target.workload)
-    replicas = twin.replicas_for(step.size_percent, target.stable_replicas)
-    body = twin.twin_deployment(
-        deployment, key=target.switch_label, template=target.new_template, release_id=release_id, token=context.token, replicas=replicas
-    )
+    replicas = context.router.canary_pods(step.size_percent, target.stable_replicas)
+    make = twin.new_version if context.spec.swap else twin.twin_of
+    body = make(deployment, target.identity, template=target.new_template, release_id=release_id, token=context.token, replicas=replicas)
     _create_ours(context, body)
     context.live.say("deploy", f"{context.twin}: {replicas} pods of {context.spec.image}")
-    _await_twin(context, watch)
+    await_twin(context, watch)
     digest = image_digest(context.twin_pods(), target.container)
     context.state.digest = digest or "unpinned"
-    watch.linger(SETTLE_SECONDS)
+    settle(context, watch)
 
 
 def match(context: Context, step: Step, watch: Watch) -> None:
@@ -77,7 +81,7 @@ def experiment(context: Context, step: Step, watch: Watch) -> None:
     trial = Trial(context)
     while not trial.is_over():
         watch.poll()
-        _route_is_ours(context)
+        route_is_ours(context)
         trial.look()
     trial.conclude()
 
@@ -95,17 +99,20 @@ def weight(context: Context, step: Step, watch: Watch) -> None:
 def _steer(context: Context, step: Step, watch: Watch, what: str) -> None:
     if step.kind != "mirror":  # copies take nothing from stable
         raise_floors(context)
-    wanted = twin.replicas_for(step.size_percent, present_size(context))
-    current = context.session.get("Deployment", context.namespace, context.twin)["spec"].get("replicas", 1)
-    if current < wanted:
+    wanted = context.router.canary_pods(step.size_percent, present_size(context))
+    found = context.session.get("Deployment", context.namespace, context.twin)
+    short = found["spec"].get("replicas", 1) < wanted
+    if short:
+        hold_for_room(context, watch, wanted - found["spec"].get("replicas", 1), "the canary", route_is_ours)
         context.scale_twin(wanted)
-        _await_twin(context, watch)
-        watch.linger(SETTLE_SECONDS)
+    if short or not rollout(found).complete:  # somebody may have deleted or evicted a pod whose successor is not there yet
+        await_twin(context, watch)
+        settle(context, watch)
     watch.check()
     watch.prepare()
     context.write(step.name)
-    took = _shift(context, context.route_of(step))
-    context.live.steered(step.kind, step.weight_percent, what, put_ms=took)
+    took = shift(context, context.route_of(step))
+    context.live.steered(step.kind, step.weight_percent, what or context.router.reached(step.weight_percent), put_ms=took)
     watch.enter(step)
 
 
@@ -115,17 +122,25 @@ def bake(context: Context, step: Step, watch: Watch) -> None:
     until = context.process.clock() + step.seconds
     while context.process.clock() < until:
         watch.poll()
-        _route_is_ours(context)
+        route_is_ours(context)
 
 
 def analyze(context: Context, step: Step, watch: Watch) -> None:
     """Watch until the evidence lets the weight rise."""
     while not may_go_on(watch.verdict, context.spec.on_inconclusive):
         watch.poll()
-        _route_is_ours(context)
+        route_is_ours(context)
     if watch.verdict is not None:
         onward = "the end" if step.next_weight_percent is None else f"{step.next_weight_percent} %"
         context.live.say("advance", f"{onward}  {watch.verdict.reason}")
+
+
+def ask(context: Context, step: Step, watch: Watch) -> None:
+    """Wait until the webhooks of this moment agree; if there is some evidence of harm by then, until it has gone or sufficed."""
+    webhooks.ask(context, step, watch, lambda: route_is_ours(context))
+    while watch.verdict is not None and watch.verdict.cause in ("watching", "shared_incident"):
+        watch.poll()
+        route_is_ours(context)
 
 
 def approve(context: Context, step: Step, watch: Watch) -> None:
@@ -144,7 +159,7 @@ def pause(context: Context, step: Step, watch: Watch) -> None:
         if context.stable_ready():
             context.state.control["zeroed"] = True
             context.write("pause: traffic returns")
-            took = _shift(context, HOME)
+            took = shift(context, HOME)
             watch.leave_traffic()
             context.live.say("traffic", f"100 % stable while it is paused · put and read back in {took:.0f} ms")
         else:
@@ -169,12 +184,12 @@ def _with_people(context: Context, watch: Watch, wait: Approval | Pause) -> None
     try:
         while not wait.is_over():
             watch.poll()
-            _route_is_ours(context)
+            route_is_ours(context)
     finally:
         watch.stuck.patient = False
-    while context.spec.gates and context.route != HOME and watch.verdict is not None and not _quiet(watch):
+    while context.spec.gates and context.route != HOME and watch.verdict is not None and not quiet(watch):
         watch.poll()
-        _route_is_ours(context)
+        route_is_ours(context)
 
 
 def verify(context: Context, step: Step, watch: Watch) -> None:
@@ -183,22 +198,24 @@ def verify(context: Context, step: Step, watch: Watch) -> None:
     way_back = "every pod new; the way back is the old template" if rolled else "all traffic on the canary; stable stays whole"
     context.live.say("verify", f"{step.seconds:.0f} s with {way_back}")
     until = context.process.clock() + step.seconds
-    while context.process.clock() < until or (context.spec.gates and not _quiet(watch)):
+    while context.process.clock() < until or (context.spec.gates and not quiet(watch)):
         watch.poll()
-        _route_is_ours(context)
+        route_is_ours(context)
     while context.spec.gates and watch.stable_requests and context.process.clock() < until + BYPASS_SECONDS:
         watch.poll()
-        _route_is_ours(context)
+        route_is_ours(context)
     if context.spec.gates and watch.stable_requests:
-        context.live.say(
-            "warning", f"{context.target.workload} still gets requests that do not follow the route; they see its rolling update"
-        )
+        see = "follow its Service instead" if context.spec.swap else "see its rolling update"
+        context.live.say("warning", f"{context.target.workload} still gets requests that do not follow the route; they {see}")
 
 
 def promote(context: Context, step: Step, watch: Watch) -> None:
     """Stable takes the new template while the twin carries the traffic; then traffic goes home."""
     target = context.target
     if not context.state.stable_changed:
+        deployment = context.session.get("Deployment", context.namespace, target.workload)
+        hold_for_room(context, watch, capacity.surge(deployment), f"{target.workload}'s rolling update", route_is_ours)
+        tell_budgets(context, rolling_words(deployment), target.original_template["metadata"]["labels"])
         context.state.stable_changed = True
         context.write("promote: stable takes the new template")
     _take_template(context)
@@ -213,9 +230,9 @@ def promote(context: Context, step: Step, watch: Watch) -> None:
         return state.complete and context.stable_ready() >= max(1, state.wanted)
 
     watch.wait(whole, timeout_seconds=context.spec.ready_timeout_seconds, what=f"{target.workload} was not whole", cause="promote")
-    watch.linger(SETTLE_SECONDS)
+    settle(context, watch)
     context.write("promote: traffic goes home")
-    took = _shift(context, HOME)
+    took = shift(context, HOME)
     watch.leave_traffic()
     context.live.say("traffic", f"100 % {target.workload} at {context.spec.image} · put and read back in {took:.0f} ms")
 
@@ -224,10 +241,12 @@ def clean_up(context: Context, step: Step, watch: Watch) -> None:
     """The twin drains and goes. The version serves everybody by now (or was only a shadow): nothing in here brings it back."""
     if context.route != HOME:
         what = "no copies any more" if context.state.mirror_percent else "100 % stable"
-        took = _shift(context, HOME)
+        took = shift(context, HOME)
         watch.leave_traffic()
         context.live.say("traffic", f"{what} · put and read back in {took:.0f} ms")
     context.state.hold(HOME)
+    if context.target.workload_kind in SETS:
+        settle_sets(context)
     try:
         remove_canary(context)
     except (Conflict, NotFound, Rejected) as error:
@@ -253,6 +272,7 @@ HANDLERS = {
     "verify": verify,
     "promote": promote,
     "clean_up": clean_up,
+    **dict.fromkeys(webhooks.STEPS, ask),
 }
 
 
@@ -275,7 +295,9 @@ def _create_ours(context: Context, body: dict) -> None:
         raise
 
 
-def _await_twin(context: Context, watch: Watch) -> None:
+def await_twin(context: Context, watch: Watch) -> None:
+    """Until the canary's pods are ready and its Service knows them. Raises TurnBack when they never will be."""
+
     def whole() -> bool:
         state = rollout(context.session.get("Deployment", context.namespace, context.twin))
         why = hopeless(context.twin_pods()) or state.failed
@@ -302,8 +324,12 @@ def _take_template(context: Context) -> None:
     operations = [expect("/spec/template", target.original_template), replace("/spec/template", target.new_template)]
     try:
         context.patch_deployment(target.workload, operations)
-    except Conflict as error:
-        raise TurnBack("edited", f"the template of Deployment {target.workload} was edited by somebody else during the release") from error
+    except Conflict as error:  # also when the answer to our own patch was lost
+        stored = context.session.get("Deployment", context.namespace, target.workload)["spec"]["template"]
+        if not _same_version(stored, target.new_template, target.container):
+            raise TurnBack(
+                "edited", f"the template of Deployment {target.workload} was edited by somebody else during the release"
+            ) from error
 
 
 def _same_version(current: dict, wanted: dict, container: str) -> bool:
@@ -313,31 +339,43 @@ def _same_version(current: dict, wanted: dict, container: str) -> bool:
     return current == wanted or (image(current) == image(wanted) and current["metadata"] == wanted["metadata"])
 
 
-def _shift(context: Context, route: Route) -> float:
+def shift(context: Context, route: Route) -> float:
     """Put a route, note it; the milliseconds from the write to the read back."""
     began = time.perf_counter()
     try:
         context.router.change(route, context.token)
     except RouteError as error:
         raise TurnBack("route_edited" if isinstance(error, RouteEdited) else "route_not_served", str(error)) from error
+    except Unmarked as error:
+        raise _replaced(context) from error
     context.state.hold(route)
     return 1000 * (time.perf_counter() - began)
 
 
-def _route_is_ours(context: Context) -> None:
+def route_is_ours(context: Context) -> None:
     """Between looks: is the route still what we made of it?"""
     try:
+        context.router.keep(context.route, context.token)
         found = context.router.read()
     except RouteEdited as error:
         raise TurnBack("route_edited", str(error)) from error
     except NotFound:
         return
+    if found.fence is None:
+        raise _replaced(context)
     if found.fence != context.token:
-        raise Superseded(f"the route is held by {found.fence or 'nobody'}, not by {own_identity()}")
+        raise Superseded(f"the route is held by {found.fence}, not by {own_identity()}")
     if found.route != context.route:
         share = "something else" if found.route is None else str(found.route)
         raise TurnBack("route_edited", f"the route was edited by somebody else: {share} where this release had put {context.route}")
 
 
-def _quiet(watch: Watch) -> bool:
+def _replaced(context: Context) -> TurnBack:
+    """The route without our mark: edited, unless another runner has ended this release meanwhile, which raises Superseded."""
+    context.still_ours()
+    return TurnBack("route_edited", f"{context.router.where} lost the mark of this release: somebody else has replaced it")
+
+
+def quiet(watch: Watch) -> bool:
+    """Whether the gates know enough to have nothing against the canary."""
     return watch.verdict is not None and watch.verdict.cause not in UNSETTLED

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..metrics.conversions import ConversionReading
 from ..metrics.source import GateReading
+from ..workload.twin import SUFFIX, Canary
 from .values import Problem
 
 JSON = dict[str, Any]
@@ -41,7 +42,18 @@ class Target:
     history_known: bool
     autoscalers: Sequence[JSON] = ()  # kind and name of each that scales stable
     budget: JSON | None = None  # what the error budget lets the release do (release.budget_plan.BudgetPlan)
+    workload_kind: str = "Deployment"
+    own_labels: dict[str, str] = field(default_factory=dict)  # of a twin whose pods join stable's Service: they select it
     copies: Sequence[JSON] = ()  # config maps and secrets that travel (release.config_preflight.Copy)
+    canary: str = ""  # the canary's Deployment, where it is not called after stable's (swap, subsets)
+    switch_value: str = ""  # of its switch label, likewise
+    held: Sequence[JSON] = ()  # kind and name of what else bears our fence: the Service of a swap, the DestinationRule of subsets
+    subset: JSON | None = None  # the canary's subset, where the DestinationRule gets it from us
+
+    @property
+    def identity(self) -> Canary:
+        """What the canary's Deployment is called and by what its pods are told."""
+        return Canary(self.canary or self.workload + SUFFIX, self.switch_label, self.switch_value, self.own_labels)
 
     def to_dict(self) -> JSON:
         """The target as JSON."""

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from ..analysis.verdict import INCONCLUSIVE, Verdict
 from ..cluster.errors import Unreachable
 from ..cluster.patch import add
+from ..workload.kinds import SETS
 from .commands import Moment, clock_time, effect, logged, skips, unobeyed
 from .context import Context
 from .control_spec import PARK, RESUME
@@ -135,9 +136,9 @@ def _nobody_came(context: Context, cause: str, words: str, policy: str) -> TurnB
 
 
 def stop_rolling(context: Context) -> None:
-    """A rolling update that is paused makes no new pods meanwhile."""
+    """A Deployment's rolling update that is paused makes no new pods meanwhile. Those of sets wait for us at every share anyway."""
     target = context.target
-    if target.revision is None or not context.state.stable_changed:
+    if target.revision is None or target.workload_kind in SETS or not context.state.stable_changed:
         return
     found = context.session.get("Deployment", context.namespace, target.workload)
     if not found["spec"].get("paused"):

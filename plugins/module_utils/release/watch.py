@@ -20,9 +20,11 @@ from .context import Context
 from .ending import ABORTED, PARKED, TurnBack
 from .judges import panel_of
 from .plan import Step
+from .presence import missing
 from .share import ArrivedShare
 from .silence import Silencer
 from .waits import Stuck, obey
+from .webhooks import Standing
 
 POLL_SECONDS = 1.0
 LEAST_PAUSE_SECONDS = 0.2
@@ -42,13 +44,14 @@ class Watch:
             self._state = self._panel.from_dict(saved) if saved else self._panel.start()
         self._arrived = ArrivedShare(context)
         self._budget, self._alerts, self._silencer = BudgetWatch(context), AlertWatch(context), Silencer(context)
+        self.standing = Standing(context)
         self._number = context.state.looks[-1]["number"] if context.state.looks else 0
         self._silent_since: float | None = None
         self._said: tuple[str, float] = ("", 0.0)
         self._checked_at = 0.0
         self._serving = False  # the canary gets requests of any sort
         self._canary_expected = self._stable_expected = True
-        self._share = 0
+        self._share: float = 0
         self.stuck = Stuck(context)
         self._patient = False
         self.verdict: Verdict | None = None
@@ -66,17 +69,19 @@ class Watch:
         )  # who they are and how many is not ours to say: judged by the limits alone
         self._serving = True
         self._checked_at = self._context.process.clock()
-        self._share = step.weight_percent or step.mirror_percent
+        self._share = self._context.real_percent(step.weight_percent) or step.mirror_percent
         self._canary_expected = not matched_only
         self._stable_expected = step.weight_percent < 100
         self.verdict = self.stable_requests = None
         self._arrived.enter(step)
         self._budget.enter(step)
+        self.standing.renew()
         if self._panel and self._state is not None:
             if self._context.source is not None:
                 self._context.source.begin_block()
             absolute_only = matched_only or step.weight_percent >= 100
-            entry = StepEntry(self._share, self._context.process.clock(), step.next_weight_percent, absolute_only)
+            following = None if step.next_weight_percent is None else self._context.real_percent(step.next_weight_percent)
+            entry = StepEntry(self._share, self._context.process.clock(), following, absolute_only)
             self._state = self._panel.enter_step(self._state, entry)
 
     def leave_traffic(self) -> None:
@@ -126,6 +131,7 @@ class Watch:
             self._api_is_silent(error)
             return
         self._time_for_people()
+        self.standing.check(serving=self._serving)
         self.harm()
         self.stuck.check(self)
 
@@ -175,8 +181,12 @@ class Watch:
         trouble = self._health.judge(self._context.twin_pods())
         if trouble:
             raise TurnBack("pods", f"canary {trouble}")
+        gone = missing(self._context)
+        if gone:
+            raise TurnBack("no_canary", gone)
 
     def _api_is_silent(self, error: ClusterError) -> None:
+        self._context.is_silent()
         now = self._context.process.clock()
         if self._silent_since is None:
             self._silent_since = now

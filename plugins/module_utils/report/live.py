@@ -17,10 +17,19 @@ CLIPPED = frozenset({"look", "advance"})  # their whole text is in the JSON line
 
 
 class Live:
-    """Writes the story of one release in one target. emit takes one line of text."""
+    """Writes the story of one release in one target. emit takes one line of text, heard its parts."""
 
-    def __init__(self, emit: Callable[[str], None], target: str, *, clock: Callable[[], float], log_path: str | None = None) -> None:
+    def __init__(
+        self,
+        emit: Callable[[str], None],
+        target: str,
+        *,
+        clock: Callable[[], float],
+        log_path: str | None = None,
+        heard: Callable[[str, str, dict[str, Any]], None] | None = None,
+    ) -> None:
         self._emit = emit
+        self._heard = heard
         self.target = target
         self._clock = clock
         self._log_path = log_path
@@ -33,6 +42,8 @@ class Live:
         stamp = datetime.fromtimestamp(now).strftime("%H:%M:%S")
         line = f"{stamp}  {self.target:<12}  {word:<9}  {text}".rstrip()
         self._emit(clip(line) if word in CLIPPED else line)
+        if self._heard:
+            self._heard(word, text, facts)
         if self._log_path:
             self._log({"at": now, "target": self.target, "event": word, "text": text, **facts})
 

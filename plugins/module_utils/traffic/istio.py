@@ -37,9 +37,18 @@ class IstioRouter(RuleRouter):
         return names_service(target["destination"]["host"], self._namespace, service, self._namespace)
 
     def canary_target(self, target: JSON) -> JSON:
-        """Stable's destination with the canary's host."""
+        """Stable's destination with the canary's host, or its subset."""
+        if self.place.subsets:
+            target["destination"]["subset"] = self.place.subsets["canary"]
+            return target
         target["destination"]["host"] = canary_host_of(target["destination"]["host"], self.place.service, self.place.canary)
         return target
+
+    def _is_canary(self, target: JSON) -> bool:
+        """By its host or, where both are one host, by its subset."""
+        if not self.place.subsets:
+            return super()._is_canary(target)
+        return self.leads_to(target, self.place.service) and target["destination"].get("subset") == self.place.subsets["canary"]
 
     def mirror(self, canary: JSON, percent: int) -> JSON:
         """One of mirrors."""
@@ -127,9 +136,8 @@ def find(session: Session, asked: Asked) -> Place:
         hosts = ", ".join(d["destination"]["host"] for d in rule["route"])
         allowed = f"a route with one destination, stable's; this one has {len(rule['route'])}: {hosts}"
         problems.append(Problem("release_traffic.route", where, allowed))
-    elif rule["route"][0]["destination"].get("subset"):
-        subset = rule["route"][0]["destination"]["subset"]
-        problems.append(Problem("release_traffic.route", where, f"a route to a host without subset; this one names {subset}"))
+    else:
+        problems += _subset(asked, where, rule["route"][0]["destination"].get("subset"))
     if "mirror" in rule and asked.mirrors:
         problems.append(Problem("release_traffic.route", where, "a route that mirrors by mirrors; this one has the older field mirror"))
     problems += [
@@ -144,4 +152,19 @@ def find(session: Session, asked: Asked) -> Place:
         raise Unusable(problems)
     if asked.object_name is None:
         asked.notes.append(f"release_traffic: {KIND} {where} (the only route to Service {asked.service})")
-    return Place(IstioRouter.provider, KIND, found["metadata"]["name"], rule.get("name"), rule, asked.service, asked.service + CANARY)
+    canary = asked.service + CANARY
+    return Place(
+        IstioRouter.provider, KIND, found["metadata"]["name"], rule.get("name"), rule, asked.service, canary, subsets=asked.subsets
+    )
+
+
+def _subset(asked: Asked, where: str, subset: str | None) -> list[Problem]:
+    """Whether the route's destination is what a release begins from: the host alone, or stable's subset of it."""
+    wanted = asked.subsets["stable"] if asked.subsets else None
+    if subset == wanted:
+        return []
+    if wanted is None:
+        allowed = f"a route to a host without subset; this one names {subset}: say so in release_traffic.subsets"
+        return [Problem("release_traffic.route", where, allowed)]
+    leads = f"names {subset}" if subset else "names none and leads to the pods of every version"
+    return [Problem("release_traffic.route", where, f"a route to subset {wanted}; this one {leads}; set subset: {wanted} in it")]

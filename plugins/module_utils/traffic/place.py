@@ -33,6 +33,10 @@ class Asked:
     mirrors: bool = False
     sticky: Sticky | None = None
     switch_label: str = ""  # the label in which the canary's pods differ
+    canary_value: str = ""  # its value there, where it is not stable's and "-canary"
+    subsets: dict[str, str] | None = None  # stable and canary, where the destinations are subsets of one host
+    workload: str = ""
+    most_extra_pods: int | None = None  # canary pods beside stable's; None: as many as stable has
     steers: bool = True  # False: the route is only looked at or returned, so that who serves or reverts it does not matter
     notes: list[str] = field(default_factory=list)
 

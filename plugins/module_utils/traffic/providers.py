@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..cluster.session import Session
-from . import gateway_api, istio, linkerd, service
+from . import gateway_api, istio, linkerd, replicas, service
 from .place import Asked
 from .route import Match, Place, Sticky
 from .router import Router
@@ -42,6 +42,11 @@ PROVIDERS = {
     "linkerd": Provider(linkerd.LinkerdRouter, linkerd.find, linkerd.KINDS, "an HTTPRoute of policy.linkerd.io", gateway_api.rules_to),
     "service": Provider(service.ServiceRouter, service.find, (service.KIND,), "a Service's selector"),
 }
+REPLICAS = "replicas"  # what provider service is for weights
+ROUTERS = {
+    **PROVIDERS,
+    REPLICAS: Provider(replicas.ReplicaRouter, replicas.find, (service.KIND, "Pod"), "the number of pods behind a Service"),
+}
 
 
 def router(
@@ -54,7 +59,7 @@ def router(
     sticky: Sticky | None = None,
 ) -> Router:
     """The router of a place."""
-    return PROVIDERS[place.provider].router(session, namespace, place, matches=matches, sleep=sleep, sticky=sticky)
+    return ROUTERS[place.provider].router(session, namespace, place, matches=matches, sleep=sleep, sticky=sticky)
 
 
 def who_can(ability: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .route import CANARY, Match
+from .route import CANARY, TWIN, Match
 from .rules import RuleRouter
 
 JSON = dict[str, Any]
@@ -152,6 +152,8 @@ def home_selector(selector: Mapping[str, str], canary: Mapping[str, str] | None)
 
     canary is the selector of the canary's Service, None when there is no such Service. Raises Unclear.
     """
+    if TWIN in selector:
+        raise Unclear(f"it selects the canary of a release alone ({_words(selector)}), which must end first")
     marked = [label for label, value in selector.items() if value.endswith(CANARY)]
     if canary is None:
         if marked:

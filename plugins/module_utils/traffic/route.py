@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 CANARY = "-canary"  # what the names of the canary's objects end with
+TWIN = "progressive.delivery/twin"  # the label of canary pods that may have all labels of stable's, too
 EPOCH = "progressive.delivery/epoch"  # the fence: every patch of ours tests that it still holds our token
 
 
@@ -69,13 +70,15 @@ class Sticky:
 class Route:
     """The traffic state of one service: matched requests first, then the weights; copies of stable's requests beside them.
 
-    With sticky the weights are those of newcomers: who has been drawn into a group stays in it.
+    With sticky the weights are those of newcomers: who has been drawn into a group stays in it. alone: at 100 % the canary's
+    destination stands where stable's stood, the only one: it is the canary's home from now on.
     """
 
     canary_percent: int = 0
     matches: tuple[Match, ...] = ()  # any of them
     mirror_percent: int = 0  # copies whose answers nobody sees
     sticky: Sticky | None = None
+    alone: bool = False
 
     def __str__(self) -> str:
         said = [f"{self.canary_percent} % of newcomers by {self.sticky}" if self.sticky else f"{self.canary_percent} %"]
@@ -112,6 +115,8 @@ class Place:
     original: dict[str, Any]  # the rule (or selector) before the release
     service: str
     canary: str  # the canary Service
+    canary_value: str = ""  # a Service's selector: the switch label's value in the canary's pods; empty: stable's and "-canary"
+    subsets: dict[str, str] | None = None  # Istio: stable and canary are subsets of one host
 
     def to_dict(self) -> dict[str, Any]:
         """The place as JSON."""

@@ -13,9 +13,10 @@ import abc
 from collections.abc import Callable
 from typing import Any
 
-from ..cluster.errors import Conflict, Superseded, Unreachable
+from ..cluster.errors import Conflict, Superseded, Unmarked, Unreachable
 from ..cluster.patch import Operation, expect, pointer, remove, set_annotation
 from ..cluster.session import Session
+from ..workload.twin import replicas_for
 from .route import EPOCH, HOME, Match, Observed, Place, Route, RouteEdited, RouteError, Sticky
 
 ATTEMPTS = 8
@@ -32,7 +33,7 @@ class Router(abc.ABC):
 
     provider: str
     can: frozenset[str]  # of "weight", "match", "mirror", "sticky", "switch" (all or nothing)
-    reselects = False  # True: while the canary has the traffic, stable's own Service selects the canary's pods
+    reselects = False  # True: while the canary has traffic, stable's own Service selects the canary's pods
 
     def __init__(
         self,
@@ -106,7 +107,7 @@ class Router(abc.ABC):
         """Make the object hold route and read it back; wait until the implementation has accepted it.
 
         Everything else in the object stays as it is. An answer that never came is settled by reading.
-        Raises Superseded when the fence is not ours, RouteEdited when somebody changed what we steer.
+        Raises Superseded when the fence is not ours (Unmarked when there is none), RouteEdited when somebody changed what we steer.
         """
         for _attempt in range(ATTEMPTS):
             found = self._find()
@@ -114,7 +115,7 @@ class Router(abc.ABC):
             current = self.observe(found)
             if current.route == route:
                 return self._await_service(found)
-            if current.route is None:
+            if current.route is None or (current.route.alone and not route.alone):
                 raise RouteEdited(f"the destinations of {self.where} were edited: {current.found}")
             self._try_patch([_holds(token), *self.operations(found, route)])
         raise Unreachable(f"{self.where} did not take {route} after {ATTEMPTS} attempts: {self._refusal}")
@@ -133,6 +134,22 @@ class Router(abc.ABC):
             self._try_patch([_holds(token), *operations])
         raise Unreachable(f"{self.where} did not take the return of traffic after {ATTEMPTS} attempts: {self._refusal}")
 
+    def keep(self, route: Route, token: str) -> None:
+        """Between looks: mend what ends by itself. A weight that stands in an object does not. Raises Superseded, RouteEdited."""
+        return
+
+    def canary_pods(self, percent: int, stable: int) -> int:
+        """Pods that the canary needs for a share of what so many stable pods serve."""
+        return replicas_for(percent, stable)
+
+    def real_percent(self, asked: int) -> float:
+        """The share that a weight is: of pods there are only so many."""
+        return asked
+
+    def reached(self, asked: int) -> str:
+        """How a share that is not just the weight is made up; empty where the weight says it all."""
+        return ""
+
     def preview(self, route: Route) -> tuple[JSON, JSON]:
         """The object before and after a change, as the API server would store it (dryRun=All)."""
         found = self._find()
@@ -147,7 +164,7 @@ class Router(abc.ABC):
     def _fenced(self, found: JSON, token: str) -> None:
         fence = fence_of(found)
         if fence != token:
-            raise Superseded(f"{self.where} is held by {fence or 'nobody'}, not by {token}")
+            raise (Superseded if fence else Unmarked)(f"{self.where} is held by {fence or 'nobody'}, not by {token}")
 
     def _left(self, found: JSON) -> Observed:
         """What stands there without the canary, even where the rule that was steered cannot be told any more."""

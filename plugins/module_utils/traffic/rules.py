@@ -64,11 +64,13 @@ class RuleRouter(Router):
     def added(self, narrowed: JSON, match: JSON) -> tuple[Condition, ...]:
         """The conditions by which a match was narrowed: what narrowed did, undone."""
 
-    def split(self, percent: int, *, sticky: bool = False) -> list[JSON]:
+    def split(self, percent: int, *, sticky: bool = False, alone: bool = False) -> list[JSON]:
         """The destinations that send percent to the canary; at 0 they are the original ones, untouched."""
         original = self.place.original[self.targets_key]
         if percent == 0:
             return copy.deepcopy(original)
+        if alone:
+            return [self._canary()]
         stable, canary = {**copy.deepcopy(original[0]), "weight": 100 - percent}, {**self._canary(), "weight": percent}
         if self.sticky and sticky:
             return [self.setting(stable, self.sticky.header(A)), self.setting(canary, self.sticky.header(B))]
@@ -100,7 +102,9 @@ class RuleRouter(Router):
         """Fields of the rule at index first, then the extra rules, which go, then the one that comes: indexes stay right."""
         rules = found["spec"][self.rules_key]
         here = ("spec", self.rules_key, index)
-        made = _set(here, rules[index], self.targets_key, self.split(route.canary_percent, sticky=route.sticky is not None))
+        made = _set(
+            here, rules[index], self.targets_key, self.split(route.canary_percent, sticky=route.sticky is not None, alone=route.alone)
+        )
         made += _set(here, rules[index], self.mirrors_key, self.mirrors(rules[index], route.mirror_percent))
         wanted = self._own_rules(route)
         if [rules[one] for one in extra] != wanted:
@@ -158,6 +162,8 @@ class RuleRouter(Router):
         mirror_percent, targets = self._mirror_percent(rule), self._targets(rule)
         if mirror_percent is None:
             return []
+        if self.place.subsets and targets == self.split(100, alone=True):
+            return [Route(100, (), mirror_percent, alone=True)]
         percent = int(targets[-1].get("weight") or 0) if targets else 0
         shares: list[tuple[int, bool]] = [(0, False)] if targets == self.place.original[self.targets_key] else []
         if 0 < percent <= 100 and not shares:

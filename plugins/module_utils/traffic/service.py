@@ -45,7 +45,9 @@ class ServiceRouter(Router):
 
     def _selector(self, route: Route) -> dict[str, str]:
         stable = self.place.original["selector"]
-        return {**stable, self._key: stable[self._key] + CANARY} if route.canary_percent == 100 else dict(stable)
+        if route.canary_percent < 100:
+            return dict(stable)
+        return {**stable, self._key: self.place.canary_value or stable[self._key] + CANARY}
 
 
 def find(session: Session, asked: Asked) -> Place:
@@ -60,5 +62,12 @@ def find(session: Session, asked: Asked) -> Place:
     if problems:
         raise Unusable(problems)
     return Place(
-        ServiceRouter.provider, KIND, asked.service, asked.switch_label, {"selector": selector}, asked.service, asked.service + CANARY
+        ServiceRouter.provider,
+        KIND,
+        asked.service,
+        asked.switch_label,
+        {"selector": selector},
+        asked.service,
+        asked.service + CANARY,
+        asked.canary_value,
     )

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, progressive.delivery contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Autoscalers of a Deployment and their floor: the replicas below which they never shrink it. Pure."""
+"""Autoscalers of a workload and their floor: the replicas below which they never shrink it. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..cluster.patch import Operation, add, expect, pointer, remove, replace
+from ..cluster.patch import FIELD_MANAGER, Operation, add, expect, pointer, remove, replace
 
 JSON = dict[str, Any]
 
@@ -50,24 +50,31 @@ class Floor:
         """What the kind calls it."""
         return KINDS[self.kind].least
 
-    def knows(self, stored: int | None) -> bool:
-        """Whether a value is the original or one of ours."""
-        return stored == self.original or stored in self.raised
+    def knows(self, scaler: JSON) -> bool:
+        """Whether an autoscaler's floor is the original or one of ours, and was not written anew by somebody else since.
+
+        Of a value that is one of ours the API server's managedFields say who wrote it, where they say anything.
+        """
+        stored = stored_floor(self.kind, scaler)
+        if stored == self.original:
+            return True
+        writers = _writers(self.kind, scaler)
+        return stored in self.raised and (not writers or FIELD_MANAGER in writers)
 
 
-def scalers_of(workload: str, found: Mapping[str, Iterable[JSON]]) -> list[tuple[str, JSON]]:
-    """(kind, object) of the autoscalers that scale a Deployment. An HPA that KEDA keeps for a ScaledObject is not one of them."""
+def scalers_of(workload: str, found: Mapping[str, Iterable[JSON]], *, of: str = "Deployment") -> list[tuple[str, JSON]]:
+    """(kind, object) of the autoscalers that scale a workload of kind `of`. An HPA that KEDA keeps for a ScaledObject is not one of them."""
     return [
         (kind, scaler)
         for kind, scalers in found.items()
         for scaler in scalers
-        if _scales(scaler["spec"].get("scaleTargetRef") or {}, workload) and not _is_kedas(scaler)
+        if _scales(scaler["spec"].get("scaleTargetRef") or {}, workload, of) and not _is_kedas(scaler)
     ]
 
 
-def kept_by_keda(workload: str, scalers: Iterable[JSON]) -> list[str]:
-    """Names of the HPAs that KEDA keeps for a ScaledObject which scales a Deployment."""
-    return [one["metadata"]["name"] for one in scalers if _scales(one["spec"].get("scaleTargetRef") or {}, workload) and _is_kedas(one)]
+def kept_by_keda(workload: str, scalers: Iterable[JSON], *, of: str = "Deployment") -> list[str]:
+    """Names of the HPAs that KEDA keeps for a ScaledObject which scales a workload of kind `of`."""
+    return [one["metadata"]["name"] for one in scalers if _scales(one["spec"].get("scaleTargetRef") or {}, workload, of) and _is_kedas(one)]
 
 
 def stored_floor(kind: str, scaler: JSON) -> int | None:
@@ -88,10 +95,10 @@ def ceiling(kind: str, scaler: JSON) -> int:
 
 
 def wrongs(workload: str, scalers: list[tuple[str, JSON]], replicas: int) -> list[str]:
-    """Why a Deployment with so many replicas cannot be released while these scale it; each says what is allowed instead."""
+    """Why a workload with so many replicas cannot be released while these scale it; each says what is allowed instead."""
     if len(scalers) > 1:
         names = ", ".join(f"{kind} {scaler['metadata']['name']}" for kind, scaler in scalers)
-        return [f"a Deployment with one autoscaler: these work against each other: {names}"]
+        return [f"a workload with one autoscaler: these work against each other: {names}"]
     found = []
     for kind, scaler in scalers:
         name, most = f"{kind} {scaler['metadata']['name']}", ceiling(kind, scaler)
@@ -131,9 +138,16 @@ def would_shrink(kind: str, scaler: JSON) -> bool:
     return active.get("status") == "True" and limited.get("status") == "True" and limited.get("reason") == "TooFewReplicas"
 
 
-def _scales(reference: Mapping[str, Any], workload: str) -> bool:
+def _writers(kind: str, scaler: JSON) -> set[str]:
+    """The field managers that own the floor."""
+    field = f"f:{KINDS[kind].least}"
+    entries = scaler["metadata"].get("managedFields") or []
+    return {one.get("manager", "") for one in entries if field in ((one.get("fieldsV1") or {}).get("f:spec") or {})}
+
+
+def _scales(reference: Mapping[str, Any], workload: str, kind: str) -> bool:
     group = str(reference.get("apiVersion") or "apps/v1").partition("/")[0]
-    return reference.get("name") == workload and (reference.get("kind") or "Deployment") == "Deployment" and group == "apps"
+    return reference.get("name") == workload and (reference.get("kind") or "Deployment") == kind and group == "apps"
 
 
 def _is_kedas(scaler: JSON) -> bool:

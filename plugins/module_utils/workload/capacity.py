@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 JSON = dict[str, Any]
@@ -80,25 +81,42 @@ def surge(deployment: JSON) -> int:
     return int(most)
 
 
-def shortages(quota: JSON, need: Mapping[str, Decimal], template: JSON) -> list[str]:
-    """Where a ResourceQuota has less left than what pods of a template and their Deployment need, each with the numbers."""
+def shortages(
+    quota: JSON, need: Mapping[str, Decimal], template: JSON, objects: Mapping[str, int] = MappingProxyType(OBJECTS)
+) -> list[str]:
+    """Where a ResourceQuota has less left than what pods of a template and the objects beside them need, each with the numbers."""
     spec, used = quota["spec"], (quota.get("status") or {}).get("used") or {}
     if not all(_in_scope(one, template["spec"], need) for one in _scopes(spec)):
         return []
-    asked = {**{key: Decimal(value) for key, value in OBJECTS.items()}, **need, "count/pods": need["pods"]}
+    asked = {**{key: Decimal(value) for key, value in objects.items()}, **need, "count/pods": need["pods"]}
     short = []
     for resource, hard in (spec.get("hard") or {}).items():
         name = f"requests.{resource}" if resource in ("cpu", "memory", "ephemeral-storage") else resource
         missing, taken = asked.get(name, Decimal(0)), quantity(used.get(resource, 0))
         if missing and taken + missing > quantity(hard):
+            lacks = shown(name, taken + missing - quantity(hard))
             short.append(
                 f"{resource} {shown(name, missing)} more on top of {shown(name, taken)} used, {shown(name, quantity(hard))} allowed"
+                f" ({lacks} missing)"
             )
     return short
 
 
 def free_on(nodes: Iterable[JSON], pods: Iterable[JSON], template: JSON) -> Amounts:
     """CPU, memory and pods that are left on the nodes where pods of a template may run; empty when there is no such node."""
+    return _sum({key: max(value, Decimal(0)) for key, value in left.items()} for left in _free(nodes, pods, template))
+
+
+def fitting(nodes: Iterable[JSON], pods: Iterable[JSON], template: JSON, one: Mapping[str, Decimal]) -> int | None:
+    """How many more pods of a template that each need so much find room, node by node; None when there is no node for them."""
+    left = _free(nodes, pods, template)
+    need = {"cpu": one.get("requests.cpu", Decimal(0)), "memory": one.get("requests.memory", Decimal(0)), "pods": Decimal(1)}
+    counted = [min(int(max(free[key], Decimal(0)) // need[key]) for key in need if need[key]) for free in left]
+    return sum(counted) if counted else None
+
+
+def _free(nodes: Iterable[JSON], pods: Iterable[JSON], template: JSON) -> list[Amounts]:
+    """What is left on each node where pods of a template may run; below 0 where more is promised than there is."""
     usable = {node["metadata"]["name"]: node for node in nodes if _may_run(node, template["spec"])}
     free: dict[str, Amounts] = {name: {} for name in usable}
     for name, node in usable.items():
@@ -111,7 +129,7 @@ def free_on(nodes: Iterable[JSON], pods: Iterable[JSON], template: JSON) -> Amou
         taken = {**needs_of(pod["spec"], "requests"), "pods": Decimal(1)}
         for key in left:
             left[key] -= taken.get(key, Decimal(0))
-    return _sum({key: max(value, Decimal(0)) for key, value in left.items()} for left in free.values())
+    return list(free.values())
 
 
 def lacking(free: Mapping[str, Decimal], need: Mapping[str, Decimal]) -> list[str]:

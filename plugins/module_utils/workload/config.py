@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -79,6 +80,11 @@ def source_of(found: JSON) -> str | None:
     return (meta.get("annotations") or {}).get(SOURCE) if is_copy(found) else None
 
 
+def may_be_copy(name: str) -> bool:
+    """Whether a name ends as those of copies do."""
+    return re.search(f"-[0-9a-f]{{{HASH_DIGITS}}}$", name) is not None
+
+
 def is_copy(found: JSON) -> bool:
     """Whether a release has made this object."""
     return COPY.items() <= (found["metadata"].get("labels") or {}).items()
@@ -104,7 +110,7 @@ def content_hash(found: JSON) -> str:
 def copy_of(source: JSON, data: Mapping[str, str | None], *, release_id: str, owner: JSON | None) -> JSON:
     """The copy as it is created: the source's content with data laid over it (null removes a key), under its hash, immutable.
 
-    owner is the workload's Deployment: when it is deleted, the copy goes with it.
+    owner is the workload: when it is deleted, the copy goes with it.
     """
     kind, meta = source["kind"], source["metadata"]
     laid = {**(source.get("data") or {}), **data}
@@ -155,8 +161,8 @@ def _typed(seen: JSON) -> JSON:
 def owner_reference(owner: JSON) -> JSON:
     """What says that an object goes when its owner goes."""
     return {
-        "apiVersion": api_version("Deployment"),
-        "kind": "Deployment",
+        "apiVersion": api_version(owner["kind"]),
+        "kind": owner["kind"],
         "name": owner["metadata"]["name"],
         "uid": owner["metadata"]["uid"],
     }

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from . import selectors
+from .kinds import DAEMON_SET, DEPLOYMENT, SETS, wanted_pods
 
 JSON = dict[str, Any]
 ERROR, WARNING = "error", "warning"
@@ -50,7 +51,7 @@ def merge_patch(kind: str, obj: JSON, change: JSON) -> str:
 
 
 def requests_dropped(deployment: JSON, budgets: Iterable[JSON], *, meshed: bool, drain_seconds: float) -> list[Finding]:
-    """Every rule of this file on a Deployment and the PodDisruptionBudgets of its namespace."""
+    """Every rule of this file on a workload and the PodDisruptionBudgets of its namespace."""
     return [
         *readiness(deployment),
         *(prestop(deployment) if meshed else []),
@@ -129,7 +130,9 @@ def seconds_of_prestop(container: JSON) -> int:
 
 
 def rollout(deployment: JSON) -> list[Finding]:
-    """While stable takes the new version, those who still reach it need its pods."""
+    """While stable takes the new version, those who still reach it need its pods. Sets are replaced by the release itself."""
+    if _kind(deployment) in SETS:
+        return []
     strategy = deployment["spec"].get("strategy") or {}
     wanted = deployment["spec"].get("replicas", 1)
     fix = merge_patch(
@@ -148,16 +151,16 @@ def rollout(deployment: JSON) -> list[Finding]:
 
 def replicas(deployment: JSON) -> list[Finding]:
     """One pod is none as soon as its node goes."""
-    if deployment["spec"].get("replicas", 1) != 1:
+    if _kind(deployment) == DAEMON_SET or deployment["spec"].get("replicas", 1) != 1:
         return []
-    fix = kubectl(deployment["metadata"]["namespace"], "scale", "deployment", deployment["metadata"]["name"], "--replicas=2")
+    fix = kubectl(deployment["metadata"]["namespace"], "scale", _kind(deployment).lower(), deployment["metadata"]["name"], "--replicas=2")
     return [Finding("single_replica", WARNING, _name(deployment), "one pod: a node that is drained or fails takes all of it away", fix)]
 
 
 def blocked(deployment: JSON, budgets: Iterable[JSON]) -> list[Finding]:
     """Budgets that allow no eviction at all: a node drain waits for ever, or is forced and then drops everything."""
     labels = deployment["spec"]["template"]["metadata"].get("labels") or {}
-    wanted = deployment["spec"].get("replicas", 1)
+    wanted = wanted_pods(_kind(deployment), deployment)
     found = []
     for budget in budgets:
         spec = budget["spec"]
@@ -198,8 +201,14 @@ def _pod_patch(deployment: JSON, change: JSON) -> str:
     """The command that changes the pod template; lists merge by name in a strategic merge patch."""
     text = json.dumps({"spec": {"template": {"spec": change}}}, separators=(",", ":"))
     meta = deployment["metadata"]
-    return kubectl(meta["namespace"], "patch", "deployment", meta["name"], "-p", text)
+    return kubectl(meta["namespace"], "patch", _kind(deployment).lower(), meta["name"], "-p", text)
 
 
 def _name(deployment: JSON) -> str:
-    return f"Deployment {deployment['metadata']['name']}"
+    return f"{_kind(deployment)} {deployment['metadata']['name']}"
+
+
+def _kind(workload: JSON) -> str:
+    """The kind of a workload as it was read; lists leave it out, and then it is a Deployment."""
+    kind: str = workload.get("kind", DEPLOYMENT)
+    return kind

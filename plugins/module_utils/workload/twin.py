@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..cluster.kinds import api_version
@@ -41,9 +42,22 @@ def switch_label(deployment: JSON, service: JSON) -> str:
     return next((key for key in PREFERRED_LABELS if key in shared), sorted(shared)[0])
 
 
-def twin_labels(labels: Mapping[str, str], key: str) -> dict[str, str]:
-    """Pod labels of the twin: stable's, with the switch label's value moved aside."""
-    return {**labels, key: labels[key] + SUFFIX}
+@dataclass(frozen=True)
+class Canary:
+    """The canary's Deployment, and the label in which its pods differ from stable's: key and the canary's value.
+
+    own: labels by which it selects its pods instead, where they join stable's Service.
+    """
+
+    name: str
+    key: str
+    value: str
+    own: Mapping[str, str] = field(default_factory=dict)
+
+
+def twin_labels(labels: Mapping[str, str], key: str, value: str = "") -> dict[str, str]:
+    """Pod labels of the canary: stable's, with another value of the switch label; without a value stable's is moved aside."""
+    return {**labels, key: value or labels[key] + SUFFIX}
 
 
 def with_version(template: JSON, *, container: str, image: str, patch: JSON | None) -> JSON:
@@ -73,19 +87,35 @@ def merge(base: Any, change: Any) -> Any:
     return copy.deepcopy(change)
 
 
-def twin_deployment(deployment: JSON, *, key: str, template: JSON, release_id: str, token: str, replicas: int) -> JSON:
-    """The twin as it is created: stable's spec, the new template, its own label and none of other tools' marks."""
+def twin_deployment(
+    deployment: JSON,
+    *,
+    key: str,
+    template: JSON,
+    release_id: str,
+    token: str,
+    replicas: int,
+    value: str = "",
+    own: Mapping[str, str] | None = None,
+) -> JSON:
+    """The twin as it is created: stable's spec, the new template, its own label and none of other tools' marks.
+
+    own: labels of its pods by which it selects them instead, so that their switch label may change while they run.
+    """
     meta = deployment["metadata"]
     spec = copy.deepcopy(deployment["spec"])
     pod = copy.deepcopy(template)
     pod_meta = pod.setdefault("metadata", {})
-    pod_meta["labels"] = twin_labels(pod_meta.get("labels") or {}, key)
+    pod_meta["labels"] = twin_labels(pod_meta.get("labels") or {}, key, value)
     pod_meta.pop("creationTimestamp", None)
     labels = dict(spec["selector"].get("matchLabels", {}).items())
-    spec["selector"] = dict(spec["selector"], matchLabels=twin_labels(labels, key))
+    spec["selector"] = dict(spec["selector"], matchLabels=twin_labels(labels, key, value))
+    if own:
+        pod_meta["labels"].update(own)
+        spec["selector"] = {"matchLabels": dict(own)}
     spec.update(template=pod, replicas=replicas, paused=False)
     own = (
-        twin_labels(foreign_free(meta.get("labels") or {}), key)
+        twin_labels(foreign_free(meta.get("labels") or {}), key, value)
         if key in (meta.get("labels") or {})
         else foreign_free(meta.get("labels") or {})
     )
@@ -102,8 +132,33 @@ def twin_deployment(deployment: JSON, *, key: str, template: JSON, release_id: s
     }
 
 
-def canary_service(service: JSON, *, key: str, release_id: str) -> JSON:
-    """The twin's Service: stable's ports and selector, moved to the twin's label; never a node port or load balancer."""
+def twin_of(deployment: JSON, canary: Canary, *, template: JSON, release_id: str, token: str, replicas: int) -> JSON:
+    """The twin of a Deployment as a canary is told."""
+    return twin_deployment(
+        deployment,
+        key=canary.key,
+        template=template,
+        release_id=release_id,
+        token=token,
+        replicas=replicas,
+        value=canary.value,
+        own=canary.own,
+    )
+
+
+def new_version(deployment: JSON, canary: Canary, *, template: JSON, release_id: str, token: str, replicas: int) -> JSON:
+    """A Deployment that is to stay: as a twin is created, under its own name and label, with its owner's annotations."""
+    body = twin_of(deployment, canary, template=template, release_id=release_id, token=token, replicas=replicas)
+    marks = {k: v for k, v in foreign_free(deployment["metadata"].get("annotations") or {}).items() if k != EPOCH}
+    body["metadata"].update(name=canary.name, annotations={**marks, EPOCH: token})
+    return body
+
+
+def canary_service(service: JSON, *, key: str, release_id: str, value: str = "", own: Mapping[str, str] | None = None) -> JSON:
+    """The twin's Service: stable's ports and selector, moved to the twin's label; never a node port or load balancer.
+
+    own: the labels that it selects instead, as in twin_deployment.
+    """
     spec = service["spec"]
     ports = [{k: v for k, v in port.items() if k != "nodePort"} for port in spec["ports"]]
     return {
@@ -114,7 +169,7 @@ def canary_service(service: JSON, *, key: str, release_id: str) -> JSON:
             "namespace": service["metadata"]["namespace"],
             "labels": {RELEASE_LABEL: release_id, "app.kubernetes.io/managed-by": "progressive.delivery"},
         },
-        "spec": {"type": "ClusterIP", "selector": twin_labels(spec["selector"], key), "ports": ports},
+        "spec": {"type": "ClusterIP", "selector": dict(own) if own else twin_labels(spec["selector"], key, value), "ports": ports},
     }
 
 

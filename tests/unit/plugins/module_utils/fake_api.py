@@ -16,6 +16,7 @@ from ansible_collections.progressive.delivery.plugins.module_utils.cluster.kinds
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.session import PATCH_DID_NOT_APPLY, Session, Text
 
 JSON = dict[str, Any]
+BUDGET = "PodDisruptionBudget"
 Key = tuple[str, str, str]  # kind, namespace, name
 DOES_NOT_APPLY = f"{PATCH_DID_NOT_APPLY} ()"
 
@@ -149,6 +150,8 @@ class FakeApi(Session):
             asked = one.body["spec"]["resourceAttributes"]
             resource = "/".join(filter(None, (asked["resource"], asked.get("subresource"))))
             return {"status": {"allowed": (asked["verb"], resource) not in self.denied}}
+        if isinstance(one.body, dict) and one.body.get("kind") == "Eviction":
+            return self._evict(one)
         serve = {"GET": self._get, "POST": self._post, "PATCH": self._patch, "DELETE": self._delete}[one.method]
         return serve(one, query)
 
@@ -186,6 +189,17 @@ class FakeApi(Session):
         del self.objects[_key(found)]
         self._reconcile()
         return {"status": "Success"}
+
+    def _evict(self, one: Request) -> JSON:
+        """Delete a pod, unless a PodDisruptionBudget that selects it allows no disruption."""
+        labels = self._existing(one)["metadata"].get("labels") or {}
+        for budget in [obj for (kind, namespace, _name), obj in self.objects.items() if (kind, namespace) == (BUDGET, one.namespace)]:
+            selected = budget["spec"]["selector"]["matchLabels"].items() <= labels.items()
+            if selected and not budget["status"]["disruptionsAllowed"]:
+                message = "Cannot evict pod as it would violate the pod's disruption budget."
+                raise error_for(429, "TooManyRequests", message, str(one))
+        one.body = one.body["deleteOptions"]
+        return self._delete(one, {})
 
     def _existing(self, one: Request) -> JSON:
         found = self.objects.get((one.kind, one.namespace, one.name))
@@ -262,7 +276,8 @@ def _key(obj: JSON) -> Key:
 
 
 def _resource(path: str) -> Key:
-    """(kind, namespace, name) of a request path; namespace and name are empty when it has none."""
+    """(kind, namespace, name) of a request path; namespace and name are empty when it has none. An eviction is one of its pod."""
+    path = path.removesuffix("/eviction")
     for kind, (version, plural) in KINDS.items():
         prefix = f"/apis/{version}/" if "/" in version else f"/api/{version}/"
         if not path.startswith(prefix):

@@ -46,13 +46,19 @@ class World(FakeApi):
             one["status"] = {"observedGeneration": one["metadata"]["generation"], **counts}
 
     def _endpoints(self):
+        for key in [key for key in self.objects if key[0] == "EndpointSlice" and ("Service", *key[1:]) not in self.objects]:
+            del self.objects[key]
         for service in self._kind("Service"):
             name, wanted = service["metadata"]["name"], service["spec"]["selector"].items()
-            sizes = [
-                d["spec"]["replicas"] for d in self._kind("Deployment") if wanted <= d["spec"]["template"]["metadata"]["labels"].items()
+            pods = [
+                f"{deployment['metadata']['name']}-{number}"
+                for deployment in self._kind("Deployment")
+                if wanted <= deployment["spec"]["template"]["metadata"]["labels"].items()
+                for number in range(deployment["spec"]["replicas"])
             ]
             meta = {"name": name, "namespace": "eu", "labels": {"kubernetes.io/service-name": name}}
-            self.objects["EndpointSlice", "eu", name] = {"metadata": meta, "endpoints": [{"conditions": {"ready": True}}] * sum(sizes)}
+            endpoints = [{"targetRef": {"name": pod}, "conditions": {"ready": True}} for pod in pods]
+            self.objects["EndpointSlice", "eu", name] = {"metadata": meta, "endpoints": endpoints}
 
     def emit(self, line):
         self.lines.append(line)

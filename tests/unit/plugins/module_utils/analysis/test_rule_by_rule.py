@@ -127,6 +127,26 @@ def test_rule_2_that_began_before_our_rise_only_holds():
     assert release.looks(100, BURNING) == ("hold", "shared_incident")
 
 
+@pytest.mark.parametrize(
+    ("quiet_looks", "expected"), [(19, ("roll_back", "shared_incident_after_rise")), (20, ("hold", "shared_incident"))]
+)
+def test_rule_2_an_incident_counts_as_ours_only_for_a_while_after_our_rise(quiet_looks, expected):
+    release = Release()
+    release.looks(quiet_looks, GOOD, seconds=15.0)
+    outcomes = [release.look(BURNING, seconds=15.0) for _look in range(20)]
+    assert outcomes[0] == ("hold", "shared_incident")
+    assert expected in outcomes
+    assert {decision for decision, _cause in outcomes} == {"hold", expected[0]}
+
+
+def test_rule_2_how_long_after_our_rise_an_incident_is_ours_can_be_said():
+    release = Release(incident_after_rise_seconds=3600.0)
+    release.looks(60, GOOD, seconds=15.0)
+    release.look(BURNING)
+    assert release.look(BURNING, seconds=120.0) == ("roll_back", "shared_incident_after_rise")
+    assert "; it began 16 min after our own rise" in release.verdict.reason
+
+
 def test_rule_2_one_baseline_error_is_no_incident():
     release = Release()
     assert release.look(((1, 0), (9, 1))) == ("hold", "needs_requests")

@@ -13,6 +13,7 @@ from ansible_collections.progressive.delivery.plugins.module_utils.metrics.prome
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.source import GateReading
 from ansible_collections.progressive.delivery.plugins.module_utils.release import doctor as rules
 from ansible_collections.progressive.delivery.plugins.module_utils.release.values import Problem
+from ansible_collections.progressive.delivery.plugins.module_utils.release.workload_spec import WHO
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_world import World
 
 GIVEN = {"release_namespace": "eu", "release_workload": "Deployment/shop", "release_gates": []}
@@ -71,7 +72,7 @@ def test_a_sound_target_is_healthy_without_a_name_or_an_image(clinic):
 
 def test_wrong_arguments_and_a_missing_namespace_are_findings_too(clinic):
     (wrong,) = diagnose(clinic, {**GIVEN, "release_workload": "shop"})["findings"]
-    assert (wrong["check"], wrong["severity"], wrong["fix"]) == ("preflight", "error", "release_workload: Deployment/<name>")
+    assert (wrong["check"], wrong["severity"], wrong["fix"]) == ("preflight", "error", f"release_workload: {WHO}")
     assert "a namespace that exists" in clinic.only(release_namespace="us")["problem"]
 
 

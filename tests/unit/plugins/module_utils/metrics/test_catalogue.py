@@ -114,3 +114,17 @@ def test_names_with_dashes_and_dots_match_themselves_alone(name, source):
 )
 def test_a_series_belongs_to_one_arm_or_to_neither(arms, labels, arm):
     assert arms.arm_of(labels) == arm
+
+
+@pytest.mark.parametrize(
+    ("kind", "own", "others"),
+    [
+        ("StatefulSet", ["shop-0", "shop-12"], ["shop-web-0", "shop-7d4b9c6f5-x2x4z", "shop-ab1cd"]),
+        ("DaemonSet", ["shop-ab1cd", "shop-x2x4z"], ["shop-0", "shop-7d4b9c6f5-x2x4z", "cart-ab1cd"]),
+    ],
+)
+def test_the_history_of_a_set_is_that_of_the_pods_that_are_called_like_its_own(kind, own, others):
+    arms = Arms(SOURCES["http"], "eu", "shop", "front", kind=kind)
+    assert [arms.arm_of({"pod": pod}) for pod in [*own, *others]] == ["stable"] * len(own) + [None] * len(others)
+    (pattern,) = re.findall(r'pod=~"([^"]*)"', arms.history_query("requests", None))
+    assert [bool(re.fullmatch(pattern, pod)) for pod in [*own, *others]] == [True] * len(own) + [False] * len(others)

@@ -238,11 +238,23 @@ class Target:
     pod_labels = {"app": "shop-canary", "version": "v1", "team": "x"}
     original_template = {"metadata": {"labels": {"app": "shop", "version": "v1", "team": "x"}}}
     new_template = {"metadata": {"labels": {"app": "shop", "version": "v2", "team": "x"}}}
+    own_labels: dict[str, str] = {}
 
 
 def test_a_label_that_the_version_changes_hides_no_pod():
     arms = arms_of(Target)
     assert (arms.stable_labels, arms.canary_labels) == ({"app": "shop", "team": "x"}, {"app": "shop-canary", "team": "x"})
+
+
+def test_pods_that_joined_stables_service_are_still_the_canarys():
+    class Joined(Target):
+        own_labels = {"twin": "shop-canary"}
+
+    pods = Pods()
+    pods.add("a", {"app": "shop", "team": "x"})
+    pods.add("b", {"app": "shop", "team": "x", "twin": "shop-canary"})
+    pods.add("c", {"app": "shop-canary", "team": "x", "twin": "shop-canary"})
+    assert set(arms_of(Joined).find(pods)) == {(STABLE, "a"), (CANARY, "b"), (CANARY, "c")}
 
 
 POD = {
@@ -302,3 +314,56 @@ def test_a_quantile_brings_the_canarys_buckets_at_every_bound_the_pods_have():
     answer = pods.poll()
     assert answer.buckets == {"tail": ((100.0, 50), (500.0, 93), (float("inf"), 100))}
     assert answer.counts["tail"][0] == Counts(100, 0)
+
+
+class Replaced(Pods):
+    """Pods of a StatefulSet, one of which is another by the time its counters are read."""
+
+    def __init__(self):
+        super().__init__(arms=PodArms("eu", {"app": "shop"}, {"app": "shop"}, "app", "old", "StatefulSet"))
+        for number in range(3):
+            self.be(number, "old", text(1000))
+        self.source.prepare()
+
+    def be(self, number, revision, said):
+        name = f"shop-{number}"
+        self.objects.pop(("Pod", "eu", name), None)
+        self.add(name, {"app": "shop", "controller-revision-hash": revision})
+        self.said[name] = said
+
+
+def test_a_pod_that_takes_over_a_name_is_the_canarys_and_its_counters_begin_anew():
+    pods = Replaced()
+    pods.be(2, "new", text(3, 1))
+    assert pods.poll(canary=False).counts["errors"][0] is None, "it is listed after the first look, and counts from the second"
+    answer = pods.poll()
+    assert answer.counts["errors"] == (Counts(4, 1), Counts(0, 0))
+    pods.said["shop-2"] = text(1500, 2)
+    assert pods.poll().counts["errors"][0] == Counts(1502, 2), "not what it says beyond the counters of the old pod"
+
+
+def test_a_pod_that_comes_back_under_its_name_in_the_same_version_begins_anew_too():
+    pods = Replaced()
+    pods.be(1, "old", text(1400))
+    pods.be(2, "new", text(100))
+    pods.poll(canary=False)
+    assert pods.poll().counts["errors"] == (Counts(100, 0), Counts(0, 0)), "400 more than the one before it is no count of stable's"
+    pods.be(2, "new", text(300))
+    pods.poll(canary=False)
+    assert pods.poll().counts["errors"][0] == Counts(400, 0)
+
+
+def test_a_look_that_spans_the_replacement_of_a_pod_leaves_its_answer_out():
+    pods = Replaced()
+    answer = pods._answer
+
+    def replaced_while_read(path):
+        if "shop-2" in path:
+            pods.be(2, "new", text(5000, 5000))
+        return answer(path)
+
+    pods.behind = replaced_while_read
+    found = pods.poll(canary=False)
+    assert found.counts["errors"] == (None, Counts(0, 0)), "what the new pod said under the old one's name is nobody's"
+    pods.behind = answer
+    assert pods.poll().counts["errors"][0] == Counts(10000, 5000)

@@ -118,7 +118,7 @@ def test_before_a_release_a_query_that_cannot_work_is_refused(answer, field, say
 def test_a_release_asks_for_itself_and_only_when_a_gate_has_a_query(monkeypatch):
     script = Script(**{"up{d='shop-canary',s='front'}[60s]": vector(2)})
     monkeypatch.setattr(assemble, "transport", lambda *_: script)
-    target = SimpleNamespace(namespace="eu", workload="shop", service="front")
+    target = SimpleNamespace(namespace="eu", workload="shop", service="front", canary="")
     queries = assemble._queries(None, spec(promql="up{d='{canary}',s='{service}'}[{interval}]"), target)
     assert queries.read(["paid"], compare=True) == (ScalarLook("paid", 2.0),)
     counted = replace(spec(), gates=())

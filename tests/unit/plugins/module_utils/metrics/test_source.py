@@ -208,6 +208,32 @@ def test_the_first_source_that_has_data_is_taken(has, wanted, chosen):
         assert problems == [("release_prometheus", f"a Prometheus with request counters of shop; none found as {looked}")]
 
 
+SWITCH = {"release_strategy": "blue_green", "release_traffic": {"provider": "service", "service": "shop"}}
+
+
+@pytest.mark.parametrize("given", [{"release_strategy": "shadow"}, SWITCH], ids=["copies", "a switched Service"])
+def test_counters_of_those_who_send_are_not_taken_where_they_cannot_see_the_canary(given):
+    found, problems = inspected(Server(sources=("istio_source",)), **given)
+    ((_field, allowed),) = problems
+    assert found.source is None
+    assert allowed.startswith("a Prometheus with request counters of shop; none found as istio_destination, http")
+    assert inspected(Server(sources=("istio_destination", "istio_source")), **given)[0].source == "istio_destination"
+
+
+@pytest.mark.parametrize(
+    ("has", "chosen"),
+    [(("istio_source", "istio_destination"), "istio_destination"), (("istio_source",), None)],
+    ids=["counted by who gets them", "counted by who sends the originals"],
+)
+def test_a_shadow_reads_only_sources_that_count_copies(has, chosen):
+    found, problems = inspected(Server(sources=has), release_strategy="shadow")
+    assert found.source == chosen
+    if chosen is None:
+        ((field, allowed),) = problems
+        assert field == "release_prometheus"
+        assert "none found as istio_destination, http; copies are counted by who gets them" in allowed
+
+
 @pytest.mark.parametrize(
     ("bounds", "near"),
     [(("100", "250", "500", "+Inf"), "250ms, 500ms"), (("100",), "100ms"), (("500",), "500ms"), (("+Inf",), "none"), ((), "none")],

@@ -258,7 +258,8 @@ def test_alerts_that_can_be_read_again_let_the_release_go_on(world):
 @pytest.mark.parametrize(("hours", "says"), [(540, "remembers 22.5 days"), (None, "remembers less than an hour"), (720, None)])
 def test_a_short_memory_is_told(hours, says):
     spec = parse({**GIVEN, **given(release_slo={"objective": "99.9%"})})
-    target = SimpleNamespace(metrics_source="istio_destination", namespace="eu", workload="shop", service="shop", revision=None)
+    who = {"namespace": "eu", "workload": "shop", "workload_kind": "Deployment", "service": "shop", "revision": None, "canary": ""}
+    target = SimpleNamespace(metrics_source="istio_destination", **who)
     found = SimpleNamespace(gates={"errors": GateReading(9000, 0, 100.0)}, target=target)
     problems = []
     plan = budget_plan.budget_plan(spec, found, Answers(answers={**RAW, KNOWN: hours}), problems)

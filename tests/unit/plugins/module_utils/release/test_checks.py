@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.errors import SlowAnswer, Unreachable
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.session import Text
 from ansible_collections.progressive.delivery.plugins.module_utils.engine import native
-from ansible_collections.progressive.delivery.plugins.module_utils.release import checks as under_test
+from ansible_collections.progressive.delivery.plugins.module_utils.release import asking as under_test
 from ansible_collections.progressive.delivery.plugins.module_utils.release import record
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse
 from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused
@@ -142,7 +142,7 @@ def test_an_abort_is_seen_while_an_answer_takes_its_time(world, monkeypatch):
 def test_a_job_is_told_where_the_canary_is_and_gone_when_the_release_has_ended(world):
     made = []
     world.at["switch "] = lambda: made.append(world.stored("Job", "eu", JOB))
-    result = world.release({**MIGRATE, "point_of_no_return": True})
+    result = world.release({**MIGRATE, "point_of_no_return": True}, release_no_way_back="it only adds a table")
     assert result["outcome"] == "promoted"
     (job,) = made
     assert {one["name"]: one["value"] for one in job["spec"]["template"]["spec"]["containers"][0]["env"]} == {
@@ -294,6 +294,7 @@ def test_the_plan_shows_each_check_and_the_point_of_no_return_and_runs_none(worl
     given = {
         **GIVEN,
         "release_checks": [SMOKE, {**MIGRATE, "point_of_no_return": True}, {"name": "hook", "webhook": {"url": "http://h.example/x"}}],
+        "release_no_way_back": "it only adds a table",
     }
     result = native.start(world, parse(given), world.caller, check_mode=True)
     assert f"Job/{JOB}" in [one["after_header"] for one in result["diff"]]
@@ -301,6 +302,7 @@ def test_the_plan_shows_each_check_and_the_point_of_no_return_and_runs_none(worl
     assert "check smoke before any traffic: GET /healthz answers 200" in said
     assert "check migrate before any traffic: a Job completes within 30 s" in said
     assert "point of no return: check migrate; what its Job has done stays, also when the release goes back" in said
+    assert "accepted without asking stable: it only adds a table (release_no_way_back)" in said
     assert "check hook before any traffic: POST to http://h.example answers 2xx" in said
     assert (world.asked, world.writes(), world.route) == ([], [], [STABLE])
 

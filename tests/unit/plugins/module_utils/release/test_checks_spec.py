@@ -29,8 +29,8 @@ SECRET = "T0KEN-of-the-hook"
 HOOK = {"url": f"https://user:{SECRET}@hooks.example/allow/{SECRET}", "headers": {"Authorization": f"Bearer {SECRET}"}}
 
 
-def checks(*written):
-    return parse({**LEAST, "release_checks": list(written)}).checks
+def checks(*written, reason=None):
+    return parse({**LEAST, "release_checks": list(written), "release_no_way_back": reason}).checks
 
 
 def problems(written, **changed):
@@ -58,7 +58,9 @@ def test_an_http_check_says_all_that_it_expects():
 
 def test_a_job_is_made_from_one_of_two_and_may_be_a_point_of_no_return():
     first, second = checks(
-        {"name": "load", "job": {"from_cronjob": "load-test"}}, {"name": "migrate", "job": {"spec": POD}, "point_of_no_return": "yes"}
+        {"name": "load", "job": {"from_cronjob": "load-test"}},
+        {"name": "migrate", "job": {"spec": POD}, "point_of_no_return": "yes"},
+        reason="it only adds a table",
     )
     assert first.detail == JobCheck("load-test", None, 600, False)
     assert second.detail == JobCheck(None, POD, 600, True)
@@ -84,6 +86,8 @@ def test_checks_stand_in_their_order_between_the_canary_and_its_first_traffic(st
         ({"name": "smoke", "htp": {}}, ".htp", "did you mean http?"),
         ({"name": "smoke", "http": {}, "point_of_no_return": True}, ".point_of_no_return", "only a job"),
         ({"name": "smoke", "job": {"spec": POD}, "point_of_no_return": "maybe"}, ".point_of_no_return", "true or false"),
+        ({"name": "smoke", "http": {}, "against": "blue"}, ".against", "one of canary, stable"),
+        ({"name": "hook", "webhook": {"url": "http://h.example"}, "against": "stable"}, ".against", "asks neither version"),
         ({"name": "smoke", "http": {"path": "healthz"}}, ".http.path", "begins with /"),
         ({"name": "smoke", "http": {"path": "/a b"}}, ".http.path", "percent-encoded"),
         ({"name": "smoke", "http": {"path": "/../../secrets"}}, ".http.path", "without .."),
@@ -164,7 +168,9 @@ def test_every_kind_of_check_comes_back_from_the_record_as_it_was():
     made = checks(
         {"name": "smoke", "http": {"header": {"x-version": "2"}, "status": [200, 204]}},
         {"name": "load", "job": {"spec": POD}, "point_of_no_return": True},
+        {"name": "old", "http": {}, "against": "stable"},
     )
+    assert [one.against for one in made] == ["canary", "canary", "stable"]
     assert checks_from(json.loads(json.dumps([one.to_dict() for one in made]))) == made
 
 

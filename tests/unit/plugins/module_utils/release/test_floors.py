@@ -200,6 +200,34 @@ def test_who_changes_the_floor_meanwhile_keeps_theirs_and_is_told_once(world, wo
     assert sum("changed by somebody else to 3" in line for line in world.lines) == 1
 
 
+def written_by(world, manager):
+    found = world.stored(HPA, "eu", "auto")
+    found["metadata"]["managedFields"] = [
+        {"manager": "hpa-status", "fieldsV1": {"f:status": {}}},
+        {"manager": manager, "fieldsV1": {"f:spec": {"f:minReplicas": {}}}},
+    ]
+    world.put(found)
+
+
+@pytest.mark.parametrize(("manager", "floor"), [("kubectl-patch", 4), ("progressive.delivery", 1)], ids=["somebody else", "ours"])
+@pytest.mark.parametrize("word", ["10 %", "verify", "promote"])
+def test_who_writes_the_value_that_we_had_written_keeps_it_too(world, word, manager, floor):
+    world.at[word] = lambda: written_by(world, manager)
+    assert world.start()["outcome"] == "promoted"
+    assert world.floor == floor
+
+
+@pytest.mark.parametrize("theirs", [1, 2, 6])
+@pytest.mark.parametrize("ending", ["promoted", "rolled_back"])
+def test_their_last_value_wins_however_often_they_change_it(world, theirs, ending):
+    world.at["10 %"] = lambda: world.set_floor(3)
+    world.at["50 %"] = lambda: world.set_floor(theirs)
+    if ending == "rolled_back":
+        world.at["promote"] = raising(TurnBack("promote", "no"))
+    assert world.start()["outcome"] == ending
+    assert world.floor == theirs
+
+
 def test_a_change_just_before_our_raise_is_what_is_restored(world):
     world.at["canary:"] = lambda: world.just_before("PATCH", HPA, lambda: world.set_floor(2))
     assert world.start()["outcome"] == "promoted"

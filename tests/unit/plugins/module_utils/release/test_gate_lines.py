@@ -29,7 +29,7 @@ def spec(*gates, **more):
 
 def found(one):
     readings = {gate.name: GateReading(6000, 6, 100.0) for gate in one.counted}
-    return SimpleNamespace(gates=readings, target=SimpleNamespace(dispersion=dict.fromkeys(readings, 1.0)))
+    return SimpleNamespace(gates=readings, target=SimpleNamespace(stable_replicas=4, dispersion=dict.fromkeys(readings, 1.0)))
 
 
 def test_each_gate_has_a_line_and_each_threshold_says_what_it_forgives():

@@ -137,3 +137,10 @@ def test_placeholders_are_nothing_that_promql_has_itself():
     promql = 'sum by (pod) (rate(x{a="b", c=~"[0-9]{2}"}[5m])) / scalar(y{z="{namespace}"})'
     assert gate({"name": "x", "query": {"promql": promql, "max": 1}}).query.promql == promql
     assert all(PLACEHOLDERS.values())
+
+
+@pytest.mark.parametrize(
+    ("slower_than", "milliseconds"), [("250ms", 250.0), ("1s", 1000.0), ("0.5 s", 500.0), ("2.5s", 2500.0), ("1m", 60000.0), ("0.5ms", 0.5)]
+)
+def test_latency_bounds_become_milliseconds(slower_than, milliseconds):
+    assert gate({"latency": {"slower_than": slower_than, "max": "1%"}}).slower_than_ms == milliseconds

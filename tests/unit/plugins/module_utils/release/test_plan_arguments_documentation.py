@@ -110,8 +110,21 @@ def test_documented_choices_are_exactly_those_the_code_accepts(name):
 
 
 def test_documented_suboptions_are_the_keys_the_code_knows():
-    extra = {"release_pods": {"release_metrics_source": "pods"}, "release_ab": {"release_strategy": "ab_test"}}
-    for name in ("release_traffic", "release_prometheus", "release_pods", "release_ab", "release_looks", "release_slo", "release_alerts"):
+    extra = {
+        "release_pods": {"release_metrics_source": "pods"},
+        "release_ab": {"release_strategy": "ab_test"},
+        "release_swap": {"release_promotion": "swap"},
+    }
+    for name in (
+        "release_traffic",
+        "release_prometheus",
+        "release_pods",
+        "release_ab",
+        "release_swap",
+        "release_looks",
+        "release_slo",
+        "release_alerts",
+    ):
         with pytest.raises(specs.SpecError) as caught:
             specs.parse({**LEAST, **extra.get(name, {}), name: {"zzz": 1}})
         (unknown,) = [one for one in caught.value.problems if one.field == f"{name}.zzz"]

@@ -366,7 +366,6 @@ def test_traffic_does_not_go_home_to_a_stable_that_was_scaled_to_nothing_before_
         ({"release_rollback": "slowly"}, "release_rollback", "one of instant, capacity_first, stepped"),
         ({"release_on_no_stable": "stay"}, "release_on_no_stable", "one of return, keep"),
         ({"release_rollback": "stepped", "release_strategy": "blue_green", "release_steps": None}, "release_rollback", "no weights"),
-        ({"release_rollback": "stepped", "release_traffic": {"provider": "service"}}, "release_rollback", "provider service moves all"),
         ({"release_rollback": "stepped", "release_strategy": "rolling"}, "release_rollback", "the old template"),
         ({"release_rollback": "capacity_first", "release_strategy": "rolling"}, "release_rollback", "the old template"),
         ({"release_on_no_stable": "keep", "release_strategy": "rolling"}, "release_on_no_stable", "return: strategy rolling"),

@@ -9,7 +9,8 @@ from ansible_collections.progressive.delivery.plugins.module_utils.engine import
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.counters import Reading
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.source import Answer, GateReading, MetricsPreflight
 from ansible_collections.progressive.delivery.plugins.module_utils.release import preflight, record, runner
-from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_world import World
+from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import SpecError, parse
+from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_world import GIVEN, World
 
 RATE, SCRAPE_SECONDS = 150.0, 5.0
 JUDGED = {
@@ -139,6 +140,32 @@ def test_while_a_match_is_active_a_miss_is_only_told(world):
     assert world.start(**given)["outcome"] == "promoted"
     assert len(world.said("matched requests count too: nothing is held")) == 2, "once at each weight below 100"
     assert world.said("the weight is held") == []
+
+
+def test_a_miss_may_be_only_told(world):
+    world.arriving = 0.7
+    given = {**JUDGED, "release_share_check": "report", "release_minimum_step_seconds": 60}
+    assert world.start(**given)["outcome"] == "promoted"
+    assert len(world.said("release_share_check is report: nothing is held")) == 2, "once at each weight below 100"
+    assert world.said("the weight is held") == []
+
+
+@pytest.mark.parametrize("written", ["off", False], ids=["off", "what YAML makes of an unquoted off"])
+def test_nothing_is_compared_where_the_check_is_off(world, written):
+    world.arriving = 0.5
+    given = {**JUDGED, "release_share_check": written, "release_minimum_step_seconds": 60}
+    saved = []
+    world.at["   7   errors"] = lambda: saved.append(world.saved())
+    assert world.start(**given)["outcome"] == "promoted"
+    assert (world.said("arrived"), saved) == ([], [None])
+
+
+@pytest.mark.parametrize("written", [True, "yes", "hide", 1])
+def test_the_check_has_three_words(written):
+    with pytest.raises(SpecError) as caught:
+        parse({**GIVEN, "release_share_check": written})
+    ((field, allowed),) = [(one.field, one.allowed) for one in caught.value.problems]
+    assert (field, allowed) == ("release_share_check", "one of hold, report, off")
 
 
 def test_a_run_that_resumes_knows_what_had_arrived(world, monkeypatch):

@@ -30,7 +30,7 @@ class Silences(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    def log_message(self, *_):
+    def log_message(self, *_arguments):
         pass
 
     def answer(self, status, body):

@@ -24,6 +24,9 @@ from ansible_collections.progressive.delivery.plugins.module_utils.release.spec 
     parse,
     unknown_variables,
 )
+from ansible_collections.progressive.delivery.plugins.module_utils.release.subsets_spec import SubsetsSpec
+from ansible_collections.progressive.delivery.plugins.module_utils.release.swap_spec import SwapSpec
+from ansible_collections.progressive.delivery.plugins.module_utils.release.webhooks_spec import WebhookSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.traffic.route import Condition, Match
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.release import test_slo_spec as slo
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.release.test_ab_spec import GIVEN_AB, READ_AB
@@ -55,15 +58,15 @@ def problems(**given_values):
 
 def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
     assert parse(LEAST) == Spec(
-        name="shop", namespace="shop", workload="shop", image="registry.example/shop:2.4.0", container=None, template_patch=None, manifests=None,
-        config=None, strategy="canary", provider="istio", service=None, route_kind=None, route_object=None, route=None, rolling={}, ab=None,
-        matches=(), match_seconds=0, steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)), checks=(),
-        gates=(GateSpec("errors", "error_rate", 0.01, None),), looks=LooksSpec(), slo=None, alerts=None,
-        on_inconclusive="roll_back", rollback="instant", rollback_step_seconds=5,
-        on_no_stable="return", prometheus_url="http://prometheus.example", prometheus_service=None, prometheus_access=Access(),
-        metrics_source="auto", pods=None,
+        name="shop", namespace="shop", workload="shop", workload_kind="Deployment", image="registry.example/shop:2.4.0", container=None, template_patch=None,
+        manifests=None, config=None, strategy="canary", promotion="twin", swap=None, provider="istio", service=None, route_kind=None, route_object=None,
+        route=None, subsets=None, max_extra_pods=None, rolling={}, ab=None, matches=(), match_seconds=0,
+        steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)), checks=(), webhooks=(), no_way_back=None,
+        gates=(GateSpec("errors", "error_rate", 0.01, None),), looks=LooksSpec(), slo=None, alerts=None, on_inconclusive="roll_back",
+        rollback="instant", rollback_step_seconds=5, on_no_stable="return", prometheus_url="http://prometheus.example", prometheus_service=None,
+        prometheus_access=Access(), metrics_source="auto", pods=None,
         minimum_step_seconds=0, verify_seconds=60, no_data_seconds=120, max_hold_seconds=1800, ready_timeout_seconds=300,
-        drain_seconds=10, deadline_seconds=14400, fix_forward=False, control=CONTROL, stop_after=None,
+        drain_seconds=10, deadline_seconds=14400, fix_forward=False, control=CONTROL, share_check="hold", stop_after=None,
     )  # fmt: skip
 
 
@@ -71,6 +74,10 @@ FIELDS = {
     "name": ({"release_name": "checkout"}, "checkout"),
     "namespace": ({"release_namespace": "eu"}, "eu"),
     "workload": ({"release_workload": "Deployment/cart"}, "cart"),
+    "workload_kind": (
+        {"release_workload": "StatefulSet/cart", "release_strategy": "rolling", "release_metrics_source": "pods"},
+        "StatefulSet",
+    ),
     "image": ({"release_image": " shop@sha256:" + "a" * 64}, "shop@sha256:" + "a" * 64),
     "container": ({"release_container": "app"}, "app"),
     "template_patch": ({"release_template_patch": "{spec: {priorityClassName: high}}"}, {"spec": {"priorityClassName": "high"}}),
@@ -80,10 +87,16 @@ FIELDS = {
         ConfigSpec(True, ("tls",), {"env": {"LIMIT": "5", "OLD": None}}),
     ),
     "strategy": ({"release_strategy": "canary"}, "canary"),
+    "promotion": ({"release_promotion": "swap"}, "swap"),
+    "swap": (
+        {"release_promotion": "swap", "release_swap": "{workload: Deployment/v2, label: track, value: v2, warm_seconds: 10m, keep: 'yes'}"},
+        SwapSpec("v2", "track", "v2", 600.0, True),
+    ),
     "provider": ({"release_traffic": {"provider": "istio"}}, "istio"),
     "service": ({"release_traffic": {"service": "front"}}, "front"),
     "route_object": ({"release_traffic": "virtual_service: routes"}, "routes"),
     "route_kind": ({"release_traffic": {"provider": "gateway_api", "grpc_route": "cart"}}, "GRPCRoute"),
+    "max_extra_pods": ({"release_traffic": {"provider": "service", "max_extra_pods": "6"}}, 6),
     "rolling": (
         {"release_strategy": "rolling", "release_rolling": "{max_surge: 25%, max_unavailable: '0', min_ready_seconds: 5}"},
         {"maxSurge": "25%", "maxUnavailable": 0, "minReadySeconds": 5},
@@ -98,10 +111,22 @@ FIELDS = {
     ),
     "match_seconds": ({"release_match": "[{user_agent: .*Firefox.*}]", "release_match_seconds": "10m"}, 600.0),
     "route": ({"release_traffic": {"route": "main"}}, "main"),
+    "subsets": ({"release_traffic": "subsets: {stable: v1, canary: v2, destination_rule: shop}"}, SubsetsSpec("v1", "v2", "shop")),
     "steps": ({"release_steps": "[0, 5, {weight: 30, bake_seconds: 10m}, '100']"}, (StepSpec(5, 0), StepSpec(30, 600.0), StepSpec(100, 0))),
     "checks": (
         {"release_checks": "[{name: smoke, http: {path: /healthz}}]"},
         (CheckSpec("smoke", "http", HttpCheck("/healthz", None, (200,), None, (), 10, 3, 1)),),
+    ),
+    "webhooks": (
+        {"release_webhooks": "[{name: load, url: 'http://load.example', timeout: 1m30s}]"},
+        (WebhookSpec("rollout", "load", "http://load.example", timeout_seconds=90),),
+    ),
+    "no_way_back": (
+        {
+            "release_checks": "[{name: load, job: {from_cronjob: load}, point_of_no_return: true}]",
+            "release_no_way_back": " it only adds a table ",
+        },
+        "it only adds a table",
     ),
     "gates": ({"release_gates": [LATENCY]}, (GateSpec("slow", "latency", 0.01, 500.0),)),
     "looks": (
@@ -138,6 +163,7 @@ FIELDS = {
         {"release_profile": "development", "release_steps": [50, 100]},
         ProfileUse("development", ("release_looks", "release_gates"), ("release_steps",)),
     ),
+    "share_check": ({"release_share_check": "report"}, "report"),
     "stop_after": ({"release_stop_after": "analyze-25"}, "analyze-25"),
 }
 
@@ -236,7 +262,17 @@ def test_a_long_wrong_image_is_refused_at_once():
 
 @pytest.mark.parametrize(
     "workload",
-    ["shop", "StatefulSet/shop", "Deployment/", "deployment/shop", "Deployment/Shop", "Deployment/a/b", "Deployment/" + "x" * 57],
+    [
+        "shop",
+        "Job/shop",
+        "StatefulSet/",
+        "statefulset/shop",
+        "Deployment/",
+        "deployment/shop",
+        "Deployment/Shop",
+        "Deployment/a/b",
+        "Deployment/" + "x" * 57,
+    ],
 )
 def test_a_workload_is_a_deployment_whose_canary_still_has_a_valid_name(workload):
     assert "release_workload" in problems(release_workload=workload)
@@ -335,42 +371,6 @@ def test_skipped_gates_are_left_out_and_a_wrong_name_is_refused():
 def test_gates_may_be_written_as_yaml_the_list_and_each_item():
     spec = parse({**LEAST, "release_gates": yaml.safe_dump([LATENCY])})
     assert parse({**LEAST, "release_gates": [yaml.safe_dump(LATENCY)]}).gates == spec.gates
-
-
-@pytest.mark.parametrize(
-    ("slower_than", "milliseconds"), [("250ms", 250.0), ("1s", 1000.0), ("0.5 s", 500.0), ("2.5s", 2500.0), ("1m", 60000.0), ("0.5ms", 0.5)]
-)
-def test_latency_bounds_become_milliseconds(slower_than, milliseconds):
-    spec = parse({**LEAST, "release_gates": [{"name": "slow", "latency": {"slower_than": slower_than, "max": "1%"}}]})
-    assert spec.gates[0].slower_than_ms == milliseconds
-
-
-@pytest.mark.parametrize(
-    ("value", "field"),
-    [
-        ({}, "release_prometheus"),
-        ({"url": "http://a", "service": "m/p:9090"}, "release_prometheus"),
-        ({"url": "a.example:9090"}, "release_prometheus.url"),
-        ({"url": 5}, "release_prometheus.url"),
-        ({"service": "prometheus:9090"}, "release_prometheus.service"),
-        ({"service": "monitoring/prometheus"}, "release_prometheus.service"),
-        ({"url": "http://a", "tokn": "x"}, "release_prometheus.tokn"),
-        ({"url": "http://a", "token": ""}, "release_prometheus.token"),
-        ({"url": "http://a", "token": "x", "username": "u", "password": "p"}, "release_prometheus.token"),
-        ({"url": "http://a", "username": "u"}, "release_prometheus.username"),
-        ({"url": "http://a", "client_key": "/key"}, "release_prometheus.client_key"),
-        ({"url": "http://a", "validate_certs": "no"}, "release_prometheus.validate_certs"),
-        ({"url": "http://a", "path": "prometheus/"}, "release_prometheus.path"),
-        ({"url": "http://a", "timeout_seconds": 0}, "release_prometheus.timeout_seconds"),
-        ({"url": "http://a", "headers": {"X-Scope-OrgID": 5}}, "release_prometheus.headers.X-Scope-OrgID"),
-        ({"url": "http://u:p@a"}, "release_prometheus.url"),
-        ({"service": "m/p:9090", "token": "x"}, "release_prometheus.token"),
-        ("http://a.example", "release_prometheus"),
-    ],
-    ids=str,
-)
-def test_a_prometheus_that_cannot_be_reached_so_is_refused(value, field):
-    assert field in problems(release_prometheus=value)
 
 
 LIMITS = [

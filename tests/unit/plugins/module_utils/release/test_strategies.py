@@ -6,7 +6,8 @@
 import copy
 
 import pytest
-from ansible_collections.progressive.delivery.plugins.module_utils.release import runner
+from ansible_collections.progressive.delivery.plugins.module_utils.metrics.source import MetricsPreflight
+from ansible_collections.progressive.delivery.plugins.module_utils.release import preflight, runner
 from ansible_collections.progressive.delivery.plugins.module_utils.release.plan import plan
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse
 from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused
@@ -121,7 +122,7 @@ def test_a_killed_release_with_matches_is_finished_by_the_next_run(world, monkey
 @pytest.mark.parametrize(
     ("given", "field", "says"),
     [
-        ({"release_traffic": {"provider": "service"}}, "release_strategy", "that can weight: provider istio, gateway_api, linkerd"),
+        ({"release_traffic": {"provider": "service"}, "release_strategy": "shadow", **JUDGED}, "release_strategy", "service steers by"),
         ({"release_traffic": {"provider": "linkerd"}, "release_strategy": "shadow", **JUDGED}, "release_strategy", "istio, gateway_api;"),
         ({"release_traffic": {"provider": "service"}, **STAFF}, "release_match", "that can match"),
     ],
@@ -145,3 +146,11 @@ def test_traffic_is_not_returned_to_blue_without_pods_while_green_has_some(world
     given = {**NO_STEPS, "release_strategy": "blue_green", "release_traffic": {"provider": "service"}}
     assert world.start(**given)["outcome"] == "rolled_back"
     assert any("the canary keeps the traffic for up to 120 s" in line for line in world.lines)
+
+
+@pytest.mark.parametrize(("source", "told"), [("istio_source", 1), ("http", 0)])
+def test_a_shadow_counted_by_who_sends_the_copies_is_told_that_they_may_be_missing(world, monkeypatch, source, told):
+    monkeypatch.setattr(preflight, "inspect", lambda *_, **__: MetricsPreflight({}, source, {}, True))
+    given = {**GIVEN, **JUDGED, "release_strategy": "shadow", "release_metrics_source": source}
+    notes = preflight.examine(world, parse(given), None).notes
+    assert sum("leaves out the copies that a proxy sends" in note for note in notes) == told

@@ -38,6 +38,7 @@ class Mesh:
     canary: JSON = field(default_factory=dict)  # the canary's destination
     elsewhere: JSON = field(default_factory=dict)  # a destination that is neither
     audit: JSON = field(default_factory=dict)  # a mirror, or another item of that list, that is not ours
+    subsets: JSON | None = None  # stable's and the canary's, where both are one host
 
     @property
     def can(self) -> frozenset[str]:
@@ -76,7 +77,7 @@ class Mesh:
         kept = original or self.original
         if self.provider == "service":
             kept = {"selector": kept["selector"]}
-        return Place(self.provider, self.kind, "shop", rule, kept, "shop", "shop-canary")
+        return Place(self.provider, self.kind, "shop", rule, kept, "shop", "shop-canary", subsets=self.subsets)
 
     def router(self, api: FakeApi, *, original: JSON | None = None, sleep: Any = None, **asked: Any) -> Any:
         """The router of that place."""
@@ -85,7 +86,13 @@ class Mesh:
 
     def find(self, api: FakeApi, **asked: Any) -> Place:
         """What a release would find."""
-        return PROVIDERS[self.provider].find(api, Asked(NAMESPACE, "shop", **{"switch_label": SWITCH, **asked}))
+        return PROVIDERS[self.provider].find(api, Asked(NAMESPACE, "shop", **{"switch_label": SWITCH, "subsets": self.subsets, **asked}))
+
+    def leads_to_canary(self, router: Any, target: JSON) -> bool:
+        """Whether a destination, as the router reads it, is the canary's."""
+        if self.subsets:
+            return router.leads_to(target, "shop") and target["destination"]["subset"] == self.subsets["canary"]
+        return router.leads_to(target, "shop-canary")
 
     def split(self, percent: int) -> Any:
         """What stands in the steered field when the canary has percent of the traffic."""
@@ -218,6 +225,13 @@ ISTIO = Mesh(
     "istio", "istio", "VirtualService", VIRTUAL_SERVICE, rules="http", targets="route", mirrors="mirrors", canary=ISTIO_CANARY,
     elsewhere={"destination": {"host": "else"}}, audit={"destination": {"host": "audit"}},
 )  # fmt: skip
+BY_SUBSET = copy.deepcopy(VIRTUAL_SERVICE)
+BY_SUBSET["http"][1]["route"][0]["destination"]["subset"] = "v1"
+SUBSETS = Mesh(
+    "istio_subsets", "istio", "VirtualService", BY_SUBSET, rules="http", targets="route", mirrors="mirrors",
+    canary={**ISTIO_CANARY, "destination": {"host": "shop", "port": {"number": 80}, "subset": "v2"}},
+    elsewhere={"destination": {"host": "else"}}, audit={"destination": {"host": "audit"}}, subsets={"stable": "v1", "canary": "v2"},
+)  # fmt: skip
 HTTP = Mesh("http_route", "gateway_api", "HTTPRoute", http_route(GATEWAY, named=True), audit=AUDIT, **BACKENDS)
 GRPC_ROUTE = Mesh("grpc_route", "gateway_api", "GRPCRoute", GRPC, audit=AUDIT, **BACKENDS)
 LINKERD_3, LINKERD_2 = (
@@ -229,7 +243,7 @@ LINKERD_3, LINKERD_2 = (
 )  # fmt: skip
 SELECTOR = Mesh("service", "service", "Service", SERVICE, rule=None, targets="selector")
 
-MESHES = (ISTIO, HTTP, GRPC_ROUTE, LINKERD_3, LINKERD_2, SELECTOR)
+MESHES = (ISTIO, SUBSETS, HTTP, GRPC_ROUTE, LINKERD_3, LINKERD_2, SELECTOR)
 WITH_RULES = tuple(one for one in MESHES if one.rules)
 WITH_PARENTS = tuple(one for one in MESHES if "parentRefs" in one.spec)
 WITH_MIRRORS = tuple(one for one in MESHES if "mirror" in one.can)

@@ -298,7 +298,7 @@ def test_matched_requests_get_a_rule_of_their_own_just_before_the_weights_and_lo
         rules = mesh.stored(api)["spec"][mesh.rules]
         if route.matches:
             own = rules.pop(mesh.steered)
-            assert [mesh.router(api).leads_to(one, "shop-canary") for one in own[mesh.targets]] == [True]
+            assert [mesh.leads_to_canary(router, one) for one in own[mesh.targets]] == [True]
             assert own.get("name") in (None, "main-canary")
             assert {**own, mesh.targets: 0, "matches": 0, "match": 0, "name": 0} == {
                 **mesh.original,
@@ -352,7 +352,7 @@ def test_a_mirror_comes_and_goes_alone(mesh, api, theirs):
         kept = mesh.steered_of(before).get(mesh.mirrors, [])
         assert listed[:-1] == kept
         target, share = router.mirrored(listed[-1])
-        assert (router.leads_to(target, "shop-canary"), share) == (True, percent)
+        assert (mesh.leads_to_canary(router, target), share) == (True, percent)
     assert router.read().names_canary is True
     router.change(HOME, OURS)
     assert_same(mesh.stored(api)["spec"], before["spec"])

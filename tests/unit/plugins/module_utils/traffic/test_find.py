@@ -12,7 +12,6 @@ from ansible_collections.progressive.delivery.plugins.module_utils.traffic.route
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.traffic.meshes import (
     GRPC_ROUTE,
     HTTP,
-    ISTIO,
     LINKERD_2,
     LINKERD_3,
     MESHES,
@@ -156,9 +155,11 @@ def test_what_a_gitops_controller_would_revert_is_refused(mesh, mark, owner, whe
 @pytest.mark.parametrize("spelling", ["x-cell", "X-Cell"])
 def test_a_match_on_a_header_that_the_rule_matches_itself_is_refused(mesh, spelling):
     own = (
-        [{"headers": {"x-cell": {"exact": "eu"}}}] if mesh is ISTIO else [{"headers": [{"name": "X-CELL", "type": "Exact", "value": "eu"}]}]
+        [{"headers": {"x-cell": {"exact": "eu"}}}]
+        if mesh.provider == "istio"
+        else [{"headers": [{"name": "X-CELL", "type": "Exact", "value": "eu"}]}]
     )
-    api = Served(mesh.object(**{"match" if mesh is ISTIO else "matches": own}))
+    api = Served(mesh.object(**{"match" if mesh.provider == "istio" else "matches": own}))
     assert f"release_match: \"header {spelling} exact '1'\" is not allowed; no header that shop/" in refused(
         mesh, api, matches=match("header", spelling)
     )
@@ -167,8 +168,12 @@ def test_a_match_on_a_header_that_the_rule_matches_itself_is_refused(mesh, spell
 
 @pytest.mark.parametrize("mesh", [one for one in WITH_RULES if one is not GRPC_ROUTE], ids=lambda mesh: mesh.name)
 def test_query_parameters_are_compared_as_they_are_written(mesh):
-    own = [{"queryParams": {"v": {"exact": "2"}}}] if mesh is ISTIO else [{"queryParams": [{"name": "v", "type": "Exact", "value": "2"}]}]
-    api = Served(mesh.object(**{"match" if mesh is ISTIO else "matches": own}))
+    own = (
+        [{"queryParams": {"v": {"exact": "2"}}}]
+        if mesh.provider == "istio"
+        else [{"queryParams": [{"name": "v", "type": "Exact", "value": "2"}]}]
+    )
+    api = Served(mesh.object(**{"match" if mesh.provider == "istio" else "matches": own}))
     assert "no query that shop/" in refused(mesh, api, matches=match("query", "v"))
     assert mesh.find(api, matches=match("query", "V")).provider == mesh.provider
 

@@ -8,7 +8,7 @@ from ansible_collections.progressive.delivery.plugins.module_utils.traffic.istio
 from ansible_collections.progressive.delivery.plugins.module_utils.traffic.place import Unusable
 from ansible_collections.progressive.delivery.plugins.module_utils.traffic.providers import PROVIDERS
 from ansible_collections.progressive.delivery.plugins.module_utils.traffic.route import HOME, Condition, Match, Route, canary_host_of
-from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.traffic.meshes import ISTIO, NAMESPACE, OURS, Served
+from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.traffic.meshes import ISTIO, NAMESPACE, OURS, SUBSETS, Served
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -116,6 +116,39 @@ def test_a_canary_that_somebody_spelt_differently_is_found_and_taken_out():
 def test_what_istio_could_not_steer_is_refused(changes, asked, words):
     with pytest.raises(Unusable, match=words):
         ISTIO.find(Served(ISTIO.object(**changes)), **asked)
+
+
+def test_with_subsets_the_canary_ends_where_stable_stood_and_one_patch_returns_it():
+    api = Served(SUBSETS.object())
+    router = SUBSETS.router(api)
+    router.change(Route(100), OURS)
+    router.change(Route(100, alone=True), OURS)
+    assert SUBSETS.written(api) == [SUBSETS.canary]
+    assert router.read().route == Route(100, alone=True)
+    before = len(api.writes())
+    assert router.give_back(OURS).route == HOME
+    assert len(api.writes()) == before + 1
+    SUBSETS.assert_untouched(api)
+
+
+@pytest.mark.parametrize(
+    ("subset", "words"), [(None, "names none and leads to the pods of every version; set subset: v1 in it"), ("v2", "this one names v2")]
+)
+def test_with_subsets_the_route_must_name_stables(subset, words):
+    destination = {"host": "shop", **({"subset": subset} if subset else {})}
+    with pytest.raises(Unusable, match=words):
+        SUBSETS.find(Served(SUBSETS.object(route=[{"destination": destination}])))
+
+
+def test_other_subsets_of_the_host_are_neither_stables_nor_the_canarys():
+    found = SUBSETS.object()
+    found["spec"]["http"][2]["route"] = [{"destination": {"host": "shop", "subset": "v0"}}]
+    api = Served(found)
+    router = SUBSETS.router(api)
+    router.change(Route(50), OURS)
+    assert SUBSETS.stored(api)["spec"]["http"][2] == found["spec"]["http"][2]
+    assert router.give_back(OURS).route == HOME
+    assert SUBSETS.stored(api)["spec"] == found["spec"]
 
 
 def test_the_older_mirror_is_no_obstacle_to_weights():

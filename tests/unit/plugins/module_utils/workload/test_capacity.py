@@ -76,11 +76,15 @@ NEED = capacity.times({"requests.cpu": Decimal("0.5"), "requests.memory": Decima
     ("hard", "used", "short"),
     [
         ({"requests.cpu": "4"}, {"requests.cpu": "2"}, []),
-        ({"requests.cpu": "4"}, {"requests.cpu": "2001m"}, ["requests.cpu 2 more on top of 2001m used, 4 allowed"]),
-        ({"cpu": "1"}, {}, ["cpu 2 more on top of 0 used, 1 allowed"]),
-        ({"memory": "2Gi"}, {"memory": "1025Mi"}, ["memory 1024Mi more on top of 1025Mi used, 2048Mi allowed"]),
-        ({"pods": "7"}, {"pods": "4"}, ["pods 4 more on top of 4 used, 7 allowed"]),
-        ({"count/pods": "8", "services": "2"}, {"count/pods": "4", "services": "2"}, ["services 1 more on top of 2 used, 2 allowed"]),
+        ({"requests.cpu": "4"}, {"requests.cpu": "2001m"}, ["requests.cpu 2 more on top of 2001m used, 4 allowed (1m missing)"]),
+        ({"cpu": "1"}, {}, ["cpu 2 more on top of 0 used, 1 allowed (1 missing)"]),
+        ({"memory": "2Gi"}, {"memory": "1025Mi"}, ["memory 1024Mi more on top of 1025Mi used, 2048Mi allowed (1Mi missing)"]),
+        ({"pods": "7"}, {"pods": "4"}, ["pods 4 more on top of 4 used, 7 allowed (1 missing)"]),
+        (
+            {"count/pods": "8", "services": "2"},
+            {"count/pods": "4", "services": "2"},
+            ["services 1 more on top of 2 used, 2 allowed (1 missing)"],
+        ),
         ({"limits.cpu": "1", "requests.nvidia.com/gpu": "0", "persistentvolumeclaims": "0"}, {}, []),
     ],
 )
@@ -131,3 +135,26 @@ def test_the_room_is_what_is_left_where_the_pods_may_run():
 def test_what_is_lacking_is_told_with_both_numbers_and_unknown_room_is_not_told():
     assert capacity.lacking({"cpu": Decimal(1), "memory": Decimal(2**40), "pods": Decimal(4)}, NEED) == ["cpu 1 free of 2 needed"]
     assert capacity.lacking({}, NEED) == []
+
+
+@pytest.mark.parametrize(
+    ("sizes", "one", "fits"),
+    [
+        (["1500m", "900m"], {"requests.cpu": "500m"}, 3),
+        (["1500m", "900m"], {"requests.cpu": "1"}, 1),
+        (["1500m", "900m"], {"requests.cpu": "2"}, 0),
+        (["1500m", "900m"], {"requests.cpu": "500m", "requests.memory": "3Gi"}, 2),
+        (["1500m", "900m"], {}, 8),
+        ([], {"requests.cpu": "1m"}, None),
+    ],
+)
+def test_pods_are_fitted_into_single_nodes_not_into_their_sum(sizes, one, fits):
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    nodes = [
+        {"metadata": {"name": cpu}, "spec": {}, "status": {**ready, "allocatable": {"cpu": cpu, "memory": "4Gi", "pods": "5"}}}
+        for cpu in sizes
+    ]
+    busy = {"containers": [{"resources": {"requests": {"cpu": "10m"}}}]}
+    pods = [{"spec": {"nodeName": "1500m", **busy}}, {"spec": {"nodeName": "1500m", **busy}}]
+    need = {key: capacity.quantity(value) for key, value in one.items()}
+    assert capacity.fitting(nodes, pods, template(), need) == fits
