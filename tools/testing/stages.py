@@ -89,7 +89,7 @@ def lab_up() -> Stage | None:
 
 def standard() -> list[Stage]:
     """The stages of `make test`, in order; a part that this checkout does not have is left out."""
-    stages = [Stage("venv", ["tools/venv"], preparation), Stage("gates", ["tools/gates"], gates, ("venv",), aside=True)]
+    stages = [Stage("venv", ["tools/venv"], preparation), Stage("gates", ["tools/gates"], gates, ("venv",))]
     stages += [pytest(folder) for folder in ("tests/unit", "tests/simulation") if any((REPOSITORY / folder).rglob("test_*.py"))]
     return stages + [scenario(name) for name in scenario_names() if name not in LONG]
 
