@@ -12,7 +12,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 RESULTS = REPOSITORY / "build" / "test"
 DEEP_RESULTS = REPOSITORY / "build" / "deep"
 # The cheapest first: a mistake that breaks all of them shows soonest. What is not named here follows by name.
-LONG = ("documentation",)  # scenarios of make test-deep alone
+LONG = ("documentation", "matrix")  # scenarios of make test-deep alone; the others play a selection of the matrix's cells
 SCENARIO_ORDER = ["bad_input", "canary_istio", "routers", "bad_versions", "control"]
 
 # The steps of the scenarios' quick release at which a runner dies or an abort arrives; nothing is left to abort after promote.
@@ -89,7 +89,7 @@ def lab_up() -> Stage | None:
 
 def standard() -> list[Stage]:
     """The stages of `make test`, in order; a part that this checkout does not have is left out."""
-    stages = [Stage("venv", ["tools/venv"], preparation), Stage("gates", ["tools/gates"], gates, ("venv",), aside=True)]
+    stages = [Stage("venv", ["tools/venv"], preparation), Stage("gates", ["tools/gates"], gates, ("venv",))]
     stages += [pytest(folder) for folder in ("tests/unit", "tests/simulation") if any((REPOSITORY / folder).rglob("test_*.py"))]
     return stages + [scenario(name) for name in scenario_names() if name not in LONG]
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Optional
 
 from ..cluster.patch import add, expect, pointer, replace
 from ..cluster.session import Session
@@ -16,7 +16,7 @@ from .target import Target
 from .values import spoken_seconds
 
 JSON = dict[str, Any]
-Change = tuple[JSON, JSON | None, str]  # before, after, what it is called
+Change = tuple[JSON, Optional[JSON], str]  # before, after, what it is called
 
 
 def lines(spec: Spec, target: Target) -> list[str]:
