@@ -109,11 +109,12 @@ def _retry(session: Session, command: Command, caller: Caller, check_mode: bool)
 
 def _hashed(spec: Spec) -> str:
     """What a record keeps only hashes of, so that nothing can be released by it alone; empty when there is none."""
-    if any(check.kind == "webhook" for check in spec.checks):
+    if spec.webhooks or any(check.kind == "webhook" for check in spec.checks):
         return "a webhook's url and headers"
     if spec.manifests is not None:
         return "release_manifests"
-    return "what lets us into Prometheus" if spec.gates and spec.prometheus_access.lost_secrets else ""
+    asks = spec.gates or spec.slo or spec.alerts
+    return "what lets us into Prometheus" if asks and spec.prometheus_access.lost_secrets else ""
 
 
 def _rollback(session: Session, command: Command, caller: Caller, check_mode: bool) -> JSON:
@@ -148,7 +149,10 @@ def _after_swap(known: Record, image: str) -> str:
 
 
 def backward(spec: Spec, image: str) -> Spec:
-    """The plan of a rollback: no shares, checks or approvals, and no gates: the comparison is with what is to be undone."""
+    """The plan of a rollback: no shares, checks or approvals, and no gates: the comparison is with what is to be undone.
+
+    No budget and no alert keeps it back either: they may be what it is for.
+    """
     rolling = spec.strategy == "rolling"
     return replace(
         spec,
@@ -161,7 +165,10 @@ def backward(spec: Spec, image: str) -> Spec:
         matches=(),
         match_seconds=0.0,
         checks=(),
+        webhooks=(),
         gates=(),
+        slo=None,
+        alerts=None,
         template_patch=None,
         manifests=None,
         config=None,

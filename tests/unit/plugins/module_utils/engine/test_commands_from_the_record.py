@@ -57,6 +57,25 @@ def test_a_retry_needs_what_only_hashes_of_are_in_the_record(world):
         world.tell("retry")
 
 
+def test_a_rollback_is_kept_back_by_no_budget_no_alert_and_no_webhook():
+    asked = {
+        "release_slo": {"objective": "99.9%"},
+        "release_gates": [{"name": "errors", "error_rate": {"max": "0.5%"}}],
+        "release_alerts": {"matchers": {"release": "shop"}},
+        "release_webhooks": [{"name": "gate", "type": "pre-rollout", "url": "http://127.0.0.1:9/x"}],
+        "release_prometheus": {"url": "http://127.0.0.1:9"},
+    }
+    back = commands.backward(parse({**GIVEN, **asked}), "shop:1")
+    assert (back.image, back.slo, back.alerts, back.webhooks, back.gates) == ("shop:1", None, None, (), ())
+
+
+def test_a_retry_needs_the_webhooks_themselves(world):
+    hooks = [{"name": "gate", "type": "pre-rollout", "url": "http://127.0.0.1:9/x", "timeout": "1s"}]
+    assert world.start(release_webhooks=hooks)["outcome"] != "promoted"
+    with pytest.raises(Refused, match="run your playbook again"):
+        world.tell("retry")
+
+
 def test_manifests_are_neither_retried_nor_rolled_back_from_their_hashes(world):
     shop = {"kind": "Deployment", "metadata": {"name": "shop"}, "spec": {"template": {"metadata": {"labels": {"app": "shop"}}, "spec": {}}}}
     shop["spec"]["template"]["spec"]["containers"] = [{"name": "app", "image": "shop:2"}]
