@@ -12,6 +12,7 @@ from typing import Any
 from ..cluster.errors import ClusterError
 from ..cluster.kinds import KINDS
 from ..cluster.session import Session
+from ..metrics.catalogue import SOURCES, Arms
 from ..metrics.pod_inspect import inspect
 from ..release import doctor as rules
 from ..release.arguments import completed
@@ -23,6 +24,7 @@ from ..release.values import Problem
 from ..workload import selectors, twin
 from ..workload.drops import ERROR, Finding, requests_dropped
 from .assemble import transport
+from .doctor_guards import guards
 
 JSON = dict[str, Any]
 LOOKED_AT = (
@@ -142,17 +144,21 @@ def _service(spec: Spec, deployment: JSON, services: list[JSON]) -> JSON | None:
 
 
 def _gates(session: Session, spec: Spec, objects: Mapping[str, list[JSON]]) -> list[Finding]:
-    """Whether the gates' queries parse and have data."""
+    """Whether the gates' queries parse and have data, and what watches a release beside them can."""
     deployment = next((one for one in objects[spec.workload_kind] if one["metadata"]["name"] == spec.workload), None)
     service = _service(spec, deployment, objects["Service"]) if deployment else None
-    if not spec.gates or service is None or deployment is None:
+    if service is None or deployment is None:
         return []
+    if not spec.gates:
+        return guards(session, spec, None)
     problems: list[Problem] = []
     found = inspect(
         session, spec, deployment, service["metadata"]["name"], transport(session, spec), problems=problems, container=spec.container
     )
     silent = rules.silent_gates(found.gates) if not problems else []
-    return [*(replace(_of(spec, one), check="gate_without_data") for one in problems), *silent]
+    known = found.source if found.source in SOURCES and not problems else None
+    arms = Arms.of(known, namespace=spec.namespace, workload=spec.workload, service=service["metadata"]["name"]) if known else None
+    return [*(replace(_of(spec, one), check="gate_without_data") for one in problems), *silent, *guards(session, spec, arms)]
 
 
 def _result(findings: list[Finding]) -> JSON:
