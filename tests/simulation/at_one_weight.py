@@ -13,7 +13,15 @@ import numpy as np
 from ansible_collections.progressive.delivery.plugins.module_utils.analysis.mann_whitney_options import INCREASE, Options
 from ansible_collections.progressive.delivery.plugins.module_utils.analysis.rule import Rule
 from ansible_collections.progressive.delivery.tests.simulation.figures import Cell, Figure, mean, quantile, share
-from ansible_collections.progressive.delivery.tests.simulation.releases import MARGIN_125, MAX_RATE, PLAIN, RECOMMENDED, Ended, fixed, relative_alone
+from ansible_collections.progressive.delivery.tests.simulation.releases import (
+    MARGIN_125,
+    MAX_RATE,
+    PLAIN,
+    RECOMMENDED,
+    Ended,
+    fixed,
+    relative_alone,
+)
 from ansible_collections.progressive.delivery.tests.simulation.rivals import failed_looks, mann_whitney_look, threshold_look
 from ansible_collections.progressive.delivery.tests.simulation.traffic import Service, Traffic
 
@@ -76,9 +84,7 @@ def gates(per_second: float, runs: int, random: Random) -> Iterator[Cell]:
             figures: list[Figure] = [share(fired, percent, at_most=promised)]
             if median:
                 look = per_second * traffic.weight * traffic.look_seconds
-                figures.append(
-                    quantile(requests[fired], 0.5, float(median), slack=0.12 * look, prefix="@ ")
-                )
+                figures.append(quantile(requests[fired], 0.5, float(median), slack=0.12 * look, prefix="@ "))
             yield Cell(f"Gates at {per_second:g} requests/s, canary 5 %, 20 looks of a minute", row, column, tuple(figures))
 
 
@@ -101,7 +107,11 @@ def _fired(row: str, traffic: Traffic, runs: int, random: Random) -> tuple[Array
 
 DETECT = {
     "e-process, margin 1": (PLAIN, {"history": False}, "2500/3280(1664) 780/1000(514) 100/120(72)"),
-    "e-process, margin 1.5": (replace(PLAIN, gates=(replace(PLAIN.gates[0], margin=1.5),)), {"history": False}, "4180/5360(2766) 1060/1360(684) 100/140(79)"),
+    "e-process, margin 1.5": (
+        replace(PLAIN, gates=(replace(PLAIN.gates[0], margin=1.5),)),
+        {"history": False},
+        "4180/5360(2766) 1060/1360(684) 100/140(79)",
+    ),
     "the default rule": (RECOMMENDED, {}, "4720/6000(3142) 1160/1480(762) 120/160(88)"),
 }
 
@@ -165,7 +175,9 @@ def three_ways(runs: int, random: Random) -> Iterator[Cell]:
                 percent, _at, minutes = one.partition("@")
                 figures.append(share(which, percent, published_runs=5000))
                 if minutes:
-                    figures.append(quantile(ended.seconds[which] / 60.0, 0.5, float(minutes), unit=" min", published_runs=5000, slack=1.0, prefix="@ "))
+                    figures.append(
+                        quantile(ended.seconds[which] / 60.0, 0.5, float(minutes), unit=" min", published_runs=5000, slack=1.0, prefix="@ ")
+                    )
             table = "Back / promote at a fixed 5 %, limit 1 %, up to four hours (minutes are medians)"
             yield Cell(table, f"{100 * rate:g} %", f"{per_second:g} requests/s", tuple(figures))
 
@@ -200,4 +212,9 @@ def two_second_looks(runs: int, random: Random) -> Iterator[Cell]:
             figures.append(
                 quantile(seconds, part, float(published), unit=" s", published_runs=3000, slack=2.0, prefix="@ " if part == 0.5 else "p99 ")
             )
-        yield Cell("Looks of 2 s over 20 minutes, canary 5 %, 100 requests/s unless said (median and p99 of the time)", row, "rolled back", tuple(figures))
+        yield Cell(
+            "Looks of 2 s over 20 minutes, canary 5 %, 100 requests/s unless said (median and p99 of the time)",
+            row,
+            "rolled back",
+            tuple(figures),
+        )

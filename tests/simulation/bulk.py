@@ -18,7 +18,12 @@ from typing import Any
 import numpy as np
 from ansible_collections.progressive.delivery.plugins.module_utils.analysis import incident
 from ansible_collections.progressive.delivery.plugins.module_utils.analysis import verdict as words
-from ansible_collections.progressive.delivery.plugins.module_utils.analysis.evidence import EXCESSES, RATIOS, SHORTFALLS, WHOLE_RELEASE_SHARE
+from ansible_collections.progressive.delivery.plugins.module_utils.analysis.evidence import (
+    EXCESSES,
+    RATIOS,
+    SHORTFALLS,
+    WHOLE_RELEASE_SHARE,
+)
 from ansible_collections.progressive.delivery.plugins.module_utils.analysis.rule import Rule
 from ansible_collections.progressive.delivery.plugins.module_utils.analysis.sequential import LARGEST_SCALED_RATE
 

@@ -76,7 +76,9 @@ def share(
     if published is not None and compare:
         low, high = _share_bounds(published, published_runs, runs)
         if not low <= count <= high:
-            wrong.append(f"{100 * count / runs:.2f} % is not within {100 * low / runs:.2f}–{100 * high / runs:.2f} % (published {published})")
+            wrong.append(
+                f"{100 * count / runs:.2f} % is not within {100 * low / runs:.2f}–{100 * high / runs:.2f} % (published {published})"
+            )
     if at_most is not None and count > binom.ppf(1.0 - TAIL, runs, at_most / 100.0):
         wrong.append(f"{100 * count / runs:.2f} % is more than {at_most:g} %")
     if at_least is not None and count < binom.ppf(TAIL, runs, at_least / 100.0):

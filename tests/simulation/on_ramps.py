@@ -79,10 +79,14 @@ def six_weights(runs: int, random: Random) -> Iterator[Cell]:
             differs = ONE_LOOK if row.startswith("**") and rate == 0.05 else ""
             figures = [share(back, percent, published_runs=5000)]
             if published:
-                figures.append(mean(minutes, float(published), unit=" min", published_runs=5000, rounding=0.2, compare=not differs, prefix="@ "))
+                figures.append(
+                    mean(minutes, float(published), unit=" min", published_runs=5000, rounding=0.2, compare=not differs, prefix="@ ")
+                )
             if failures:
                 figures.append(mean(beyond, float(failures), published_runs=5000, rounding=1.0, compare=not differs, prefix="failures "))
-            table = "Ramp 5-10-20-30-40-50 %, four good looks of a minute a step, 100 requests/s: rolled back @ mean, failures beyond stable's"
+            table = (
+                "Ramp 5-10-20-30-40-50 %, four good looks of a minute a step, 100 requests/s: rolled back @ mean, failures beyond stable's"
+            )
             yield Cell(table, row, f"{100 * rate:g} %", tuple(figures), differs)
 
 
@@ -131,4 +135,10 @@ def promoted(runs: int, random: Random) -> Iterator[Cell]:
                 quantile(ended.seconds[ended.advanced], unit=" s", prefix="@ "),
                 replace(share(ended.returned, at_most=most), prefix="returned "),
             )
-            yield Cell("Healthy releases that go on to 100 % (10-20-30-40-50 %, looks of 5 s): promoted @ median; rolled back on evidence", row, f"{per_second:g} requests/s", figures, SHARED if traffic.outage else "")
+            yield Cell(
+                "Healthy releases that go on to 100 % (10-20-30-40-50 %, looks of 5 s): promoted @ median; rolled back on evidence",
+                row,
+                f"{per_second:g} requests/s",
+                figures,
+                SHARED if traffic.outage else "",
+            )

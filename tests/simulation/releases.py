@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 from ansible_collections.progressive.delivery.plugins.module_utils.analysis.rule import Gate, Rule
 from ansible_collections.progressive.delivery.plugins.module_utils.analysis.sample_size import certification_scale
-from ansible_collections.progressive.delivery.tests.simulation.bulk import ALL_RUNS, CERTIFIED, HARM, INCIDENT_BACK, MAX_HOLD, ONE_LOOK, Bulk
+from ansible_collections.progressive.delivery.tests.simulation.bulk import (
+    ALL_RUNS,
+    CERTIFIED,
+    HARM,
+    INCIDENT_BACK,
+    MAX_HOLD,
+    ONE_LOOK,
+    Bulk,
+)
 from ansible_collections.progressive.delivery.tests.simulation.traffic import Service, Traffic, measured_dispersion
 
 Array = Any

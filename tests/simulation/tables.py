@@ -24,15 +24,17 @@ class Table:
 
 
 TABLES = {
-    "gates-100": Table(partial(at_one_weight.gates, 100.0), 2000, 20_000),
-    "gates-10": Table(partial(at_one_weight.gates, 10.0), 2000, 20_000),
+    "gates-100": Table(partial(at_one_weight.gates, 100.0), 1500, 20_000),
+    "gates-10": Table(partial(at_one_weight.gates, 10.0), 1500, 20_000),
     "requests-to-detect": Table(at_one_weight.requests_to_detect, 500, 4000),
-    "nothing-wrong": Table(at_one_weight.nothing_wrong, 200, 2000),
+    "nothing-wrong": Table(at_one_weight.nothing_wrong, 100, 2000),
     "three-ways": Table(at_one_weight.three_ways, 1000, 5000),
-    "two-second-looks": Table(at_one_weight.two_second_looks, 500, 3000),
-    "advance": Table(on_ramps.advance, 500, 2000),
+    "two-second-looks": Table(at_one_weight.two_second_looks, 250, 3000),
+    "advance": Table(on_ramps.advance, 300, 2000),
     "six-weights": Table(on_ramps.six_weights, 500, 5000),
-    "promoted": Table(on_ramps.promoted, 500, 2000),
-    "scrapes": Table(with_scrapes.scraped, 500, 3000),
-    "latency": Table(slow_requests.latency, 1000, 20_000),
+    "promoted": Table(on_ramps.promoted, 250, 2000),
+    "scrapes-2": Table(partial(with_scrapes.scraped, 2), 150, 1000),
+    "scrapes-15": Table(partial(with_scrapes.scraped, 15), 150, 1000),
+    "scrapes-30": Table(partial(with_scrapes.scraped, 30), 150, 1000),
+    "latency": Table(slow_requests.latency, 800, 20_000),
 }

@@ -35,7 +35,9 @@ SERVICES = [
 def test_scrapes_count_as_the_counters_do(service):
     pods = Pods(service, RUNS, np.random.default_rng(17))
     readers = [Counters() for _run in range(RUNS)]
-    last = [Reading(0.0, {_key(service, pod): PodCounters(0.0, {"code:200": 0, "code:500": 0}) for pod in range(10)}) for _run in range(RUNS)]
+    last = [
+        Reading(0.0, {_key(service, pod): PodCounters(0.0, {"code:200": 0, "code:500": 0}) for pod in range(10)}) for _run in range(RUNS)
+    ]
     for reader, reading in zip(readers, last, strict=True):
         reader.start(reading)
     ended = 0
