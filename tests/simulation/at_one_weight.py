@@ -20,7 +20,6 @@ from ansible_collections.progressive.delivery.tests.simulation.releases import (
     RECOMMENDED,
     Ended,
     fixed,
-    relative_alone,
 )
 from ansible_collections.progressive.delivery.tests.simulation.rivals import failed_looks, mann_whitney_look, threshold_look
 from ansible_collections.progressive.delivery.tests.simulation.traffic import Service, Traffic

@@ -41,7 +41,7 @@ def test_the_arrays_say_what_the_engine_says(rule, look_seconds):
         engine, many = Sequential(rule), bulk.Bulk(rule, RUNS)
         states = [engine.start() for _run in range(RUNS)]
         place = np.zeros(RUNS, int)
-        _enter(engine, many, states, place, range(RUNS), 0.0)
+        _enter((engine, many), states, place, range(RUNS), 0.0)
         open_counts = np.zeros((2, len(rule.gates), RUNS, 2))
         for number in range(1, LOOKS + 1):
             at = number * look_seconds
@@ -65,12 +65,13 @@ def test_the_arrays_say_what_the_engine_says(rule, look_seconds):
             open_counts[:, :, closes] = 0.0
             rising = np.flatnonzero((found == bulk.CERTIFIED) & (place < len(WEIGHTS) - 1))
             place[rising] += 1
-            _enter(engine, many, states, place, rising, at)
+            _enter((engine, many), states, place, rising, at)
             open_counts[:, :, rising] = 0.0
     assert {"evidence_of_harm", "one_look_evidence", "certified", "needs_requests", "watching", "shared_incident"} <= seen
 
 
-def _enter(engine, many, states, place, which, at):
+def _enter(judges, states, place, which, at):
+    engine, many = judges
     which = np.array(which, int)
     if not len(which):
         return

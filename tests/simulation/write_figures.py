@@ -19,16 +19,18 @@ REPOSITORY = pathlib.Path(__file__).parents[2]
 PAGE = REPOSITORY / "docs" / "decision-rule-figures.md"
 HEAD = """# Figures of the decision rule
 
-Written by one command, `tests/benchmarks/run decisions` (it needs no cluster); `make test` checks the same tables with fewer runs. The rule is the code's own
-(`plugins/module_utils/analysis`), its arithmetic on arrays for many runs at once, proven equal look by look by `tests/simulation/test_bulk.py`, `test_rivals.py` and `test_scrapes.py`.
+Written by one command, `tests/benchmarks/run decisions` (it needs no cluster); `make test` checks the same tables with fewer runs. The
+rule is the code's own (`plugins/module_utils/analysis`), its arithmetic on arrays for many runs at once, proven equal look by look by
+`tests/simulation/test_bulk.py`, `test_rivals.py` and `test_scrapes.py`.
 
-Each figure is ours ± one standard error. "Published" is the figure of the analysis that the rule was chosen by (20,000 runs a column, or as said there); ours agrees when it lies within 3.9
-standard errors of both simulations and the rounding of the published one, else it says MISS. "At most" and "at least" are what the rule promises where nothing was
-published. A letter in brackets marks a figure that need not agree, with the reason below the table. Unless said: stable fails 0.1 % of requests, Poisson arrivals, the limit is 1 %,
-{runs} runs of each cell at the least. Uneven pods: one canary pod and nine of stable, each with a lognormal rate.
+Each figure is ours ± one standard error. "Published" is the figure of the analysis that the rule was chosen by (20,000 runs a column, or
+as said there); ours agrees when it lies within 3.9 standard errors of both simulations and the rounding of the published one, else it
+says MISS. "At most" and "at least" are what the rule promises where nothing was published. A letter in brackets marks a figure that need
+not agree, with the reason below the table. Unless said: stable fails 0.1 % of requests, Poisson arrivals, the limit is 1 %, {runs} runs
+of each cell at the least. Uneven pods: one canary pod and nine of stable, each with a lognormal rate.
 
-The rule that was published gave all of α to the release as a whole; the code keeps 1 % of it for a fresh start at each step. That moves no figure by more than its sampling error.
-Retries, restarts and late scrapes were not part of the published runs.
+The rule that was published gave all of α to the release as a whole; the code keeps 1 % of it for a fresh start at each step. That moves
+no figure by more than its sampling error. Retries, restarts and late scrapes were not part of the published runs.
 
 """
 
