@@ -67,6 +67,8 @@ def test_the_requests_that_certify_one_percent():
     needed = evidence.clean_requests_to_certify(Counts(0, 0), GATE.max_rate, 1.0, RULE.promote_threshold)
     about = int(re.search(r"about (\d+) requests without an error", words("decision-rule.md")).group(1))
     assert needed == pytest.approx(about, rel=0.01)
+    predicted = sample_size.requests_to_certify(0.0, GATE.max_rate)
+    assert f"{predicted:.0f} requests at p = 0 and p_max = 1 %, where the mixture needs {needed}." in words("decision-rule-statistics.md")
 
 
 def test_the_words_for_history_and_incidents():
