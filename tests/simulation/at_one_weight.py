@@ -104,7 +104,7 @@ def _fired(row: str, traffic: Traffic, runs: int, random: Random) -> tuple[Array
     return at >= 0, requests[np.maximum(at, 0), np.arange(runs)]
 
 
-DETECT = {
+DETECT: dict[str, tuple[Rule, dict[str, Any], str]] = {
     "e-process, margin 1": (PLAIN, {"history": False}, "2500/3280(1664) 780/1000(514) 100/120(72)"),
     "e-process, margin 1.5": (
         replace(PLAIN, gates=(replace(PLAIN.gates[0], margin=1.5),)),
@@ -143,10 +143,11 @@ def nothing_wrong(runs: int, random: Random) -> Iterator[Cell]:
         "10 requests/s": Traffic(per_second=10.0, looks=2000),
         "10 requests/s, 5 % errors": Traffic(per_second=10.0, looks=2000, stable_rate=0.05, canary_rate=0.05),
     }
-    for row, rule, texts, options in (
+    rows: list[tuple[str, Rule, str, dict[str, Any]]] = [
         ("e-process, margin 1, no φ", PLAIN, "0.3 0.5 0.1", {"history": False}),
         ("**the default rule**", RECOMMENDED, "0.0 0.05 0.0", {}),
-    ):
+    ]
+    for row, rule, texts, options in rows:
         for (column, traffic), text in zip(traffics.items(), texts.split(), strict=True):
             fired = fixed(traffic, rule, runs, random, **options).returned
             yield Cell(table, row, column, (share(fired, text, published_runs=2000, at_most=1.0),))

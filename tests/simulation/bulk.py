@@ -62,19 +62,18 @@ class Bulk:
         self._margin = np.array([[gate.margin] for gate in rule.gates])
         self._max_ratio = np.array([[gate.max_ratio] for gate in rule.gates])
         self._excess_steps = _bernoulli_steps(self._max_rate, EXCESSES)
-        for name in ("relative", "_relative_before"):
-            setattr(self, name, np.zeros((gates, runs, len(RATIOS))))
-        self.promote_ratio = np.zeros((gates, runs, len(SHORTFALLS)))
-        for name in ("canary", "outside", "_outside_before", "_open_canary", "_open_baseline"):
-            setattr(self, name, np.zeros((gates, runs, 2)))
+        self.relative: Array = np.zeros((gates, runs, len(RATIOS)))
+        self._relative_before: Array = np.zeros((gates, runs, len(RATIOS)))
+        self.promote_ratio: Array = np.zeros((gates, runs, len(SHORTFALLS)))
+        counts = [np.zeros((gates, runs, 2)) for _each in range(5)]
+        self.canary, self.outside, self._outside_before, self._open_canary, self._open_baseline = counts
         self._promote_steps = np.zeros((gates, runs, len(SHORTFALLS), 2))
         self._recent = np.zeros((BINS, gates, runs, 2))
         self._bin_starts = np.full(BINS, -math.inf)
         self.event_looks = np.zeros((gates, runs), int)
         self.burning = np.zeros((gates, runs), bool)
         self.steps = np.zeros(runs, int)
-        for name in ("weight", "watched", "minimum"):
-            setattr(self, name, np.zeros(runs))
+        self.weight, self.watched, self.minimum = np.zeros(runs), np.zeros(runs), np.zeros(runs)
         self.risen_at = np.full(runs, math.nan)
         self.incident_since = np.full(runs, math.nan)
         self.last_at = np.zeros(runs)

@@ -73,7 +73,7 @@ def scalar(draw, name, values=()):
 def looks(draw):
     """Looks with anything in them, ten to two hundred seconds apart."""
     rows, at = [], 0.0
-    for number in range(1, draw(st.integers(1, 12)) + 1):
+    for number in range(1, draw(st.integers(1, 8)) + 1):
         at += draw(st.floats(10.0, 200.0))
         metrics = tuple(draw(metric(gate.name)) for gate in (*COUNTED, *SHARES))
         scalars = (*(draw(scalar(gate.name)) for gate in ASKED), draw(scalar("burn", ("1h/long", "1h/short"))))
@@ -95,7 +95,7 @@ def verdicts(judges, rows, shuffle=lambda items: items):
     return found
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(looks())
 def test_no_number_and_no_silence_crashes_a_judge(rows):
     for verdict in verdicts(panel(), rows):
@@ -104,7 +104,7 @@ def test_no_number_and_no_silence_crashes_a_judge(rows):
         assert verdict.reason
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=20)
 @given(looks(), st.permutations(COUNTED), st.permutations(SHARES), st.permutations(ASKED))
 def test_the_order_of_metrics_and_of_gates_is_irrelevant(rows, counted, shares, asked):
     usual = verdicts(panel(), rows)
@@ -113,7 +113,7 @@ def test_the_order_of_metrics_and_of_gates_is_irrelevant(rows, counted, shares, 
     assert [_numbers(one) for one in others] == [_numbers(one) for one in usual]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=20)
 @given(looks(), st.permutations(("sequential", "threshold", "asked", "burn")))
 def test_the_order_of_judges_changes_no_decision(rows, order):
     usual, others = verdicts(panel(), rows), verdicts(panel(order=order), rows)
@@ -121,7 +121,7 @@ def test_the_order_of_judges_changes_no_decision(rows, order):
     assert [one.evidence for one in others] == [one.evidence for one in usual]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.sampled_from([math.nan, math.inf, -math.inf]), st.sampled_from([None, "bad_query", "no_data"]))
 def test_a_query_without_a_usable_number_never_advances(value, problem):
     judge = Threshold(ThresholdRule(ASKED[:1], interval_seconds=30.0))
@@ -161,7 +161,7 @@ def test_no_grouping_of_looks_changes_any_evidence_while_the_split_is_constant(c
         block = [Counts(0, 0)] * 2 if closes else block
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.lists(numbers, max_size=40), st.lists(numbers, max_size=40), st.data())
 def test_samples_of_any_numbers_are_judged_and_their_order_is_irrelevant(canary, stable, data):
     options = Options(
@@ -176,7 +176,7 @@ def test_samples_of_any_numbers_are_judged_and_their_order_is_irrelevant(canary,
     assert judge_samples(canary[::-1], sorted(stable, key=repr), options) == found
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.lists(st.tuples(st.lists(numbers, max_size=15), st.lists(numbers, max_size=15)), min_size=1, max_size=4), st.data())
 def test_a_score_does_not_depend_on_the_order_of_metrics(samples, data):
     names = [f"metric {number}" for number in range(len(samples))]
