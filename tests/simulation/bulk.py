@@ -70,9 +70,9 @@ class Bulk:
         self._promote_steps = np.zeros((gates, runs, len(SHORTFALLS), 2))
         self._recent = np.zeros((BINS, gates, runs, 2))
         self._bin_starts = np.full(BINS, -math.inf)
-        self.event_looks = np.zeros((gates, runs), int)
-        self.burning = np.zeros((gates, runs), bool)
-        self.steps = np.zeros(runs, int)
+        self.event_looks: Array = np.zeros((gates, runs), int)
+        self.burning: Array = np.zeros((gates, runs), bool)
+        self.steps: Array = np.zeros(runs, int)
         self.weight, self.watched, self.minimum = np.zeros(runs), np.zeros(runs), np.zeros(runs)
         self.risen_at = np.full(runs, math.nan)
         self.incident_since = np.full(runs, math.nan)
@@ -161,7 +161,8 @@ class Bulk:
         self._open_canary[:, which] = self._open_baseline[:, which] = 0.0
 
     def _is_burning(self, at: float, block: Array) -> Array:
-        burning, open_question = np.zeros(self.burning.shape, bool), np.ones(self.burning.shape, bool)
+        burning: Array = np.zeros(self.burning.shape, bool)
+        open_question: Array = np.ones(self.burning.shape, bool)
         for seconds in (0.0, *incident.WINDOWS_SECONDS):
             inside = (self._bin_starts > at - seconds) & (self._bin_starts <= at) & (seconds > 0.0)
             counts = block + self._recent[inside].sum(axis=0)

@@ -93,9 +93,10 @@ def six_weights(runs: int, random: Random) -> Iterator[Cell]:
 def _under_threshold(traffic: Traffic, threshold: int, runs: int, random: Random) -> tuple[Array, Array, Array]:
     """Rolled back, minutes, failures beyond stable's: a failed look only stops the climb until so many have failed."""
     service = Service(traffic, runs, random)
-    failed, good = np.zeros(runs, int), np.zeros(runs, int)
+    failed: Array = np.zeros(runs, int)
+    good: Array = np.zeros(runs, int)
     minutes, beyond = np.zeros(runs), np.zeros(runs)
-    going = np.ones(runs, bool)
+    going: Array = np.ones(runs, bool)
     while going.any():
         weight = np.array(STEPS)[np.minimum(good // 4, len(STEPS) - 1)] / 100.0
         canary, _stable = service.look(0.0, weight)

@@ -81,7 +81,7 @@ class _Runs:
     def __init__(self, many: Bulk, service: Service, runs: int) -> None:
         self.many, self.service = many, service
         self.ended = Ended.none(runs)
-        self.going = np.ones(runs, bool)  # of the runs that the arrays still hold
+        self.going: Array = np.ones(runs, bool)  # of the runs that the arrays still hold
 
     def count(self, canary: Array, stable_rate: float) -> None:
         """What the canary had in this look."""
@@ -152,7 +152,7 @@ def ramp(
 
     def one(size: int) -> Ended:
         service, many = start(traffic, rule, size, random, history=history)
-        place = np.zeros(size, int)
+        place: Array = np.zeros(size, int)
         many.enter_step(ALL_RUNS, 0.0, steps[place], scales[place], minimum_seconds)
         runs_now = _Runs(many, service, size)
         for number in range(1, traffic.looks + 1):

@@ -53,12 +53,12 @@ class Pods:
         shape = (runs, sum(service.pods))
         self._factors = np.exp(random.normal(0.0, service.sigma, shape)) if service.sigma else np.ones(shape)
         self.offsets = random.integers(0, service.every, shape)
-        self.counters = np.zeros((*shape, 2), int)  # as the pods would say now: answered, failed
-        self._last = np.zeros((*shape, 2), int)
+        self.counters: Array = np.zeros((*shape, 2), int)  # as the pods would say now: answered, failed
+        self._last: Array = np.zeros((*shape, 2), int)
         self._last_at = np.zeros(shape)
         self._gap = np.full(shape, 60.0)
-        self._grown = np.zeros((*shape, 2), int)
-        self._fresh = np.zeros(shape, bool)
+        self._grown: Array = np.zeros((*shape, 2), int)
+        self._fresh: Array = np.zeros(shape, bool)
         self._outage_at = random.uniform(0.0, service.seconds - (service.outage[1] if service.outage else 0), runs)
 
     def hour(self) -> Array:
@@ -102,7 +102,7 @@ class Pods:
         service = self.service
         runs = len(self.offsets)
         parts = np.repeat(np.stack([share, 1.0 - share], axis=1) / np.array(service.pods), service.pods, axis=1)
-        requests = self._random.poisson(service.per_second * seconds * parts)
+        requests: Array = self._random.poisson(service.per_second * seconds * parts)
         rates = np.repeat(np.array([[service.canary_rate, service.stable_rate]]), runs, axis=0).repeat(service.pods, axis=1) * self._factors
         if service.outage and seconds == 1:
             hit = (self._outage_at < at) & (at <= self._outage_at + service.outage[1])

@@ -67,7 +67,7 @@ def latency(runs: int, random: Random) -> Iterator[Cell]:
 def _fired(row: str, version: tuple[float, float], per_second: float, runs: int, random: Random) -> Array:
     if row.startswith("Mann"):
         arms = [_p99(changed, per_second * part, runs, random) for changed, part in ((version, WEIGHT), ((1.0, 0.0), 1.0 - WEIGHT))]
-        return mann_whitney_look(*arms, Options(direction=INCREASE), first=5) >= 0
+        return mann_whitney_look(arms[0], arms[1], Options(direction=INCREASE), first=5) >= 0
     if row.startswith("threshold"):
         slow = np.stack([_slow(version, per_second * WEIGHT, (LIMIT_MS,), runs, random)[0] for _look in range(LOOKS)])
         return threshold_look(failed_looks(slow, 0.01), int(row.split()[1])) >= 0
@@ -75,7 +75,7 @@ def _fired(row: str, version: tuple[float, float], per_second: float, runs: int,
     margin = 1.5 if row.startswith("slower") else 1.25
     many = Bulk(_rule(bounds, margin), runs)
     many.enter_step(ALL_RUNS, 0.0, 100.0 * WEIGHT, 1.0)
-    fired = np.zeros(runs, bool)
+    fired: Array = np.zeros(runs, bool)
     for number in range(1, LOOKS + 1):
         canary = _slow(version, per_second * WEIGHT, bounds, runs, random)
         stable = _slow((1.0, 0.0), per_second * (1.0 - WEIGHT), bounds, runs, random)

@@ -80,7 +80,7 @@ def release(service: Scraped, runs: int, random: Random, *, weights: tuple[float
     scales = np.array([certification_scale(following) for following in (*weights[1:], 100.0)])
     pods = Pods(service, runs, random)
     many = Bulk(replace(RULE, max_hold_seconds=1e9), runs, measured_dispersion(pods.hour()))
-    place = np.zeros(runs, int)
+    place: Array = np.zeros(runs, int)
     many.enter_step(ALL_RUNS, 0.0, steps[place], scales[place])
     ended = Ended.none(runs)
     for second in range(1, service.seconds + 1):
