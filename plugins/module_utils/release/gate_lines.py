@@ -81,9 +81,10 @@ def _forgives(looks: LooksSpec) -> str:
 
 def _shows(spec: Spec, reading: GateReading, target: Target, phi: float) -> str:
     """When harm that nobody could overlook shows."""
-    weight = next(share for step in plan(spec) if step.kind in TRAFFIC and (share := step.weight_percent or step.size_percent))
+    weight = next(size for step in plan(spec) if step.kind in TRAFFIC and (size := step.weight_percent or step.size_percent))
     first = ratio.real_percent(spec, weight, target.stable_replicas)
-    needed = sample_size.requests_to_detect(max(reading.share or 0.0, LEAST_SHARE), NOTICEABLE_RATIO, dispersion=phi)
+    share = max(reading.share or 0.0, LEAST_SHARE)
+    needed = sample_size.requests_to_detect(share, NOTICEABLE_RATIO, weight_percent=first, dispersion=phi)
     seconds = sample_size.seconds_for(needed, requests_per_second=reading.per_second, weight_percent=first)
     return f"{NOTICEABLE_RATIO:g} times stable's shows after {needed:,.0f} canary requests, {spoken_seconds(seconds)} at {first:.3g} %"
 
