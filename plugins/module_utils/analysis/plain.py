@@ -33,7 +33,7 @@ def look_to_dict(look: Look) -> JSON:
         "metrics": [_metric(one) for one in look.metrics],
         "scalars": [_scalar(one) for one in look.scalars],
     }
-    if look.problem:
+    if look.problem or look.problem_detail:
         plain.update(problem=look.problem, problem_detail=look.problem_detail)
     return plain
 
@@ -95,7 +95,7 @@ def _metric(one: MetricLook) -> JSON:
 
 def _scalar(one: ScalarLook) -> JSON:
     plain: JSON = {"gate": one.gate, "canary": _number(one.canary), "baseline": _number(one.baseline)}
-    if one.problem:
+    if one.problem or one.detail:
         plain.update(problem=one.problem, detail=one.detail)
     if one.values:
         plain["values"] = [[name, _number(value)] for name, value in one.values]

@@ -152,7 +152,7 @@ def _again(made: Recomputed, hearing: Hearing) -> None:
             silence = Silence(**line["silence"]) if line.get("silence") else None
             final = guards.judge(verdict, silence, look.at_seconds) if guards else verdict
             _compare(made, line, (verdict, final), hearing.version)
-            made.states.add(digest(panel.to_dict(state)))
+        made.states.add(digest(panel.to_dict(state)))
 
 
 def _compare(made: Recomputed, line: Mapping[str, Any], said: tuple[Verdict, Verdict], version: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..analysis.look import Look
-from ..analysis.panel import PanelState
+from ..analysis.panel import PanelState, StepEntry
 from ..analysis.plain import entry_from_dict, look_from_dict
 from ..analysis.verdict import ADVANCE, INCONCLUSIVE, ROLL_BACK
 from . import gates_spec
@@ -60,6 +60,9 @@ def what_if(hearings: Sequence[Hearing], other: Spec) -> JSON:
             state = panel.after_people(state, line["people"])
         else:
             look = _as_read(look_from_dict(line["look"]), read_as)
+            if began_at is None:  # a record begins anywhere: with the first look that it holds the other gates begin
+                state, began_at = panel.enter_step(state, _entry_at(look)), look.at_seconds
+                entered_at = began_at
             state, row = _look(panel, state, look)
             verdicts.append({**row, "logged": _said(line)})
             if row["decision"] == ADVANCE and advanced and advanced[-1]["seconds"] is None:
@@ -70,6 +73,10 @@ def what_if(hearings: Sequence[Hearing], other: Spec) -> JSON:
         return {"decision": None, "seconds": None, "advanced": advanced, "verdicts": []}
     last = verdicts[-1]
     return {**last, "seconds": last["at_seconds"] - (began_at or 0.0), "advanced": advanced, "verdicts": verdicts}
+
+
+def _entry_at(look: Look) -> StepEntry:
+    return StepEntry(look.weight_percent, look.at_seconds, None, absolute_only=look.weight_percent >= 100)
 
 
 def _look(panel: Any, state: PanelState, look: Look) -> tuple[PanelState, JSON]:
