@@ -680,7 +680,9 @@ options:
     description: Stop after the step of this name and leave everything as it is; the next run goes on.
     type: str
   release_log_dir:
-    description: A folder on the control node for the release's JSON lines.
+    description:
+      - A folder on the control node for the release's JSON lines, a file I(release_id).jsonl.
+      - They hold what the gates were given at each look and what they said, so that M(progressive.delivery.replay) can recompute every verdict.
     type: path
 """
 

@@ -26,7 +26,7 @@ from ..release.values import Problem, Reader, spoken_seconds
 from .assemble import Caller, transport
 
 JSON = dict[str, Any]
-OWN = ("replay_hours", "replay_window_seconds", "replay_step_seconds", "replay_share_percent", "replay_ratios")
+OWN = ("replay_hours", "replay_window_seconds", "replay_step_seconds", "replay_share_percent", "replay_ratios", "replay_record")
 SEED = 1  # the same data give the same answer
 LEAST_WINDOWS = 1
 SHOWN = 10  # windows that would have been returned

@@ -105,6 +105,7 @@ RESERVED = frozenset(
         "release_copy_policies",
         "release_report_dir",
         "release_reason",
+        "release_log",  # of replay
         # of the playbooks that give commands
         "release_by",
         "release_command",
