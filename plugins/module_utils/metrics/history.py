@@ -12,7 +12,7 @@ from ..analysis.look import Counts
 from ..analysis.replay import Interval
 from ..release.gates_spec import GateSpec
 from .catalogue import Arms
-from .counters import STABLE, errors, slow
+from .counters import STABLE, counter_of, errors, slow
 from .prometheus import Prometheus
 
 POINTS_A_QUERY = 2_000  # Prometheus answers at most 11,000 points a series; smaller answers are easier on it
@@ -43,23 +43,25 @@ def read(
 
 def parts_are_pods(arms: Arms) -> bool:
     """Whether the source counts each of the workload's pods by itself."""
-    return arms.source.arms_by_pod or arms.source.arms_are == "workload"
+    return arms.source.own_pods
 
 
 def _queries(arms: Arms, gates: Sequence[GateSpec]) -> Iterator[tuple[str, str]]:
     """(query, counter) for the requests by code (counter: code) and for the buckets at each bound."""
     source = arms.source
-    by = ",".join(dict.fromkeys((source.arm_label, "pod")))
+    by = ",".join(arms.keys)
     selector = arms.stable_selector
-    yield f"sum by ({by},{source.code_label}) ({source.requests}{{{selector}}})", "code"
+    yield f"sum by ({by},{','.join(source.code_labels)}) ({source.requests}{{{selector}}})", "code"
     for bound in sorted({gate.slower_than_ms for gate in gates if gate.slower_than_ms is not None}):
-        yield f'sum by ({by}) ({source.buckets}{{{selector},le=~"{arms.bound_pattern(bound)}"}})', f"le:{bound}"
+        classic = f'sum by ({by}) ({source.buckets}{{{selector},le=~"{arms.bound_pattern(bound)}"}})'
+        yield f"{classic} or {arms.native_up_to(bound, selector, by)}", f"le:{bound}"
     if any(gate.slower_than_ms is not None for gate in gates):
-        yield f'sum by ({by}) ({source.buckets}{{{selector},le="+Inf"}})', "le:inf"
+        classic = f'sum by ({by}) ({source.buckets}{{{selector},le="+Inf"}})'
+        yield f"{classic} or {arms.native_up_to(math.inf, selector, by)}", "le:inf"
 
 
 def _counter(arms: Arms, counter: str, labels: Mapping[str, str]) -> str:
-    return f"code:{labels.get(arms.source.code_label, '')}" if counter == "code" else counter
+    return counter_of(arms, labels) if counter == "code" else counter
 
 
 def _part(arms: Arms, labels: Mapping[str, str]) -> str:

@@ -204,7 +204,7 @@ def test_the_first_source_that_has_data_is_taken(has, wanted, chosen):
     found, problems = inspected(Server(sources=has), release_metrics_source=wanted)
     assert found.source == chosen
     if chosen is None:
-        looked = "istio_destination, istio_source" if wanted == "auto" else wanted
+        looked = "istio_destination, istio_source, istio_ambient" if wanted == "auto" else wanted
         assert problems == [("release_prometheus", f"a Prometheus with request counters of shop; none found as {looked}")]
 
 
