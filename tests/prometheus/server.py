@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -18,7 +19,7 @@ from typing import Any
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.prometheus import ByUrl, MetricsError, Prometheus
 
 TARGETS = 32
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0  # a loaded machine scrapes late
 PROTOBUF = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
 CONFIG = """\
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}
@@ -55,7 +56,7 @@ class Lab:
         self.asked = 0  # HTTP requests of our code
 
     def __enter__(self) -> Lab:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._targets))
+        self._server = _Server(("127.0.0.1", 0), _handler(self._targets))
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         with socket.socket() as one:
             one.bind(("127.0.0.1", 0))
@@ -125,6 +126,15 @@ class Lab:
             return self.client.value("vector(1)") == 1.0
         except MetricsError:
             return False
+
+
+class _Server(ThreadingHTTPServer):
+    """Without a word about scrapes that gave up."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Tell what went wrong, unless it is only the other side that went away."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Counting:
