@@ -18,7 +18,7 @@ from typing import Any
 
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.prometheus import ByUrl, MetricsError, Prometheus
 
-TARGETS = 32
+TARGETS = 38
 PATIENCE_SECONDS = 120.0  # a loaded machine scrapes late
 PROTOBUF = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
 CONFIG = """\

@@ -65,7 +65,7 @@ def test_pods_come_and_go_and_nothing_is_counted_that_was_before(lab, falling_si
     looks.reach(errors=(Counts(10, 3), Counts(10, 0)))  # b is old and only found now; c is new
     lab.show({a: "", b: plain(named["b"], 9005, 51), c: plain(named["c"], 9, 3)})
     looks.reach(errors=(Counts(12, 3), Counts(16, 1)))
-    assert looks.poll().problem is None, "a pod that is gone holds up nothing"
+    wait_for(lambda: looks.poll().problem is None, lambda: "a pod that is gone holds up the looks")
     lab.show({a: plain(named["a"], 115, 1), b: "", c: plain(named["c"], 10, 3)})
     looks.reach(errors=(Counts(13, 3), Counts(21, 1)))  # the same pod again, from where it was
 
@@ -74,7 +74,7 @@ def test_a_pod_that_is_gone_is_gone_at_the_next_scrape_and_not_after_five_minute
     target = lab.target()
     pod = pods("leaving")["a"]
     lab.show({target: plain(pod, 5)})
-    assert lab.client.value(f'http_requests_total{{pod="{pod}"}}') == 5
+    wait_for(lambda: lab.client.value(f'http_requests_total{{pod="{pod}"}}') == 5, lambda: "it was never there")
     lab.show({target: None})
     assert lab.client.value(f'http_requests_total{{pod="{pod}"}}') is None
 
@@ -141,9 +141,11 @@ def test_a_histogram_that_prometheus_itself_made_native_keeps_its_bounds(lab):
 
 
 def inspected(lab, workload, source="http", **more):
+    """What preflight finds, and what it refuses: (found, allowed of each problem)."""
     problems = []
     spec = parse({**GIVEN, "release_workload": f"Deployment/{workload}", "release_metrics_source": source, **more})
-    return inspect(spec, workload, lab.client.transport, problems), problems
+    found = inspect(spec, workload, lab.client.transport, problems)
+    return found, [problem.allowed for problem in problems]
 
 
 def test_preflight_reads_a_native_histogram_and_refuses_a_histogram_that_is_not_there(lab):
@@ -151,22 +153,31 @@ def test_preflight_reads_a_native_histogram_and_refuses_a_histogram_that_is_not_
     target = lab.target()
     gate = {"release_gates": [{"name": "slow", "latency": {"slower_than": "250ms", "max": "1%"}}]}
     lab.show({target: native(named["a"], 100, {-3: 90, -1: 10})})
-    found, problems = inspected(lab, "checked", **gate)
-    assert (problems, found.source, found.notes) == ([], "http", ())
-    lab.show({target: native(named["a"], 200, {-3: 180, -1: 20})})
-    reading = inspected(lab, "checked", **gate)[0].gates["slow"]
-    assert reading.requests >= 0 and 0 <= reading.events <= reading.requests
+    wait_for(lambda: inspected(lab, "checked", **gate)[1] == [], lambda: str(inspected(lab, "checked", **gate)))
+    found, _problems = inspected(lab, "checked", **gate)
+    assert found.notes == ()
     lab.show({target: plain(named["a"], 300)})
-    (problem,) = inspected(lab, "checked", **gate)[1]
-    assert problem.field == "release_gates[0].latency.slower_than"
-    assert problem.allowed == "a bucket bound of http_request_duration_seconds (nearest: none)"
+    refused = ["a bucket bound of http_request_duration_seconds (nearest: none)"]
+    wait_for(lambda: inspected(lab, "checked", **gate)[1] == refused, lambda: str(inspected(lab, "checked", **gate)))
+
+
+def test_the_past_of_a_native_histogram_is_read_too(lab):
+    target = lab.target()
+    pod = pods("past")["a"]
+    of = arms_of("past")
+    lab.show({target: native(pod, 100, {-3: 90, -1: 10})})
+    lab.show({target: native(pod, 200, {-3: 170, -1: 30})})
+    shares = lambda: [lab.client.value(of.history_query(events, 250.0)) for events in ("slow", "requests")]  # noqa: E731
+    wait_for(lambda: None not in shares(), lambda: str(shares()))
+    slow, requests = shares()
+    assert 0.15 < slow / requests < 0.25, "20 of 100, as far as increase() tells"
 
 
 def test_a_source_that_counts_nothing_of_the_workload_is_told(lab):
     for source in ("linkerd", "envoy", "ingress_nginx", "http"):
-        found, (problem,) = inspected(lab, "nobody", source)
+        found, (allowed,) = inspected(lab, "nobody", source)
         assert found.source is None
-        assert problem.allowed == f"a Prometheus with request counters of nobody; none found as {source}"
+        assert allowed == f"a Prometheus with request counters of nobody; none found as {source}"
 
 
 @pytest.mark.parametrize(
@@ -190,9 +201,11 @@ def test_empty_zero_and_no_number_are_three_things(lab, answered, asked, problem
     promql, *baseline = asked
     gate = {"name": "any", "query": {"promql": promql, "max": 1e9, **({"baseline": baseline[0], "tolerance": "10%"} if baseline else {})}}
     spec = parse({**GIVEN, "release_gates": [gate]})
-    (found,) = Queries(lab.client, spec, service="shop").read(["any"], compare=bool(baseline))
-    assert (found.problem, found.canary is None) == (problem, problem is not None)
-    assert says in found.detail
+    queries = Queries(lab.client, spec, service="shop")
+    read = lambda: queries.read(["any"], compare=bool(baseline))[0]  # noqa: E731
+    wait_for(lambda: read().problem == problem, lambda: str(read()))
+    found = read()
+    assert (found.canary is None, says in found.detail) == (problem is not None, True)
     if promql == "sum(answers{of='zero'})":
         assert found.canary == 0.0
 
@@ -210,6 +223,7 @@ def test_values_that_are_no_counts_are_a_bad_query_and_never_counts(lab):
     lab.show({target: plain(pod, 5)})
     looks = Looks(lab, arms_of("odd"), (ERRORS,))
     lab.show({target: plain(pod, "NaN")})
+    wait_for(lambda: looks.poll().problem == "bad_query", lambda: "NaN was a count")
     answer = looks.poll()
     assert (answer.problem, answer.counts) == ("bad_query", {})
     assert "not a count" in answer.detail
