@@ -11,7 +11,7 @@ from ansible_collections.progressive.delivery.plugins.module_utils.analysis.look
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.catalogue import Arms
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.source import Answer, Source
 from ansible_collections.progressive.delivery.plugins.module_utils.release.gates_spec import GateSpec
-from ansible_collections.progressive.delivery.tests.prometheus.server import Lab
+from ansible_collections.progressive.delivery.tests.prometheus.server import Lab, wait_for
 
 ERRORS = GateSpec("errors", "error_rate", 0.01, None)
 SLOW = GateSpec("slow", "latency", 0.01, 250.0)
@@ -21,8 +21,9 @@ PATIENCE_SECONDS = 60.0  # a loaded machine scrapes late
 class Looks:
     """The looks of one release from its first on, and what all of them have counted: (canary, stable) of each gate."""
 
-    def __init__(self, lab: Lab, arms: Arms, gates: tuple[GateSpec, ...] = (ERRORS, SLOW)) -> None:
+    def __init__(self, lab: Lab, arms: Arms, gates: tuple[GateSpec, ...] = (ERRORS, SLOW), *, pods: int = 1) -> None:
         self._source = Source(lab.client, arms, gates)
+        wait_for(lambda: len(self._source.read().pods) >= pods, lambda: f"fewer than {pods} pods")  # a scrape may be late
         self._closed = {gate.name: (NO_COUNTS, NO_COUNTS) for gate in gates}
         self.counted = dict(self._closed)
         self.buckets: dict[str, dict[float, int]] = {}  # of the last look in which the canary had requests

@@ -49,7 +49,7 @@ def falling_silent(lab):
     named = pods("quiet")
     stable, canary = lab.target(), lab.target()
     lab.show({stable: plain(named["a"], 10), canary: plain(named["c"], 5)})
-    looks = Looks(lab, arms_of("quiet"), (ERRORS,))
+    looks = Looks(lab, arms_of("quiet"), (ERRORS,), pods=2)
     lab.show({stable: plain(named["a"], 20), canary: plain(named["c"], 6)})
     looks.reach(errors=(Counts(1, 0), Counts(10, 0)))
     lab.show({canary: None})
@@ -90,13 +90,13 @@ def test_a_native_histogram_is_cut_where_the_gates_need_it(lab):
     stable, canary = lab.target(), lab.target()
     lab.show({stable: native(named["a"], 100, {-3: 90, -1: 10}), canary: native(named["c"], 0, {})})
     of = arms_of("native")
-    looks = Looks(lab, of, (ERRORS, SLOW, TAIL))
+    looks = Looks(lab, of, (ERRORS, SLOW, TAIL), pods=2)
     lab.show({stable: native(named["a"], 150, {-3: 130, -1: 20}), canary: native(named["c"], 20, {-2: 16, -1: 3, 2: 1})})
     looks.reach(errors=(Counts(20, 0), Counts(50, 0)), slow=(Counts(20, 4), Counts(50, 10)), tail=(Counts(20, 0), Counts(50, 0)))
     lab.show({stable: native(named["a"], 150, {-3: 130, -1: 20}), canary: native(named["c"], 5, {-1: 5})})
     looks.reach(slow=(Counts(25, 9), Counts(50, 10)))  # restarted
     assert bounds.classic(lab.client, of) == []
-    assert bounds.native(lab.client, of) == [(62.5, 125.0), (250.0, 500.0)]
+    wait_for(lambda: bounds.native(lab.client, of) == [(62.5, 125.0), (250.0, 500.0)], lambda: str(bounds.native(lab.client, of)))
     problems = []
     within = GateSpec("within", "latency", 0.01, 300.0)
     (note,) = bounds.check(lab.client, of, (SLOW, TAIL, within), problems)
@@ -110,7 +110,7 @@ def test_a_quantile_of_a_native_histogram_has_buckets_on_both_sides_of_its_limit
     named = pods("tails")
     stable, canary = lab.target(), lab.target()
     lab.show({stable: native(named["a"], 1, {-3: 1}), canary: native(named["c"], 1, {-3: 1})})
-    looks = Looks(lab, arms_of("tails"), (TAIL,))
+    looks = Looks(lab, arms_of("tails"), (TAIL,), pods=2)
     lab.show({stable: native(named["a"], 2, {-3: 2}), canary: native(named["c"], 101, {-3: 91, -1: 6, 2: 4})})
     looks.reach(tail=(Counts(100, 0), Counts(1, 0)))
     found = looks.buckets["tail"]
@@ -133,7 +133,7 @@ def test_a_histogram_that_prometheus_itself_made_native_keeps_its_bounds(lab):
 
     of = arms_of("made")
     lab.show({lab.custom: shown((named["a"], 50, 5), (named["c"], 0, 0))})
-    looks = Looks(lab, of)
+    looks = Looks(lab, of, pods=2)
     lab.show({lab.custom: shown((named["a"], 90, 15), (named["c"], 8, 2))})
     looks.reach(errors=(Counts(10, 0), Counts(50, 0)), slow=(Counts(10, 2), Counts(50, 10)))
     assert bounds.classic(lab.client, of) == []
