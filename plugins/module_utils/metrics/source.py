@@ -111,7 +111,7 @@ def _sources(spec: Spec, revision: str | None, canary: str | None) -> tuple[str,
     if spec.metrics_source != "auto":
         return (spec.metrics_source,)
     if spec.provider == "linkerd":
-        return LINKERD
+        return ("linkerd", "http") if canary else LINKERD  # where both versions answer for one Service, only pods tell them apart
     # Who sends requests may not count their copies, and does not tell the pods behind one Service apart, unless told by their workload.
     if canary and spec.strategy != "shadow":  # a gateway knows no workload of pods without sidecars; their own counters may
         return (*AUTOMATIC, "http")

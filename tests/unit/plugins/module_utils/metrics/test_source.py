@@ -141,6 +141,9 @@ def test_behind_linkerds_router_its_own_counters_are_looked_for(has):
     nothing, ((_field, allowed),) = inspected(Server(sources=()), release_traffic=route)
     assert nothing.source is None
     assert allowed.endswith("none found as linkerd, linkerd_route, linkerd_grpc_route")
+    problems = []
+    inspect(parse({**SPEC, "release_traffic": route}), "shop", Server(sources=()), problems, canary="shop-v2")
+    assert "none found as linkerd, http that tell workload shop from others" in problems[0].allowed
 
 
 def test_after_trouble_nothing_that_happened_meanwhile_is_lost():
