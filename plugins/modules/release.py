@@ -557,15 +557,22 @@ options:
         default: true
   release_metrics_source:
     description:
-      - Where requests are counted. V(auto) takes the first of V(istio_destination) and V(istio_source) that has data; for
+      - Where requests are counted. One of V(auto), V(istio_destination), V(istio_source), V(istio_ambient), V(linkerd), V(linkerd_route),
+        V(linkerd_grpc_route), V(envoy), V(ingress_nginx), V(http) and V(pods), or a dictionary with counters of your own.
+      - V(auto) takes the first of V(istio_destination), V(istio_source) and V(istio_ambient) that has data; with the router V(linkerd) of
+        V(linkerd), V(linkerd_route) and V(linkerd_grpc_route); for
         V(release_strategy=rolling) and the router V(service), which need the pods' own counters, and for V(release_strategy=shadow), whose
         copies are counted by who gets them, of V(istio_destination) and V(http). Whether V(istio_source) counts copies depends on the
         proxy's telemetry. Istio's own does not. Only V(pods) can tell the versions of a StatefulSet or a DaemonSet apart.
+      - V(ingress_nginx) is for C(replay) and C(slo_rules) alone. No router of a release moves the weights of an Ingress.
+      - Of counters of your own, C(requests) names the counter, C(failed) the labels and values that are failures (default C(code) with
+        C(5..|0)), C(latency) a histogram, C(unit) that of its bounds (C(s) or C(ms), default C(s)), C(stable) and C(canary) labels that
+        only one version's series have, and C(labels) those that both have. Values are regular expressions that match as a whole, with the
+        placeholders of a query, such as C({namespace}) and C({canary_pods}).
       - V(pods) reads the counters straight from the pods of both versions once a second, through the API server, as O(release_pods) says.
         It waits for no scrape and needs no Prometheus, but the right to C(get) C(pods/proxy) and, on the control node, the Python package
         C(prometheus-client).
-    type: str
-    choices: [auto, istio_destination, istio_source, http, pods]
+    type: raw
     default: auto
   release_pods:
     description: Where pods are read, for O(release_metrics_source=pods).

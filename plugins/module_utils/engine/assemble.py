@@ -102,6 +102,7 @@ def _source(session: Session, spec: Spec, target: Target, process: Process) -> L
         service=target.service,
         revision=target.revision,
         canary=target.canary,
+        own=spec.own_source,
     )
     return Source(Prometheus(way), arms, spec.counted)
 
@@ -120,7 +121,7 @@ def _burns(client: Prometheus, spec: Spec, target: Target) -> BurnReader | None:
     gates = {gate.name: gate.burn_over for gate in spec.gates if gate.burn_over}
     if spec.slo is None or not gates:
         return None
-    return BurnReader(Objective(client, spec.slo, budget_plan.arms_of(target)), spec.slo, gates)
+    return BurnReader(Objective(client, spec.slo, budget_plan.arms_of(target, spec.own_source)), spec.slo, gates)
 
 
 def _alertmanager(session: Session, spec: Spec) -> Alertmanager | None:

@@ -16,11 +16,12 @@ from ..release.spec import Spec
 from ..release.values import Problem
 from ..workload.kinds import SETS
 from . import exposition, query
+from .bounds import check_bound, wanted
 from .counters import STABLE, Counters, PodCounters, Reading
 from .exposition import names_like_requests
 from .pod_source import PodReader, running, shown
 from .prometheus import Unavailable
-from .source import GateReading, MetricsPreflight, bounds_wanted, check_bound, gate_counts
+from .source import GateReading, MetricsPreflight, gate_counts
 from .source import inspect as inspect_prometheus
 
 JSON = dict[str, Any]
@@ -128,7 +129,7 @@ def _texts(session: Session, reader: PodReader, pods: list[JSON]) -> dict[str, s
 
 def _reading(reader: PodReader, texts: Mapping[str, str], gates: tuple[GateSpec, ...], *, at_seconds: float) -> Reading:
     """Raises ValueError for what is no count."""
-    bounds = bounds_wanted(gates)
+    bounds = wanted(gates)
     pods = {(STABLE, name): PodCounters(at_seconds, reader.family.counters(text, bounds)) for name, text in texts.items()}
     return Reading(at_seconds, pods)
 
