@@ -8,9 +8,12 @@ from __future__ import annotations
 from ..analysis.burn_judge import BurnGate, BurnRate
 from ..analysis.limits import QUANTILE, RATE, SCALAR, SHARE, Limit, ThresholdGate, ThresholdRule
 from ..analysis.panel import SEQUENTIAL, Judge, Panel, SequentialJudge
+from ..analysis.rank_judge import RankGate, RankJudge
+from ..analysis.restart_judge import RestartJudge
 from ..analysis.sequential import Gate, Rule, Sequential
 from ..analysis.threshold import Threshold
-from .gates_spec import BURN_RATE, THRESHOLD, GateSpec, LooksSpec
+from .gates_spec import BURN_RATE, MANN_WHITNEY, THRESHOLD, GateSpec, LooksSpec
+from .samples_spec import RESTARTS, SamplesSpec
 from .slo_spec import SloSpec
 from .spec import Spec
 
@@ -30,6 +33,8 @@ def panel_of(spec: Spec, dispersion: dict[str, float]) -> Panel | None:
             judges[f"{THRESHOLD}:{gate.name}"] = Threshold(threshold_rule_of(spec, [gate], gate.looks))
     if spec.slo is not None and spec.judged_by(BURN_RATE):
         judges[BURN_RATE] = _burn_judge(spec, spec.slo)
+    for gate in (*spec.judged_by(MANN_WHITNEY), *spec.judged_by(RESTARTS)):
+        judges[f"{gate.judge}:{gate.name}"] = _pods_judge(spec, gate)
     return Panel(judges) if judges else None
 
 
@@ -77,6 +82,28 @@ def _burn_judge(spec: Spec, slo: SloSpec) -> BurnRate:
         minimum_seconds=spec.minimum_step_seconds,
         max_hold_seconds=_longest_hold(spec),
         no_data_seconds=spec.no_data_seconds,
+    )
+
+
+def _pods_judge(spec: Spec, gate: GateSpec) -> Judge:
+    """The judge of one gate by samples, or by restarts."""
+    times = {"minimum_seconds": spec.minimum_step_seconds, "no_data_seconds": spec.no_data_seconds}
+    if gate.most_restarts is not None:
+        return RestartJudge(gate.name, most=gate.most_restarts, **times)
+    return RankJudge(rank_gate(spec, gate), **times)
+
+
+def rank_gate(spec: Spec, gate: GateSpec) -> RankGate:
+    """A gate as ranks judge it. All such gates of a release share the chance of a false alarm."""
+    taken = gate.samples or SamplesSpec()
+    return RankGate(
+        gate.name,
+        taken.options,
+        min_samples=taken.min_samples * spec.requests_factor,
+        judgements=taken.judgements,
+        sample_seconds=taken.sample_seconds,
+        initial_delay_seconds=taken.initial_delay_seconds,
+        sharing=len(spec.judged_by(MANN_WHITNEY)),
     )
 
 
