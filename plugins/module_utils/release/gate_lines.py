@@ -46,14 +46,8 @@ def seconds_of_gates(spec: Spec, found: Findings, steps: list[Step]) -> float:
 
 
 def _gate_line(spec: Spec, gate: GateSpec, found: Findings) -> str:
-    if gate.burn_over:
-        return f"{gate.name}: the error budget burns too fast over none of {', '.join(gate.burn_over)} · judge {gate.judge}"
-    if gate.samples is not None:
-        return f"{gate.name}: {_samples(spec, gate)} · judge {gate.judge}"
-    if gate.most_restarts is not None:
-        return f"{gate.name}: no more often than stable's pods, {gate.most_restarts} at most · judge {gate.judge}"
-    if gate.query is not None:
-        return f"{gate.name}: {_asks(gate.query)} · judge {gate.judge}"
+    if not gate.counts:
+        return f"{gate.name}: {_uncounted(spec, gate)}"
     reading = found.gates[gate.name]
     if gate.quantile is not None:
         limit = f"p{100 * gate.quantile.quantile:g} at most {gate.quantile.max_ms:g}ms"
@@ -76,6 +70,21 @@ def _asks(query: QuerySpec) -> str:
         bad: Mapping[str, str] = {"increase": "above", "decrease": "below", "either": "beside"}
         limits.append(f"at most {100 * query.tolerance:g} % {bad[query.direction]} stable's")
     return f"a query, {', '.join(limits)}"
+
+
+def _uncounted(spec: Spec, gate: GateSpec) -> str:
+    """What a gate asks that is not judged by requests."""
+    if gate.composite is not None:
+        return f"{gate.composite}; these decide together, not each alone"
+    if gate.samples is not None:
+        asks = _samples(spec, gate)
+    elif gate.query is not None:
+        asks = _asks(gate.query)
+    elif gate.most_restarts is not None:
+        asks = f"no more often than stable's pods, {gate.most_restarts} at most"
+    else:
+        asks = f"the error budget burns too fast over none of {', '.join(gate.burn_over)}"
+    return f"{asks} · judge {gate.judge}"
 
 
 def _samples(spec: Spec, gate: GateSpec) -> str:
