@@ -218,7 +218,7 @@ class RankJudge:
         each = have / state.moments if state.moments else 1.0
         minutes = math.ceil((gate.min_samples - have) / each) * gate.sample_seconds / 60.0
         wait = f"{minutes:.0f} min" if minutes >= 2.0 else f"{60.0 * minutes:.0f} s"
-        return f"{gate.name} has {have} of {gate.min_samples} samples of each version, judged next at {at}, all of them in about {wait}"
+        return f"{gate.name} has {have} of {gate.min_samples} samples, judged next at {at}, all in about {wait}"
 
     def _evidence(self, state: RankState, look: Look) -> JSON:
         gate = self.gate

@@ -120,7 +120,7 @@ class Health:
 
 def _restarts(pod: JSON) -> bool:
     """Whether a container has ended and waits to be started again."""
-    return any(not (one.get("state") or {}).get("running") for one in _containers(pod))
+    return any("running" not in (one.get("state") or {}) for one in _containers(pod))
 
 
 def is_ready(pod: JSON) -> bool:

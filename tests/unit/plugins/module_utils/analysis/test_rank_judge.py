@@ -54,7 +54,7 @@ def test_it_judges_at_its_occasions_alone_and_then_for_good():
     judged = [second for second in range(1, 400) if said[second].evidence["judgement"] > said[second - 1].evidence["judgement"]]
     assert judged == [90, 190, 290], "a sample every ten seconds from the first second on"
     assert (said[289].decision, said[289].cause) == ("hold", "needs_samples")
-    assert "cpu has 29 of 30 samples of each version, judged next at 30" in said[289].reason
+    assert "cpu has 29 of 30 samples, judged next at 30" in said[289].reason
     assert (said[290].decision, said[290].cause) == ("advance", "within_limits")
     assert len(state.canary) == len(state.baseline) == 30, "no more samples are taken"
     assert not made.due(state, 1000.0, closes_block=True)
