@@ -5,16 +5,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Union
-from urllib.parse import urlsplit
 
 from ..traffic.route import Condition
-from . import parts
+from . import parts, secrets
+from .secrets import HIDDEN, hashed
 from .values import Problem, Reader
 
 JSON = dict[str, Any]
@@ -23,8 +22,6 @@ CANARY, STABLE = ARMS = ("canary", "stable")
 MOST_CHECKS = 20
 LONGEST_NAME = 63  # of a Job, which its pods bear as a label
 LARGEST_JOB_BYTES = 8 * 1024  # all of a release's record is 64 KiB
-HIDDEN = "(hidden)"
-HASH = "hidden sha256:"
 PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*")  # RFC 3986: path and query
 UPWARDS = re.compile(r"(?i)(\.|%2e){2}(/|%2f|$)")
 OPEN_WEBHOOK_FIELDS = (".timeout_seconds", ".attempts")  # those that hold no secret
@@ -66,7 +63,7 @@ class WebhookCheck:
     @property
     def shown(self) -> str:
         """The url as far as it may be printed: paths and queries of webhooks often are the secret."""
-        return shown_url(self.url)
+        return secrets.shown_url(self.url)
 
 
 Detail = Union[HttpCheck, JobCheck, WebhookCheck]
@@ -90,8 +87,7 @@ class CheckSpec:
         """The check as the record keeps it: secrets only as hashes, which is enough to see that they are the same."""
         detail = self.detail
         if isinstance(detail, WebhookCheck):
-            hidden = tuple((name, hashed(value)) for name, value in detail.headers)
-            detail = replace(detail, url=hashed(detail.url), headers=hidden)
+            detail = replace(detail, url=hashed(detail.url), headers=secrets.hashed_pairs(detail.headers))
         return {"name": self.name, "kind": self.kind, "detail": asdict(detail), "against": self.against}
 
 
@@ -109,14 +105,6 @@ def _detail_from(kind: str, fields: JSON) -> Detail:
     if kind == "job":
         return JobCheck(**fields)
     return WebhookCheck(**{**fields, "headers": tuple((name, value) for name, value in fields["headers"])})
-
-
-def shown_url(url: str) -> str:
-    """Scheme, host and port of a URL, and nothing that could be a secret."""
-    if url.startswith(HASH):
-        return HIDDEN
-    found = urlsplit(url)
-    return f"{found.scheme}://{found.netloc.rpartition('@')[2]}"
 
 
 def expected(detail: HttpCheck) -> str:
@@ -162,7 +150,7 @@ def _check(read: Reader, field: str, item: Any) -> CheckSpec | None:
         read.refuse(field, ", ".join(kinds) or "none of them", allowed)
         return None
     kind = kinds[0]
-    final = _flag(read, f"{field}.point_of_no_return", found.get("point_of_no_return"))
+    final = read.truth(f"{field}.point_of_no_return", found.get("point_of_no_return"))
     if final and kind != "job":
         read.refuse(f"{field}.point_of_no_return", True, f"nothing: only a job can be one, this is a check of kind {kind}")
     against = read.choice(f"{field}.against", found.get("against"), ARMS, CANARY)
@@ -253,42 +241,12 @@ def _webhook(read: Reader, field: str, value: Any) -> WebhookCheck | None:
     found = _required(read, field, value, ("url", "headers", "timeout_seconds", "attempts"))
     if found is None:
         return None
-    if found.get("url") is None:
-        read.refuse(f"{field}.url", None, "is required")
-    url = read.text(f"{field}.url", found.get("url")) or ""
-    if url and not is_url(url):
-        read.refuse(f"{field}.url", url, "a URL that begins with http:// or https:// and names a host")
-    headers = []
-    for name, text in (read.mapping(f"{field}.headers", found.get("headers")) or {}).items():
-        if not parts.HEADER_NAME.fullmatch(str(name)):
-            read.refuse(f"{field}.headers", str(name), "names of headers: letters, digits and -")
-        elif not isinstance(text, str) or not text or not text.isprintable():
-            read.refuse(f"{field}.headers.{name}", text, "a non-empty string of one line (quote numbers and true, false)")
-        else:
-            headers.append((str(name), text))
     return WebhookCheck(
-        url=url,
-        headers=tuple(sorted(headers)),
+        url=secrets.url(read, f"{field}.url", found.get("url")) or "",
+        headers=secrets.headers(read, f"{field}.headers", found.get("headers")),
         timeout_seconds=read.seconds(f"{field}.timeout_seconds", found.get("timeout_seconds"), least=0.1, most=300, default=10),
         attempts=read.integer(f"{field}.attempts", found.get("attempts"), least=1, most=1000, default=3),
     )
-
-
-def is_url(url: str) -> bool:
-    """Whether it is an http or https URL that names a host."""
-    try:
-        found = urlsplit(url)
-        return found.scheme in ("http", "https") and bool(found.hostname) and found.port != 0 and not re.search(r"\s", url)
-    except ValueError:
-        return False
-
-
-def _flag(read: Reader, field: str, value: Any) -> bool:
-    if isinstance(value, str) and value.lower() in ("true", "yes", "false", "no"):
-        return value.lower() in ("true", "yes")
-    if value is not None and not isinstance(value, bool):
-        read.refuse(field, value, "true or false")
-    return value is True
 
 
 def _required(read: Reader, field: str, value: Any, keys: tuple[str, ...]) -> JSON | None:
@@ -296,11 +254,6 @@ def _required(read: Reader, field: str, value: Any, keys: tuple[str, ...]) -> JS
     if value is None:
         read.refuse(field, None, "is required")
     return read.mapping(field, value, keys)
-
-
-def hashed(value: str) -> str:
-    """What a record keeps of a secret: enough to see that it is the same one. A hash stays as it is."""
-    return value if value.startswith(HASH) else HASH + hashlib.sha256(value.encode()).hexdigest()[:32]
 
 
 def _masked(problem: Problem) -> Problem:

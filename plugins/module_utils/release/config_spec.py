@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Union
 
-from .values import Reader
+from .secrets import hashed
+from .values import TRUTHS, Reader
 
 Data = dict[str, dict[str, Union[str, None]]]  # config map -> key -> value; null removes the key
 Choice = Union[bool, tuple[str, ...]]  # all that the template uses, none, or those named
@@ -19,7 +19,6 @@ SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 DATA_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 LONGEST_NAME = 242  # with its hash a copy's name must fit into 253 characters
 MOST_KEYS = 100  # each has a hash in the record
-HASH = "sha256:"
 
 
 @dataclass(frozen=True)
@@ -32,8 +31,8 @@ class ConfigSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """As the record keeps it: of data only hashes, which is enough to see that it is the same."""
-        hashed = {name: {key: _hashed(value) for key, value in given.items()} for name, given in self.data.items()}
-        return {**asdict(self), "data": hashed}
+        data = {name: {key: value and hashed(value) for key, value in given.items()} for name, given in self.data.items()}
+        return {**asdict(self), "data": data}
 
     def wants(self, kind: str, name: str) -> bool:
         """Whether an object that the template uses is to be copied."""
@@ -78,10 +77,8 @@ def _choice(read: Reader, option: str, value: Any, *, default: bool) -> Choice:
     field, allowed = f"release_config.{option}", "true, false, or a list of names"
     if value is None:
         return default
-    if isinstance(value, str) and value.lower() in ("true", "yes", "false", "no"):
-        return value.lower() in ("true", "yes")
-    if isinstance(value, bool):
-        return value
+    if isinstance(value, bool) or (isinstance(value, str) and value.lower() in TRUTHS):
+        return read.truth(field, value)
     if not isinstance(value, (list, str)):
         read.refuse(field, value, allowed)
         return default
@@ -119,9 +116,3 @@ def _data(read: Reader, value: Any) -> Data:
     if keys > MOST_KEYS:
         read.refuse("release_config.data", f"{keys} keys", f"at most {MOST_KEYS}; put the others into the config map itself")
     return made
-
-
-def _hashed(value: str | None) -> str | None:
-    if value is None or re.fullmatch(HASH + "[0-9a-f]{64}", value):
-        return value
-    return HASH + hashlib.sha256(value.encode()).hexdigest()

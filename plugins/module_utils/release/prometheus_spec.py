@@ -5,19 +5,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from . import secrets
+from .secrets import HIDDEN, hashed, hashed_pairs, is_hash
 from .values import Reader
 
 FIELD = "release_prometheus"
 OF_URL = ("token", "username", "password", "ca_cert", "client_cert", "client_key", "validate_certs")
 OPTIONS = ("url", "service", "path", "headers", "timeout_seconds", *OF_URL)
-HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, a token
-HASH = "sha256:"
 
 
 @dataclass(frozen=True)
@@ -40,17 +39,16 @@ class Access:
         return asdict(
             replace(
                 self,
-                headers=tuple((name, _hashed(value)) for name, value in self.headers),
-                token=self.token and _hashed(self.token),
-                password=self.password and _hashed(self.password),
+                headers=hashed_pairs(self.headers),
+                token=self.token and hashed(self.token),
+                password=self.password and hashed(self.password),
             )
         )
 
     @property
     def lost_secrets(self) -> bool:
         """Whether this came from a record that kept only hashes of what would let one in."""
-        secrets = (self.token, self.password, *(value for _name, value in self.headers))
-        return any(one is not None and _is_hash(one) for one in secrets)
+        return any(is_hash(one) for one in (self.token, self.password, *(value for _name, value in self.headers)))
 
 
 OPEN = Access()  # nothing is asked of who comes in
@@ -79,11 +77,11 @@ def prometheus(read: Reader, value: Any, *, needed: bool) -> dict[str, Any]:
         if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", str(found["url"])):
             read.refuse(f"{FIELD}.url", found["url"], "a URL that begins with http:// or https://")
         elif "@" in str(found["url"]).split("/")[2]:
-            read.refuse(f"{FIELD}.url", "(hidden)", "a URL without a password; there are username and password for that")
+            read.refuse(f"{FIELD}.url", HIDDEN, "a URL without a password; there are username and password for that")
         return {**none, "prometheus_url": found["url"]}
     for option in OF_URL:
         if found.get(option) is not None:
-            read.refuse(f"{FIELD}.{option}", "(hidden)", "nothing with service: the API server, which passes the questions on, lets you in")
+            read.refuse(f"{FIELD}.{option}", HIDDEN, "nothing with service: the API server, which passes the questions on, lets you in")
     matched = re.fullmatch(r"([a-z0-9-]+)/([a-z0-9-]+):([a-z0-9-]+)", str(found["service"]))
     if not matched:
         read.refuse(f"{FIELD}.service", found["service"], "namespace/name:port, such as monitoring/prometheus:9090")
@@ -93,10 +91,10 @@ def prometheus(read: Reader, value: Any, *, needed: bool) -> dict[str, Any]:
 
 def _access(read: Reader, found: Mapping[str, Any]) -> Access:
     texts = {name: read.text(f"{FIELD}.{name}", found.get(name)) for name in ("username", "ca_cert", "client_cert", "client_key")}
-    secrets = {name: _secret(read, name, found.get(name)) for name in ("token", "password")}
-    if secrets["token"] and texts["username"]:
-        read.refuse(f"{FIELD}.token", "(hidden)", "a token, or username and password, not both")
-    if bool(texts["username"]) != bool(secrets["password"]):
+    hidden = {name: _secret(read, name, found.get(name)) for name in ("token", "password")}
+    if hidden["token"] and texts["username"]:
+        read.refuse(f"{FIELD}.token", HIDDEN, "a token, or username and password, not both")
+    if bool(texts["username"]) != bool(hidden["password"]):
         read.refuse(f"{FIELD}.username", texts["username"], "username and password together")
     if texts["client_key"] and not texts["client_cert"]:
         read.refuse(f"{FIELD}.client_key", texts["client_key"], "nothing without client_cert")
@@ -109,37 +107,14 @@ def _access(read: Reader, found: Mapping[str, Any]) -> Access:
         read.refuse(f"{FIELD}.path", path, "a path that begins with / and does not end with it, such as /prometheus")
         path = ""
     timeout = read.seconds(f"{FIELD}.timeout_seconds", found.get("timeout_seconds"), least=1, most=60, default=5)
-    return Access(
-        path=path, headers=_headers(read, found.get("headers")), timeout_seconds=timeout, validate_certs=validate, **texts, **secrets
-    )
-
-
-def _headers(read: Reader, value: Any) -> tuple[tuple[str, str], ...]:
-    made = []
-    for name, text in (read.mapping(f"{FIELD}.headers", value) or {}).items():
-        if not HEADER.fullmatch(str(name)) or not isinstance(text, str) or not text or "\n" in text or "\r" in text:
-            read.refuse(
-                f"{FIELD}.headers.{name}",
-                "(hidden)",
-                "a header's name with a line of text as its value (quote numbers), such as X-Scope-OrgID: shop",
-            )
-        else:
-            made.append((str(name), text))
-    return tuple(made)
+    headers = secrets.headers(read, f"{FIELD}.headers", found.get("headers"))
+    return Access(path=path, headers=headers, timeout_seconds=timeout, validate_certs=validate, **texts, **hidden)
 
 
 def _secret(read: Reader, name: str, value: Any) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not value.strip():
-        read.refuse(f"{FIELD}.{name}", "(hidden)", "a non-empty string")
+        read.refuse(f"{FIELD}.{name}", HIDDEN, "a non-empty string")
         return None
     return value.strip()
-
-
-def _is_hash(value: str) -> bool:
-    return re.fullmatch(HASH + "[0-9a-f]{64}", value) is not None
-
-
-def _hashed(value: str) -> str:
-    return value if _is_hash(value) else HASH + hashlib.sha256(value.encode()).hexdigest()

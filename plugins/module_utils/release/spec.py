@@ -354,12 +354,7 @@ def _limits(read: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
         name: read.seconds(f"release_{name}", values[f"release_{name}"], least=least, most=most, default=DEFAULTS[f"release_{name}"])
         for name, (least, most) in ranges.items()
     }
-    fix_forward = values["release_fix_forward"]
-    if isinstance(fix_forward, str) and fix_forward.lower() in ("true", "yes", "false", "no"):
-        fix_forward = fix_forward.lower() in ("true", "yes")
-    if not isinstance(fix_forward, bool):
-        read.refuse("release_fix_forward", fix_forward, "true or false")
-    limits["fix_forward"] = fix_forward
+    limits["fix_forward"] = read.truth("release_fix_forward", values["release_fix_forward"])
     limits["on_inconclusive"] = read.choice(
         "release_on_inconclusive", values["release_on_inconclusive"], ("roll_back", "promote", "ask"), "roll_back"
     )

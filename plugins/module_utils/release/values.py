@@ -20,6 +20,7 @@ except ImportError:  # only where a module runs on a target without PyYAML: stri
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+TRUTHS = {"true": True, "yes": True, "false": False, "no": False}  # as -e passes them
 PERCENTAGE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 
 
@@ -106,10 +107,10 @@ class Reader:
         """true or false, as YAML or as the words that -e passes; false when it is left out."""
         if value is None or isinstance(value, bool):
             return bool(value)
-        if not isinstance(value, str) or value.lower() not in ("true", "yes", "false", "no"):
+        if not isinstance(value, str) or value.lower() not in TRUTHS:
             self.refuse(field, value, "true or false")
             return False
-        return value.lower() in ("true", "yes")
+        return TRUTHS[value.lower()]
 
     def seconds(self, field: str, value: Any, *, least: float, most: float, default: float) -> float:
         """A duration in seconds: a number, or a string such as 500ms, 30s, 10m, 1h."""

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from . import parts
+from . import parts, secrets
 from .ab_spec import AbSpec
-from .checks_spec import HASH, HIDDEN, hashed, is_url, shown_url
+from .secrets import HIDDEN, hashed, hashed_pairs, is_hash, shown_url
 from .values import Problem, Reader, spoken_seconds
 
 JSON = dict[str, Any]
@@ -76,7 +76,7 @@ class WebhookSpec:
     @property
     def lost_secrets(self) -> bool:
         """Whether this came from a record, which keeps only hashes: nobody can be asked then."""
-        return self.url.startswith(HASH)
+        return is_hash(self.url)
 
     def to_dict(self) -> JSON:
         """As the record keeps it: secrets only as hashes, which is enough to see that they are the same."""
@@ -84,8 +84,8 @@ class WebhookSpec:
             replace(
                 self,
                 url=hashed(self.url),
-                metadata=tuple((name, hashed(value)) for name, value in self.metadata),
-                headers=tuple((name, hashed(value)) for name, value in self.headers),
+                metadata=hashed_pairs(self.metadata),
+                headers=hashed_pairs(self.headers),
                 hmac_secret=self.hmac_secret and hashed(self.hmac_secret),
             )
         )
@@ -155,7 +155,7 @@ def _webhook(read: Reader, field: str, item: Any) -> WebhookSpec | None:
     for option, types in ONLY.items():
         if found.get(option) is not None and kind not in types:
             read.refuse(f"{field}.{option}", found[option], f"nothing: only webhooks of type {', '.join(types)} have it, this is {kind}")
-    name, url = _name(read, f"{field}.name", found.get("name")), _url(read, f"{field}.url", found.get("url"))
+    name, url = _name(read, f"{field}.name", found.get("name")), secrets.url(read, f"{field}.url", found.get("url"))
     secret, header = _hmac(read, f"{field}.hmac", found.get("hmac"))
     files = {option: read.text(f"{field}.{option}", found.get(option)) for option in ("ca_cert", "client_cert", "client_key")}
     if files["client_key"] and not files["client_cert"]:
@@ -167,13 +167,13 @@ def _webhook(read: Reader, field: str, item: Any) -> WebhookSpec | None:
         url=url or "",
         timeout_seconds=_seconds(read, f"{field}.timeout", found.get("timeout"), least=0.1, default=10),
         retries=read.integer(f"{field}.retries", found.get("retries"), least=0, most=20, default=0),
-        metadata=_texts(read, f"{field}.metadata", found.get("metadata"), one_line=False),
-        headers=_texts(read, f"{field}.headers", found.get("headers"), one_line=True),
+        metadata=_metadata(read, f"{field}.metadata", found.get("metadata")),
+        headers=secrets.headers(read, f"{field}.headers", found.get("headers")),
         hmac_secret=secret,
         hmac_header=header,
-        validate_certs=(True if validate is None else _flag(read, f"{field}.validate_certs", validate))
-        and not _flag(read, f"{field}.disable_tls", found.get("disable_tls")),
-        mute_alert=_flag(read, f"{field}.mute_alert", found.get("mute_alert")),
+        validate_certs=(True if validate is None else read.truth(f"{field}.validate_certs", validate))
+        and not read.truth(f"{field}.disable_tls", found.get("disable_tls")),
+        mute_alert=read.truth(f"{field}.mute_alert", found.get("mute_alert")),
         interval_seconds=_seconds(read, f"{field}.interval", found.get("interval"), least=1, default=10),
         threshold=read.integer(f"{field}.threshold", found.get("threshold"), least=1, most=1000, default=5),
         deadline_seconds=_seconds(read, f"{field}.deadline", found.get("deadline"), least=1, default=3600, most=30 * 86400),
@@ -193,16 +193,6 @@ def _name(read: Reader, field: str, value: Any) -> str | None:
     return name
 
 
-def _url(read: Reader, field: str, value: Any) -> str | None:
-    if value is None:
-        read.refuse(field, None, "is required")
-    url = read.text(field, value)
-    if url and not is_url(url):
-        read.refuse(field, url, "a URL that begins with http:// or https:// and names a host")
-        return None
-    return url
-
-
 def _hmac(read: Reader, field: str, value: Any) -> tuple[str | None, str]:
     found = read.mapping(field, value, ("secret", "header"))
     if found is None:
@@ -217,15 +207,12 @@ def _hmac(read: Reader, field: str, value: Any) -> tuple[str | None, str]:
     return secret, header
 
 
-def _texts(read: Reader, field: str, value: Any, *, one_line: bool) -> tuple[tuple[str, str], ...]:
-    """Names and texts; those of headers are of one line."""
+def _metadata(read: Reader, field: str, value: Any) -> secrets.Pairs:
+    """What is sent along, in the order of its names."""
     made = []
     for name, text in (read.mapping(field, value) or {}).items():
-        if one_line and not parts.HEADER_NAME.fullmatch(str(name)):
-            read.refuse(field, str(name), "names of headers: letters, digits and -")
-        elif not isinstance(text, str) or (one_line and not (text and text.isprintable())):
-            allowed = "a non-empty string of one line" if one_line else "a string"
-            read.refuse(f"{field}.{name}", text, f"{allowed} (quote numbers and true, false)")
+        if not isinstance(text, str):
+            read.refuse(f"{field}.{name}", text, "a string (quote numbers and true, false)")
         else:
             made.append((str(name), text))
     return tuple(sorted(made))
@@ -238,14 +225,6 @@ def _seconds(read: Reader, field: str, value: Any, *, least: float, default: flo
         hours, minutes, seconds = (float(part or 0) for part in matched.groups())
         value = 3600 * hours + 60 * minutes + seconds
     return read.seconds(field, value, least=least, most=most, default=default)
-
-
-def _flag(read: Reader, field: str, value: Any) -> bool:
-    if isinstance(value, str) and value.lower() in ("true", "yes", "false", "no"):
-        return value.lower() in ("true", "yes")
-    if value is not None and not isinstance(value, bool):
-        read.refuse(field, value, "true or false")
-    return value is True
 
 
 def _masked(problem: Problem) -> Problem:

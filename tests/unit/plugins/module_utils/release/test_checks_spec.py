@@ -7,13 +7,12 @@ import json
 
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.release.checks_spec import (
-    HASH,
-    HIDDEN,
     JobCheck,
     WebhookCheck,
     checks_from,
 )
 from ansible_collections.progressive.delivery.plugins.module_utils.release.plan import difference, plan
+from ansible_collections.progressive.delivery.plugins.module_utils.release.secrets import HASH, HIDDEN, hashed
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import SpecError, parse
 from ansible_collections.progressive.delivery.plugins.module_utils.traffic.route import Condition
 
@@ -177,5 +176,5 @@ def test_every_kind_of_check_comes_back_from_the_record_as_it_was():
 def test_of_a_webhooks_url_only_scheme_host_and_port_are_shown():
     hook = WebhookCheck("https://user:pw@hooks.example:8443/allow?token=x", (), 10, 3)
     assert hook.shown == "https://hooks.example:8443"
-    (saved,) = checks_from([{"name": "h", "kind": "webhook", "detail": {**vars(hook), "url": HASH + "0"}}])
+    (saved,) = checks_from([{"name": "h", "kind": "webhook", "detail": {**vars(hook), "url": hashed("any")}}])
     assert saved.detail.shown == HIDDEN
