@@ -129,7 +129,7 @@ class RankJudge:
             next_at=max(first, state.next_at),
             sampled=False,
             before_all=following is None or following >= 100,
-            compares=not step.absolute_only and step.weight_percent < 100,
+            compares=not step.absolute_only,
             problem="",
             detail="",
             problem_since=None,
