@@ -352,10 +352,18 @@ options:
       - C(burn_rate) with C(over), a list of V(1h), V(6h), V(1d) and V(3d), is the whole service's spending of the budget of O(release_slo). A
         window counts together with its twelfth, and its limit is 14.4, 6, 3 and 1 times at 30 days. Its judge, V(burn_rate), returns traffic
         when one begins to burn that did not before the release.
+      - C(cpu), C(memory) and C(per_pod) with C(promql) and C(unit) compare a number of each pod, canary against stable. C(cpu) and C(per_pod)
+        take C(per), V(pod) or V(request); C(cpu) and C(memory) take one C(container).
+      - C(restarts) with C(max) compares how often pods restart. Without such a gate a single restart of a pod of the canary returns traffic
+        at once.
+      - C(all), C(any) with a list, and C(not), combine gates by their names; those in them no longer decide alone.
       - No series, several series, no finite number, a warning and a query that Prometheus refuses hold the weight, each with its own
         cause. They are never a pass.
-      - C(judge) is V(sequential), the default for C(error_rate) and for C(latency) with C(slower_than), or V(threshold), the only one for
-        the others. A gate with C(looks) of its own (as O(release_looks), which they go over) is looked at apart from the others.
+      - C(judge) is V(sequential), the default for C(error_rate) and for C(latency) with C(slower_than), V(threshold), or V(mann_whitney), the
+        only one for C(cpu), C(memory) and C(per_pod), which a C(query) with a C(baseline) may have, too.
+      - A gate with C(looks) of its own (as O(release_looks), which they go over) is looked at apart from the others.
+      - C(samples) of a gate that V(mann_whitney) judges may have C(min_samples) (V(50)), C(sample_seconds) (V(60)), C(judgements) (V(3)),
+        C(initial_delay_seconds), and most options of P(progressive.delivery.mann_whitney#filter).
       - All judges must agree before the weight rises; one of them is enough to hold it, or to return traffic.
     type: list
     elements: dict

@@ -15,12 +15,13 @@ from ..release.parts import PodsSpec
 from ..release.spec import Spec
 from ..release.values import Problem
 from ..workload.kinds import SETS
-from . import exposition, query
+from . import exposition, pod_numbers, query
 from .bounds import check_bound, wanted
 from .counters import STABLE, Counters, PodCounters, Reading
 from .exposition import names_like_requests
 from .pod_source import PodReader, running, shown
 from .prometheus import Unavailable
+from .query_names import names_by_gate
 from .source import GateReading, MetricsPreflight, gate_counts
 from .source import inspect as inspect_prometheus
 
@@ -45,6 +46,9 @@ def inspect(
 ) -> MetricsPreflight:
     """How the gates stand before the release, of whatever source the spec names. transport: Prometheus, where there is one. Raises ClusterError."""
     query.inspect(spec, service, transport, problems, canary=canary or "")
+    pod_numbers.inspect(
+        session, spec, deployment, names_by_gate(spec, service, canary=canary or ""), transport=transport, problems=problems
+    )
     if problems or not (spec.counted or (spec.ab and spec.ab.conversions and not spec.ab.of)):
         return NOTHING
     if spec.pods is None:

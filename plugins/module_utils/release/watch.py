@@ -22,6 +22,7 @@ from .judges import panel_of
 from .plan import Step
 from .presence import missing
 from .proceedings import Proceedings
+from .samples_spec import RESTARTS
 from .silence import Silencer
 from .waits import Stuck, obey
 from .webhooks import Standing
@@ -36,7 +37,7 @@ class Watch:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._health = Health()
+        self._health = Health(counted=bool(context.spec.judged_by(RESTARTS)))
         self._panel = panel_of(context.spec, context.target.dispersion) if context.source or context.queries else None
         self._state: PanelState | None = None
         if self._panel:

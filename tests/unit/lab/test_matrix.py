@@ -44,7 +44,8 @@ def test_the_selection_of_make_test_and_the_other_scenarios_play_almost_every_pa
     assert selected <= {(one.strategy, one.router, one.case) for one in ALL}
     assert not selected & ELSEWHERE
     assert _pairs(selected | ELSEWHERE) >= _pairs((one.strategy, one.router, one.case) for one in ALL) - {
-        ("service", "bad"), ("linkerd", "bad"), ("sidecars", "bad"), ("sidecars", "fault"), ("mesh", "good"), ("shadow", "fault"), ("blue_green", "mesh"), ("shadow", "mesh"),
+        ("service", "bad"), ("linkerd", "bad"), ("sidecars", "bad"), ("sidecars", "fault"), ("mesh", "good"),
+        ("shadow", "fault"), ("blue_green", "mesh"), ("shadow", "mesh"),
     }  # fmt: skip
 
 
