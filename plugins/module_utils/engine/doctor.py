@@ -12,8 +12,9 @@ from typing import Any
 from ..cluster.errors import ClusterError
 from ..cluster.kinds import KINDS
 from ..cluster.session import Session
-from ..metrics.catalogue import SOURCES, Arms
+from ..metrics.catalogue import Arms
 from ..metrics.pod_inspect import inspect
+from ..metrics.sources import source_named
 from ..release import doctor as rules
 from ..release.arguments import completed
 from ..release.objects import CAUGHT, MISSED
@@ -156,8 +157,10 @@ def _gates(session: Session, spec: Spec, objects: Mapping[str, list[JSON]]) -> l
         session, spec, deployment, service["metadata"]["name"], transport(session, spec), problems=problems, container=spec.container
     )
     silent = rules.silent_gates(found.gates) if not problems else []
-    known = found.source if found.source in SOURCES and not problems else None
-    arms = Arms.of(known, namespace=spec.namespace, workload=spec.workload, service=service["metadata"]["name"]) if known else None
+    arms = None
+    if found.source and source_named(found.source, spec.own_source) and not problems:
+        where = {"namespace": spec.namespace, "workload": spec.workload, "service": service["metadata"]["name"]}
+        arms = Arms.of(found.source, own=spec.own_source, **where)
     return [*(replace(_of(spec, one), check="gate_without_data") for one in problems), *silent, *guards(session, spec, arms)]
 
 
