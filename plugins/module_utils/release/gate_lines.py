@@ -43,21 +43,27 @@ def seconds_of_gates(spec: Spec, found: Findings, steps: list[Step]) -> float:
 
 
 def _gate_line(spec: Spec, gate: GateSpec, found: Findings) -> str:
+    said = gate_line(spec, gate, found.gates.get(gate.name))
+    if gate.judge != SEQUENTIAL:
+        return said
+    return f"{said}; {_shows(spec, found.gates[gate.name], found.target, found.target.dispersion[gate.name])}"
+
+
+def gate_line(spec: Spec, gate: GateSpec, reading: GateReading | None) -> str:
+    """A gate's name, its limit, how it reads now, and who judges it where that is not the sequential rule."""
     if gate.burn_over:
         return f"{gate.name}: the error budget burns too fast over none of {', '.join(gate.burn_over)} · judge {gate.judge}"
     if gate.query is not None:
         return f"{gate.name}: {_asks(gate.query)} · judge {gate.judge}"
-    reading = found.gates[gate.name]
     if gate.quantile is not None:
         limit = f"p{100 * gate.quantile.quantile:g} at most {gate.quantile.max_ms:g}ms"
         return f"{gate.name}: {limit} · judge {gate.judge}"
     if gate.min_per_second is not None:
         return f"{gate.name}: at least {gate.min_per_second:g} requests/s at the canary · judge {gate.judge}"
-    now = "no requests lately" if reading.share is None else f"{100 * reading.share:.3g} % of {100 * gate.max_share:g} % now"
+    share = reading.share if reading else None
+    now = "no requests lately" if share is None else f"{100 * share:.3g} % of {100 * gate.max_share:g} % now"
     what = "errors" if gate.kind == "error_rate" else f"slower than {gate.slower_than_ms:g}ms"
-    if gate.judge != SEQUENTIAL:
-        return f"{gate.name}: {what} {now} · judge {gate.judge}"
-    return f"{gate.name}: {what} {now}; {_shows(spec, reading, found.target, found.target.dispersion[gate.name])}"
+    return f"{gate.name}: {what} {now}" + ("" if gate.judge == SEQUENTIAL else f" · judge {gate.judge}")
 
 
 def _asks(query: QuerySpec) -> str:
