@@ -212,7 +212,9 @@ verdict:
   type: str
   sample: advance
 cause:
-  description: The reason as a machine word, such as V(certified), V(evidence_of_harm), V(no_data), V(bad_query), V(max_hold), V(route_changed), V(runner_stopped).
+  description:
+    - The reason as a machine word, such as V(certified), V(evidence_of_harm), V(no_data), V(bad_query), V(max_hold), V(route_changed),
+      V(runner_stopped).
   returned: when it was judged
   type: str
 reason:
