@@ -183,23 +183,35 @@ EXAMPLES = r"""
     weight: 25
   when: at_ten.verdict == 'advance'
 
-- name: Judge a canary at an edge proxy that this collection does not steer, by what its pods count, half a minute at a time
+- name: Judge a canary behind a proxy that this collection does not steer for half a minute, by what its pods count
   progressive.delivery.metric_gate:
     namespace: shop
     service: shop
     canary_workload: Deployment/shop-next
     weight: 20
-    gates:
+    gates: &gates
       - {name: errors, error_rate: {max: 0.5%}}
     metrics_source: pods
     pods: {family: http}
     timeout_seconds: 30
-    evidence_state: "{{ gate.evidence_state | default(omit) }}"
     fail_on: [roll_back, inconclusive]
-  register: gate
-  until: gate is failed or gate.verdict != 'hold'
-  retries: 20
-  delay: 0
+  register: first
+
+- name: Buy something
+  ansible.builtin.uri:
+    url: https://shop.example.com/basket?item=7
+
+- name: Go on until the gates have decided
+  progressive.delivery.metric_gate:
+    namespace: shop
+    service: shop
+    canary_workload: Deployment/shop-next
+    weight: 20
+    gates: *gates
+    metrics_source: pods
+    pods: {family: http}
+    evidence_state: "{{ first.evidence_state }}"
+    fail_on: [roll_back, inconclusive]
 """
 
 RETURN = r"""

@@ -4,6 +4,7 @@
 """What a task of metric_gate may say, how it is refused, and that its documentation knows every option."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,23 @@ def test_every_return_value_is_documented():
     judged, planned = Canary().run(), Canary().run(check_mode=True)
     assert set(judged) <= documented and set(planned) <= documented
     assert documented <= {*judged, *planned, "problems"}
+
+
+def tasks_of(value):
+    """Every metric_gate task in a piece of YAML."""
+    if isinstance(value, dict):
+        yield from ([value["progressive.delivery.metric_gate"]] if "progressive.delivery.metric_gate" in value else [])
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else []:
+        yield from tasks_of(one)
+
+
+def test_the_examples_and_the_page_give_tasks_that_are_right():
+    page = (ROWS.parents[4] / "docs" / "metric-gate.md").read_text()
+    (playbook,) = re.findall(r"^```yaml\n(# canary_by_hand\.yml\n.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (play,) = yaml.safe_load(playbook)
+    said = {"gates": play["vars"]["shop_gates"], "prometheus": play["vars"]["shop_prometheus"]}
+    shown = [{**task, **said} for task in tasks_of(play)]
+    assert len(shown) == 2
+    for task in (*shown, *tasks_of(yaml.safe_load(module.EXAMPLES))):
+        task = {name: value for name, value in task.items() if name != "evidence_state"}
+        assert parse({"namespace": "shop", "service": "shop", **task}).spec.gates
