@@ -167,7 +167,7 @@ def _may_restore(session: Session, task: GateTask, sight: Sight, problems: list[
 def _selector(session: Session, task: GateTask, sight: Sight | None) -> Mapping[str, str] | None:
     """The labels of stable's pods. A Service that is the route itself may select the canary's just now."""
     which = task.declared
-    if sight and not sight.router.can.isdisjoint({"switch"}) and which.provider == "service":
+    if sight and which.provider == "service":
         return dict(sight.router.place.original["selector"])
     found = session.find("Service", which.namespace, which.service)
     return (found or {}).get("spec", {}).get("selector") or None
