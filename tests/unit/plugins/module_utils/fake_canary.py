@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.session import Text
 from ansible_collections.progressive.delivery.plugins.module_utils.engine import metric_gate
 from ansible_collections.progressive.delivery.plugins.module_utils.engine.gate_task import parse
 from ansible_collections.progressive.delivery.plugins.module_utils.release.context import Process
+from ansible_collections.progressive.delivery.plugins.module_utils.traffic.place import Unusable
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_world import STABLE, World
 
 RATE = 150.0  # requests a second
@@ -85,3 +87,25 @@ class Canary(World):
         total = round(self.asked_of[workload] / (2 if is_canary else 4))
         failed = round(total * (self.failing if is_canary else self.stable_failing))
         return Text(200, {}, f'http_requests_total{{code="200"}} {total - failed}\nhttp_requests_total{{code="500"}} {failed}\n')
+
+
+def refused(world, **changed):
+    """field -> allowed of a task that is refused; nothing may have been written."""
+    with pytest.raises(Unusable) as caught:
+        world.run(**changed)
+    assert world.writes() == []
+    return {problem.field: problem.allowed for problem in caught.value.problems}
+
+
+def after(world, seconds, action):
+    """Do something as soon as so much time has passed."""
+    sleep, until = world.sleep, world.seconds + seconds
+
+    def watched(pause):
+        sleep(pause)
+        if world.seconds >= until and watched.pending:
+            watched.pending = False
+            action()
+
+    watched.pending = True
+    world.sleep = watched
