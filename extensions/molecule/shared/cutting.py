@@ -43,7 +43,13 @@ class Cuts:
             if time.monotonic() < self._silent_until.get(namespace, 0.0):
                 self._note(namespace, "silence", method, path)
                 return "request"
-            if method != "PATCH" or not OF_THE_ROUTE.search(path) or b'"weight": 50' not in body or namespace not in self._told:
+            if (
+                method != "PATCH"
+                or "dryRun=" in path
+                or not OF_THE_ROUTE.search(path)
+                or b'"weight": 50' not in body
+                or namespace not in self._told
+            ):
                 return None
             what = self._told.pop(namespace)
             self._silent_until[namespace] = time.monotonic() + SILENT_SECONDS
