@@ -40,7 +40,13 @@ IN_A_RELEASE = {
     "fix_forward": "release_fix_forward",
 }
 OF_A_GATE = {release: option for option, release in IN_A_RELEASE.items()}
-TYPES = {"headers": "dict", "validate_certs": "bool"}
+# what is no string among the options of prometheus, and what must not be shown; client_key is a path
+PROMETHEUS_SPEC: dict[str, JSON] = {
+    **{name: {"type": "str"} for name in PROMETHEUS},
+    "headers": {"type": "dict"},
+    "validate_certs": {"type": "bool"},
+    "client_key": {"type": "str", "no_log": False},
+}
 # options beside kubernetes.core's connection options and those that say which route
 OPTIONS: dict[str, JSON] = {
     "workload": {"type": "str"},
@@ -52,7 +58,7 @@ OPTIONS: dict[str, JSON] = {
     "slo": {"type": "dict"},
     "prometheus": {
         "type": "dict",
-        "options": {name: {"type": TYPES.get(name, "str"), **({"no_log": True} if name in SECRET else {})} for name in PROMETHEUS},
+        "options": {name: {**spec, "no_log": True} if name in SECRET else spec for name, spec in PROMETHEUS_SPEC.items()},
     },
     "metrics_source": {"type": "str", "default": "auto"},
     "pods": {"type": "dict"},
