@@ -103,7 +103,7 @@ options:
         type: bool
   metrics_source:
     description: Who counts the requests, as O(progressive.delivery.release#module:release_metrics_source).
-    type: str
+    type: raw
     default: auto
   pods:
     description: Where pods are read, for O(metrics_source=pods), as O(progressive.delivery.release#module:release_pods).

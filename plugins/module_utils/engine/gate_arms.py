@@ -10,14 +10,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..cluster.session import Session
-from ..metrics.catalogue import SOURCES, Arms
+from ..metrics.catalogue import Arms
 from ..metrics.pod_inspect import inspect
+from ..metrics.pod_numbers import PodNumbers
 from ..metrics.pod_source import PodArms, PodSource
 from ..metrics.prometheus import Prometheus
 from ..metrics.query import Queries
+from ..metrics.query_names import names_by_gate
 from ..metrics.slo import BurnReader, Objective
 from ..metrics.source import Looks, MetricsPreflight, Source
+from ..metrics.sources import source_named
 from ..release.context import Process
+from ..release.samples_spec import RESTARTS
 from ..release.spec import Spec
 from ..release.values import Problem
 from ..traffic.sight import Declared
@@ -145,27 +149,37 @@ def _source(session: Session, spec: Spec, task: GateTask, pair: Pair, found: Met
     if not spec.counted or pair.canary is None:
         return None
     if spec.pods is not None:
-        stable, canary = (one["spec"]["selector"].get("matchLabels") or {} for one in (pair.stable, pair.canary))
-        own = canary if selectors.matches(pair.stable["spec"]["selector"], _labels(pair.canary)) else None
-        return PodSource(session, PodArms(spec.namespace, stable, canary, own_labels=own), spec.pods, spec.counted, clock=process.clock)
+        return PodSource(session, _pod_arms(spec, pair.stable, pair.canary), spec.pods, spec.counted, clock=process.clock)
     arms, way = _arms(spec, task, pair, found), transport(session, spec)
     return Source(Prometheus(way), arms, spec.counted) if arms and way else None
 
 
+def _pod_arms(spec: Spec, stable: JSON, canary: JSON) -> PodArms:
+    """Whose pods are whose, by the Deployments' own selectors."""
+    labels = [one["spec"]["selector"].get("matchLabels") or {} for one in (stable, canary)]
+    own = labels[1] if selectors.matches(stable["spec"]["selector"], _labels(canary)) else None
+    return PodArms(spec.namespace, labels[0], labels[1], own_labels=own)
+
+
 def _arms(spec: Spec, task: GateTask, pair: Pair, found: MetricsPreflight) -> Arms | None:
     """Whose counters in Prometheus are whose; None where they are not there."""
-    if found.source not in SOURCES:
+    if found.source is None or source_named(found.source, spec.own_source) is None:
         return None
-    return Arms.of(found.source, namespace=spec.namespace, workload=pair.workload, service=task.declared.service, canary=pair.other)
+    which = task.declared
+    own = spec.own_source
+    return Arms.of(found.source, namespace=spec.namespace, workload=pair.workload, service=which.service, canary=pair.other, own=own)
 
 
 def _queries(session: Session, spec: Spec, task: GateTask, pair: Pair, found: MetricsPreflight) -> Queries | None:
     """Who answers the queries of the gates; None where there is none."""
     way = transport(session, spec)
-    if way is None or len(spec.counted) == len(spec.gates):
+    if len(spec.counted) == len(spec.gates) or pair.canary is None or (way is None and any(gate.asks for gate in spec.gates)):
         return None
-    client, burns = Prometheus(way), None
+    client, burns = Prometheus(way) if way else None, None
     windows = {gate.name: gate.burn_over for gate in spec.gates if gate.burn_over}
-    if spec.slo is not None and windows:
+    if client and spec.slo is not None and windows:
         burns = BurnReader(Objective(client, spec.slo, _arms(spec, task, pair, found)), spec.slo, windows)
-    return Queries(client, spec, service=task.declared.service, canary=pair.other, burns=burns)
+    names = names_by_gate(spec, task.declared.service, canary=pair.other)
+    wanted = {gate.name: names[gate.name] for gate in spec.gates if gate.per_pod or gate.kind == RESTARTS}
+    pods = PodNumbers(session, _pod_arms(spec, pair.stable, pair.canary), client, wanted, spec) if wanted else None
+    return Queries(client, spec, service=task.declared.service, canary=pair.other, burns=burns, pods=pods)

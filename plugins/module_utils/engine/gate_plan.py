@@ -9,8 +9,8 @@ import math
 from typing import Any
 
 from ..analysis import sample_size
-from ..release.gate_lines import gate_line
-from ..release.gates_spec import SEQUENTIAL, THRESHOLD, GateSpec
+from ..release.gate_lines import gate_line, samples_seconds
+from ..release.gates_spec import MANN_WHITNEY, SEQUENTIAL, THRESHOLD, GateSpec
 from ..release.values import spoken_seconds
 from .gate_arms import Counted
 from .gate_share import Share
@@ -46,15 +46,17 @@ def _gate(counted: Counted, share: Share | None, gate: GateSpec) -> JSON:
     stable = reading.per_second if reading else None
     canary = _canary_rate(stable, share)
     needed = seconds = None
-    if gate.judge == SEQUENTIAL and reading is not None:
+    if gate.counts and gate.judge == SEQUENTIAL and reading is not None:
         scale = sample_size.certification_scale(share.next_percent if share else None)
         phi = counted.dispersion.get(gate.name, 1.0)
         needed = _finite(sample_size.requests_to_certify(reading.share or 0.0, gate.max_share, scale=scale, dispersion=phi))
         seconds = needed / canary if needed and canary else None
     elif gate.judge == THRESHOLD:
         seconds = (gate.looks or counted.spec.looks).interval_seconds
-    elif gate.burn_over:
-        seconds = 0.0
+    elif gate.judge == MANN_WHITNEY:
+        seconds = samples_seconds(counted.spec, gate)
+    elif not gate.counts:
+        seconds = 0.0  # a burn, restarts, or a combination of other gates: decided as soon as they are read
     told = "" if needed is None else f", {math.ceil(needed):,} requests of the canary"
     return {
         "name": gate.name,

@@ -60,7 +60,7 @@ OPTIONS: dict[str, JSON] = {
         "type": "dict",
         "options": {name: {**spec, "no_log": True} if name in SECRET else spec for name, spec in PROMETHEUS_SPEC.items()},
     },
-    "metrics_source": {"type": "str", "default": "auto"},
+    "metrics_source": {"type": "raw", "default": "auto"},
     "pods": {"type": "dict"},
     "interval_seconds": {"type": "str", "default": "1"},
     "min_seconds": {"type": "str", "default": "0"},
