@@ -6,7 +6,7 @@
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.engine import gate_arms
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.source import MetricsPreflight
-from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_canary import ERRORS, Canary, refused
+from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_canary import ERRORS, Canary, after, refused
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_world import STABLE
 
 MIRRORS = [{"destination": {"host": "shop-canary"}, "percentage": {"value": 20.0}}]
@@ -235,3 +235,17 @@ def test_stable_beyond_its_own_limit_could_never_be_certified_and_check_mode_say
     result = Canary(stable_failing=0.05).run(check_mode=True)
     assert result["gates"][0]["requests"] is None
     assert "nobody can tell how long errors would take" in result["reason"]
+
+
+@pytest.mark.parametrize(("restarts", "verdict"), [(0, "advance"), (5, "roll_back")])
+def test_restarts_of_the_canary_s_pods_are_judged_beside_its_requests(restarts, verdict):
+    world = Canary()
+
+    def restart():
+        for number in range(2):
+            pod = world.objects["Pod", "eu", f"shop-canary-{number}"]
+            pod["status"]["containerStatuses"] = [{"name": "app", "restartCount": restarts, "ready": True}]
+
+    after(world, 5, restart)
+    result = world.run(gates=[ERRORS, {"name": "restarts", "restarts": {"max": 1}}])
+    assert result["verdict"] == verdict
