@@ -94,6 +94,8 @@ def _read_as(spec: Spec, other: Spec) -> dict[str, str]:
     """For each other gate the one of the release that has read what it needs."""
     found, problems = {}, []
     for index, gate in enumerate(other.gates):
+        if gate.composite is not None:
+            continue  # it combines what others say, and reads nothing
         able = [one.name for one in spec.gates if _serves(one, gate)]
         if able:
             found[gate.name] = gate.name if gate.name in able else able[0]
@@ -118,6 +120,8 @@ def _serves(one: GateSpec, wanted: GateSpec) -> bool:
 def _reads(gate: GateSpec) -> Reads:
     if gate.query is not None:
         return ("query", *gate.query.asked)
+    if gate.per_pod is not None:
+        return (gate.kind, gate.per_pod)
     return (gate.kind, gate.slower_than_ms, gate.quantile is not None, bool(gate.burn_over))
 
 

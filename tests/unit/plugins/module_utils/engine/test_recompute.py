@@ -261,6 +261,14 @@ def test_other_gates_would_have_returned_it_sooner(world):
     assert world.of_record(release_gates=[ERRORS])["what_if"]["decision"] == "roll_back"
 
 
+def test_a_combination_of_gates_needs_no_numbers_of_its_own(world):
+    world.failing = 0.03
+    world.ship({"name": "errors", "error_rate": {"max": "20%"}, "judge": "threshold"})
+    strict = {"name": "errors", "error_rate": {"max": "1%"}}
+    both = {"name": "twice", "error_rate": {"max": "2%"}}
+    assert world.again(release_gates=[strict, both, {"name": "usable", "all": ["errors", "twice"]}])["what_if"]["decision"] == "roll_back"
+
+
 @pytest.mark.parametrize(
     ("gate", "says"),
     [
