@@ -26,6 +26,7 @@ from ansible_collections.progressive.delivery.plugins.module_utils.release.spec 
 )
 from ansible_collections.progressive.delivery.plugins.module_utils.release.subsets_spec import SubsetsSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.swap_spec import SwapSpec
+from ansible_collections.progressive.delivery.plugins.module_utils.release.translate.draft import Origin
 from ansible_collections.progressive.delivery.plugins.module_utils.release.webhooks_spec import WebhookSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.traffic.route import Condition, Match
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.release import test_slo_spec as slo
@@ -45,6 +46,12 @@ MANIFESTS = [
     {"kind": "Deployment", "metadata": {"name": "shop"}, "spec": {"template": TEMPLATE}},
     {"kind": "Service", "metadata": {"name": "shop"}},
 ]
+ROLLOUT = {
+    "apiVersion": "argoproj.io/v1alpha1",
+    "kind": "Rollout",
+    "metadata": {"name": "shop"},
+    "spec": {"workloadRef": {"kind": "Deployment", "name": "shop"}, "strategy": {"canary": {"steps": [{"setWeight": 50}]}}},
+}
 CONTROL = ControlSpec((), 3600, "park", 3600, "park", 86400, 0, 1800)
 LATENCY = {"name": "slow", "latency": {"slower_than": "500ms", "max": "1%"}}
 
@@ -162,6 +169,20 @@ FIELDS = {
     "profile": (
         {"release_profile": "development", "release_steps": [50, 100]},
         ProfileUse("development", ("release_looks", "release_gates"), ("release_steps",)),
+    ),
+    "origin": (
+        {"release_from": ROLLOUT, "release_gates": [LATENCY], "release_traffic": {"provider": "istio"}},
+        Origin(
+            "Rollout/shop",
+            (
+                "release_ready_timeout_seconds",
+                "release_strategy",
+                "release_verify_seconds",
+                "release_drain_seconds",
+                "release_steps",
+                "release_deadline_seconds",
+            ),
+        ),
     ),
     "share_check": ({"release_share_check": "report"}, "report"),
     "stop_after": ({"release_stop_after": "analyze-25"}, "analyze-25"),

@@ -1,0 +1,508 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Canary of Flagger or a Rollout of Argo as a release: manifests with the fields of those projects' examples, and wrong ones."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.progressive.delivery.plugins.module_utils.release.parts import StepSpec
+from ansible_collections.progressive.delivery.plugins.module_utils.release.plan import plan
+from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import SpecError, parse
+from ansible_collections.progressive.delivery.plugins.module_utils.release.translate.documents import TABLES
+from ansible_collections.progressive.delivery.plugins.module_utils.release.translate.table import REFUSED
+from ansible_collections.progressive.delivery.plugins.module_utils.traffic.route import Condition, Match
+
+FOLDER = Path(__file__).parent / "manifests"
+BESIDE = {"release_image": "registry.example/shop:2.4.0", "release_prometheus": {"url": "http://prometheus.example"}}
+
+
+def documents(name):
+    return list(yaml.safe_load_all((FOLDER / f"{name}.yml").read_text()))
+
+
+def read(name, **over):
+    """The spec of a file of manifests; over: what the user says."""
+    return parse({**BESIDE, "release_from": (FOLDER / f"{name}.yml").read_text(), **over})
+
+
+def refused(given, **over):
+    """field -> allowed of what is wrong."""
+    with pytest.raises(SpecError) as caught:
+        parse({**BESIDE, "release_from": given, **over})
+    return {one.field: one.allowed for one in caught.value.problems}
+
+
+def changed(name, path, value, kind=None):
+    """The documents of a file with a field of the main one, or of the first of a kind, set."""
+    found = documents(name)
+    holder = next(one for one in found if one["kind"] == (kind or one["kind"]) and (kind or one["kind"] in ("Canary", "Rollout")))
+    *way, last = path.split(".")
+    for key in way:
+        holder = holder.setdefault(key, {}) if not key.isdigit() else holder
+        holder = holder[int(key)] if key.isdigit() else holder
+    if isinstance(holder, list):
+        holder[int(last)] = value
+    else:
+        holder[last] = value
+    return found
+
+
+def weights(spec):
+    return [step.weight_percent for step in spec.steps]
+
+
+def by_name(spec):
+    return {gate.name: gate for gate in spec.gates}
+
+
+def test_a_canary_of_istio_is_a_canary_with_the_same_weights_gates_and_webhooks():
+    spec = read("flagger-istio-canary")
+    assert (spec.name, spec.namespace, spec.workload, spec.strategy, spec.provider, spec.service) == (
+        "shop",
+        "eu",
+        "shop",
+        "canary",
+        "istio",
+        "shop",
+    )
+    assert weights(spec) == [20, 40, 60, 100]
+    gates = by_name(spec)
+    assert (gates["request-success-rate"].judge, gates["request-success-rate"].max_share) == ("threshold", pytest.approx(0.01))
+    assert (gates["request-duration"].quantile.quantile, gates["request-duration"].quantile.max_ms) == (0.99, 500)
+    assert (spec.looks.interval_seconds, spec.looks.threshold, spec.looks.iterations, spec.looks.no_data) == (60, 5, 0, "fail")
+    assert spec.ready_timeout_seconds == 60
+    assert [hook.type for hook in spec.webhooks] == ["confirm-rollout", "pre-rollout", "rollout", "confirm-promotion", "event", "rollback"]
+    load, gate, chat = spec.webhooks[2], spec.webhooks[3], spec.webhooks[4]
+    assert (load.interval_seconds, load.threshold, load.retries, load.timeout_seconds) == (60, 5, 2, 5)
+    assert (gate.mute_alert, gate.on_deadline, chat.validate_certs) == (True, "park", False)
+    assert not any(hook.lost_secrets for hook in spec.webhooks)
+
+
+def test_the_failed_looks_and_lost_data_of_a_canary_have_the_time_that_flagger_gives_them():
+    spec = parse({**BESIDE, "release_from": changed("flagger-istio-canary", "spec.analysis.interval", "10m")})
+    assert spec.no_data_seconds == 6 * 600
+    assert spec.max_hold_seconds == 5 * 600
+    assert spec.deadline_seconds >= 12 * 600
+
+
+@pytest.mark.parametrize(
+    ("step", "most", "expected"),
+    [(5, 50, [*range(5, 51, 5), 100]), (20, 50, [20, 40, 60, 100]), (30, None, [30, 60, 90, 100]), (50, 100, [50, 100]), (100, 100, [100])],
+)
+def test_weights_are_counted_as_flagger_counts_them(step, most, expected):
+    found = changed("flagger-istio-canary", "spec.analysis.stepWeight", step)
+    found[0]["spec"]["analysis"]["maxWeight"] = most
+    assert weights(parse({**BESIDE, "release_from": found})) == expected
+
+
+def test_an_a_b_test_gives_the_matched_requests_alone_its_iterations_and_then_everybody():
+    spec = read("flagger-istio-ab-test")
+    assert (spec.strategy, spec.service, weights(spec), spec.match_seconds) == ("canary", "store", [100], 300)
+    assert spec.matches == (
+        Match((Condition("header", "x-canary", "exact", "insider"),)),
+        Match((Condition("header", "cookie", "regex", "^(.*?;)?(canary=always)(;.*)?$"),)),
+        Match((Condition("header", "user-agent", "regex", ".*Firefox"),)),
+    )
+    assert (spec.looks.iterations, spec.looks.threshold) == (10, 2)
+    assert by_name(spec)["request-success-rate"].max_share == pytest.approx(0.005)  # of the old field threshold
+    assert [step.name for step in plan(spec)][:4] == ["validate", "deploy", "match", "bake-match"]
+
+
+@pytest.mark.parametrize(
+    ("name", "provider", "seconds"), [("flagger-istio-blue-green", "istio", 600), ("flagger-kubernetes", "service", 150)]
+)
+def test_iterations_alone_are_blue_green_with_the_looks_after_the_switch(name, provider, seconds):
+    spec = read(name)
+    assert (spec.strategy, spec.provider, spec.verify_seconds) == ("blue_green", provider, seconds)
+    assert any("after the switch" in note for note in spec.origin.notes)
+
+
+def test_mirroring_is_a_shadow_of_its_own_and_else_refused_with_the_way():
+    field = "release_from.Canary/shop.spec.analysis.mirror"
+    assert "release_strategy: shadow" in refused(documents("flagger-istio-mirror"))[field]
+    spec = read("flagger-istio-mirror", release_strategy="shadow")
+    assert (spec.strategy, weights(spec)) == ("shadow", [30, 100])
+    left = {"documents": documents("flagger-istio-mirror"), "leave_out": ["spec.analysis.mirror", "spec.analysis.mirrorWeight"]}
+    assert parse({**BESIDE, "release_from": left}).strategy == "blue_green"
+
+
+def test_a_sticky_canary_is_refused_with_what_to_do():
+    found = refused(documents("flagger-istio-session-affinity"))
+    assert list(found) == ["release_from.Canary/shop.spec.analysis.sessionAffinity"]
+    assert "release_from.leave_out" in next(iter(found.values()))
+
+
+def test_templates_of_the_gateway_api_example_become_queries_of_the_canary():
+    spec = read("flagger-gateway-api", release_prometheus=None)
+    assert (spec.provider, weights(spec), spec.looks.interval_seconds) == ("gateway_api", [1, 2, 10, 80, 100], 90)
+    assert spec.prometheus_service == ("monitoring", "prometheus", "9090")
+    rate, latency = by_name(spec)["error-rate"].query, by_name(spec)["latency"].query
+    assert 'destination_workload="{canary}",direction="inbound",response_code!~"5.*"}[2m]' in rate.promql
+    assert 'destination_workload=~"{canary}|{stable}"}[2m]' in rate.promql
+    assert (rate.least, rate.most, latency.least, latency.most) == (None, 1, 0, 0.5)
+    assert 'destination_workload_namespace=~"{namespace}"' in latency.promql
+    assert "[1m]" in latency.promql
+
+
+def test_linkerd_and_a_query_of_the_canary_itself():
+    spec = read("flagger-linkerd")
+    assert (spec.provider, weights(spec)) == ("linkerd", [25, 50, 100])
+    assert by_name(spec)["request-success-rate"].max_share == pytest.approx(0.000001)
+    assert by_name(spec)["queries"].query.promql == 'sum(rate(shop_queries{pod=~"{canary}-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)"}[1m]))'
+
+
+def test_without_metrics_each_weight_lasts_an_interval_and_the_plan_says_that_nothing_judges():
+    spec = read("flagger-without-metrics")
+    assert spec.steps == (StepSpec(20, 20), StepSpec(40, 20), StepSpec(100, 20))
+    assert (spec.gates, spec.looks.interval_seconds) == ((), 20)
+    assert any("nothing judges" in line for line in spec.origin.lines())
+
+
+def test_a_canary_that_skips_its_analysis_goes_everywhere_at_once_and_only_tells():
+    spec = read("flagger-skip-analysis", release_prometheus=None)
+    assert (weights(spec), spec.gates, [hook.type for hook in spec.webhooks]) == ([100], (), ["event"])
+
+
+def test_a_rollout_of_istio_with_matches_background_analysis_and_a_pause_without_end():
+    spec = read("argo-istio-hosts", release_prometheus=None)
+    assert (spec.provider, spec.service, spec.route_kind, spec.route_object, spec.route) == (
+        "istio",
+        "shop",
+        "VirtualService",
+        "shop-routes",
+        "primary",
+    )
+    assert spec.steps == (StepSpec(5, 600), StepSpec(40, 0, True), StepSpec(60, 30), StepSpec(100, 0))
+    assert spec.matches == (
+        Match((Condition("header", "x-team", "exact", "qa"),)),
+        Match((Condition("header", "agent", "regex", ".*Chrome.*"),)),
+    )
+    assert (spec.match_seconds, spec.verify_seconds, spec.drain_seconds, spec.ready_timeout_seconds) == (300, 45, 20, 120)
+    gate = by_name(spec)["success-rate"]
+    assert 'service=~"{canary_service}.eu.svc.cluster.local",region="west"' in gate.query.promql
+    assert (gate.query.least, gate.looks.interval_seconds, gate.looks.threshold, gate.looks.count, gate.looks.initial_delay_seconds) == (
+        0.95,
+        300,
+        4,
+        0,
+        30,
+    )
+    assert gate.looks.consecutive_error_limit == 4
+    assert spec.prometheus_service == ("monitoring", "prometheus", "9090")
+
+
+def test_a_rollout_by_subsets():
+    spec = read("argo-istio-subsets")
+    assert (spec.subsets.stable, spec.subsets.canary, spec.subsets.destination_rule) == ("stable", "canary", "shop-versions")
+    assert spec.steps == (StepSpec(10, 0, True), StepSpec(100, 0))
+
+
+def test_a_mirror_of_a_rollout_is_a_shadow_with_the_access_of_its_template():
+    assert (
+        "release_strategy: shadow"
+        in refused(documents("argo-istio-mirror"))["release_from.Rollout/shop.spec.strategy.canary.steps[0].setMirrorRoute"]
+    )
+    spec = read("argo-istio-mirror", release_strategy="shadow", release_prometheus=None)
+    assert (weights(spec), spec.prometheus_url) == ([35, 100], "https://prometheus.example.com")
+    access = spec.prometheus_access
+    assert (access.headers, access.timeout_seconds, access.validate_certs) == ((("X-Scope-OrgID", "shop"),), 20, False)
+    assert by_name(spec)["errors"].query.most < 10
+
+
+def test_inline_analyses_before_at_the_first_and_at_a_later_weight():
+    spec = read("argo-inline-analysis")
+    assert [(check.name, check.kind) for check in spec.checks] == [("smoke", "job"), ("web", "http")]
+    http = spec.checks[1].detail
+    assert (http.path, http.port, http.timeout_seconds) == ("/healthz?deep=1", "8080", 20)
+    assert (spec.provider, spec.route_kind, spec.route_object) == ("gateway_api", "HTTPRoute", "shop")
+    assert spec.steps == (StepSpec(20, 120), StepSpec(60, 60), StepSpec(100, 0))  # 60 of the pause and 3 looks of 20; 2 looks of 30
+    gates = by_name(spec)
+    success = gates["success-rate"]
+    assert (success.looks.count, success.looks.threshold, success.looks.inconclusive_limit, success.looks.initial_delay_seconds) == (
+        3,
+        3,
+        1,
+        60,
+    )
+    assert (success.looks.consecutive_error_limit, success.looks.consecutive_success_limit) == (20, 4)
+    assert spec.no_data_seconds >= 21 * 10  # else time would decide before the errors do
+    assert (success.query.least, success.query.fails_below) == (0.95, 0.5)
+    assert (gates["errors"].looks.count, gates["errors"].query.most) == (1, 0.01)
+    assert gates["restarts"].looks.count == 0  # at a later weight: until the end
+    assert gates["restarts"].query.promql.endswith("or vector(0)")
+
+
+def test_a_blue_green_rollout():
+    spec = read("argo-blue-green")
+    assert (spec.strategy, spec.provider, spec.service, spec.control.approve) == ("blue_green", "service", "shop", ("traffic",))
+    assert spec.verify_seconds == 120  # four looks of 30 s, longer than the delay of 40
+    assert spec.checks[0].detail.spec["template"]["spec"]["containers"][0]["args"] == ["http://shop-preview"]
+    assert [step.name for step in plan(spec)] == [
+        "validate", "deploy", "check-smoke-tests", "approve-traffic", "switch", "verify", "promote", "clean_up",
+    ]  # fmt: skip
+
+
+def test_a_rollout_without_a_route_is_a_canary_by_replicas_and_without_steps_it_rolls():
+    spec = read("argo-without-route")
+    assert (spec.provider, spec.steps) == ("replicas", (StepSpec(20, 3600), StepSpec(100, 120)))
+    rolling = read("argo-rolling")
+    assert (rolling.strategy, rolling.rolling) == ("rolling", {"maxSurge": 1, "maxUnavailable": 0})
+
+
+def test_a_rollout_with_its_own_pods_needs_a_deployment_and_then_is_the_version():
+    field = "release_from.Rollout/shop.spec.template"
+    allowed = refused(documents("argo-template"))[field]
+    assert "kubectl -n eu get rollout shop -o json | jq" in allowed
+    assert "release_workload: Deployment/shop" in allowed
+    spec = read("argo-template", release_workload="Deployment/shop", release_image=None)
+    assert (spec.image, spec.manifests.template["metadata"]["labels"]) == ("registry.example/shop:2.4.0", {"app": "shop"})
+    assert spec.control.approve == ("traffic",)
+
+
+def test_a_deployment_among_the_documents_is_the_version_unless_the_user_says_another():
+    template = {"metadata": {"labels": {"app": "shop"}}, "spec": {"containers": [{"name": "shop", "image": "shop:3"}]}}
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "shop"}, "spec": {"template": template}}
+    given = [*documents("flagger-istio-canary"), deployment, {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "shop"}}]
+    assert parse({**BESIDE, "release_from": given, "release_image": None}).image == "shop:3"
+    own = parse({**BESIDE, "release_from": given})
+    assert (own.image, own.manifests) == ("registry.example/shop:2.4.0", None)
+
+
+def test_what_the_user_says_wins_and_dictionaries_of_the_route_and_the_looks_are_joined():
+    spec = read(
+        "flagger-istio-canary",
+        release_steps=[50, 100],
+        release_traffic="{route: main}",
+        release_looks={"threshold": 9},
+        release_name="mine",
+    )
+    assert (weights(spec), spec.route, spec.provider, spec.service, spec.name) == ([50, 100], "main", "istio", "shop", "mine")
+    assert (spec.looks.threshold, spec.looks.interval_seconds) == (9, 60)
+    assert not {"release_steps", "release_name"} & set(spec.origin.variables)
+    elsewhere = read("flagger-istio-canary", release_traffic={"provider": "gateway_api", "http_route": "shop"})
+    assert (elsewhere.provider, elsewhere.service) == ("gateway_api", "shop")
+
+
+def test_where_a_release_comes_from_is_no_part_of_what_makes_it_the_same_release():
+    spec = read("flagger-istio-canary")
+    assert "origin" not in spec.to_dict()
+
+
+def test_a_wrong_value_that_the_manifest_gives_is_told_as_its():
+    given = changed("flagger-istio-canary", "metadata.name", "x" * 50)
+    assert refused(given)["release_name"].endswith("(the value is of Canary/" + "x" * 50 + " in release_from)")
+
+
+ROUTING = "spec.strategy.canary.trafficRouting"
+STEPS = "spec.strategy.canary.steps"
+ARGS = "spec.strategy.canary.analysis.args"
+WRONG = [
+    ("flagger-istio-canary", "apiVersion", "flagger.app/v1alpha3", "apiVersion", "flagger.app/v1beta1"),
+    ("flagger-istio-canary", "spec.provider", "nginx", "spec.provider", "one of istio"),
+    ("flagger-istio-canary", "spec.provider", 5, "spec.provider", "a string"),
+    ("flagger-istio-canary", "spec.suspend", True, "spec.suspend", "releases nothing"),
+    ("flagger-istio-canary", "spec.ingressRef", {"kind": "Ingress", "name": "x"}, "spec.ingressRef", "no router here"),
+    ("flagger-istio-canary", "spec.targetRef.kind", "DaemonSet", "spec.targetRef.kind", "Deployment of apps/v1"),
+    ("flagger-istio-canary", "spec.targetRef", None, "spec.targetRef", "is required"),
+    ("flagger-istio-canary", "spec.canaryAnalysis", {"interval": "1m"}, "spec.canaryAnalysis", "rename it"),
+    ("flagger-istio-canary", "spec.analysis.stepweight", 5, "spec.analysis.stepweight", "did you mean stepWeight?"),
+    ("flagger-istio-canary", "spec.analysis.interval", "often", "spec.analysis.interval", "a duration"),
+    ("flagger-istio-canary", "spec.analysis.threshold", "five", "spec.analysis.threshold", "a whole number"),
+    ("flagger-istio-canary", "spec.analysis.stepWeight", 120, "spec.analysis.stepWeight", "from 1 to 100"),
+    ("flagger-istio-canary", "spec.analysis.stepWeight", None, "spec.analysis", "stepWeight or stepWeights"),
+    ("flagger-istio-canary", "spec.analysis.metrics", "all", "spec.analysis.metrics", "did you mean metrics[]?"),
+    ("flagger-istio-canary", "spec.analysis.alerts", [{"name": "chat", "providerRef": {"name": "x"}}], "spec.analysis.alerts", "leave_out"),
+    ("flagger-istio-canary", "spec.analysis.metrics.0.name", "uptime", "spec.analysis.metrics[0].name", "which are built in"),
+    ("flagger-istio-canary", "spec.analysis.metrics.0.thresholdRange", {"max": 1}, "spec.analysis.metrics[0].thresholdRange", "min alone"),
+    ("flagger-istio-canary", "spec.analysis.metrics.1.thresholdRange", {"min": 1}, "spec.analysis.metrics[1].thresholdRange", "max alone"),
+    (
+        "flagger-istio-canary", "spec.analysis.metrics.0.templateRef", {"name": "x"}, "spec.analysis.metrics[0].templateRef",
+        "kubectl get metrictemplate -n eu x",
+    ),
+    ("flagger-istio-canary", "spec.analysis.match", [{"headers": {"x": {"exact": "a"}}}], "spec.analysis.iterations", "is required with match"),
+    ("flagger-istio-ab-test", "spec.analysis.match.0.headers.x-canary", "insider", "spec.analysis.match[0].headers.x-canary", "{suffix: value}"),
+    ("flagger-istio-ab-test", "spec.analysis.match.0.sourceLabels", {"app": "a"}, "spec.analysis.match[0].sourceLabels", "labels of who sends"),
+    ("flagger-gateway-api", "spec.analysis.stepWeights", [10, 5], "spec.analysis.stepWeights", "weights that grow"),
+    ("flagger-linkerd", "spec.analysis.metrics.1.query", "up{{ if }}", "spec.analysis.metrics[1].query", "these words alone"),
+    ("argo-istio-hosts", "apiVersion", "argoproj.io/v1", "apiVersion", "argoproj.io/v1alpha1"),
+    ("argo-istio-hosts", "spec.paused", True, "spec.paused", "releases nothing"),
+    ("argo-istio-hosts", "spec.workloadRef.kind", "ReplicaSet", "spec.workloadRef", "a Deployment of apps/v1"),
+    ("argo-istio-hosts", "spec.strategy", {}, "spec.strategy", "exactly one of canary and blueGreen"),
+    ("argo-istio-hosts", "spec.strategy.canary.pingPong", {"pingService": "a"}, "spec.strategy.canary.pingPong", "stable keeps its Service"),
+    ("argo-istio-hosts", f"{STEPS}.4.setWeight", 3, f"{STEPS}[4].setWeight", "more than the weight before it (5)"),
+    ("argo-istio-hosts", f"{STEPS}.2", {"experiment": {"duration": "5m"}}, f"{STEPS}[2].experiment", "compared under the same traffic"),
+    ("argo-istio-hosts", f"{STEPS}.2", {"plugin": {"name": "x"}}, f"{STEPS}[2].plugin", "run in the controller"),
+    ("argo-istio-hosts", f"{STEPS}.2", {"setCanaryScale": {"weight": 5}}, f"{STEPS}[2].setCanaryScale.weight", "leave_out"),
+    ("argo-istio-hosts", f"{STEPS}.2", {"setWeight": 5, "pause": {}}, f"{STEPS}[2]", "exactly one of setWeight"),
+    ("argo-istio-hosts", f"{STEPS}.1", {"pause": {}}, f"{STEPS}[1].pause", "matched requests alone"),
+    ("argo-istio-hosts", f"{STEPS}.3", {"pause": {"duration": "soon"}}, f"{STEPS}[3].pause.duration", "a duration"),
+    ("argo-istio-hosts", ROUTING, {"nginx": {"stableIngress": "x"}}, f"{ROUTING}.nginx", "istio and plugins"),
+    ("argo-istio-hosts", f"{ROUTING}.istio.virtualService.name", "shop.us", f"{ROUTING}.istio.virtualService.name", "namespace eu"),
+    ("argo-istio-hosts", f"{ROUTING}.istio.virtualService.routes", ["a", "b"], f"{ROUTING}.istio.virtualService.routes", "one route"),
+    (
+        "argo-istio-hosts", "spec.strategy.canary.analysis.templates", [{"templateName": "x"}], "spec.strategy.canary.analysis.templates[0].templateName",
+        "kubectl get analysistemplate -n eu x",
+    ),
+    (
+        "argo-istio-hosts", f"{ARGS}.1.valueFrom", {"fieldRef": {"fieldPath": "status.alb"}}, f"{ARGS}.region.valueFrom.fieldRef.fieldPath",
+        "metadata.labels",
+    ),
+    ("argo-istio-hosts", f"{ARGS}.1.valueFrom", {"podTemplateHashValue": "Latest"}, f"{ARGS}[1].valueFrom.podTemplateHashValue", "{canary_pods}"),
+    ("argo-inline-analysis", f"{ROUTING}.plugins", {"other/plugin": {}}, f"{ROUTING}.plugins", "gatewayAPI"),
+    ("argo-blue-green", "spec.strategy.blueGreen.autoPromotionSeconds", 30, "spec.strategy.blueGreen.autoPromotionSeconds", "never for a time alone"),
+    ("argo-blue-green", "spec.strategy.blueGreen.activeService", None, "spec.strategy.blueGreen.activeService", "is required"),
+    ("argo-blue-green", "spec.strategy.blueGreen.prePromotionAnalysis.templates", [{"templateName": "success"}], None, "no requests yet"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "path", "value", "field", "says"), WRONG, ids=[f"{row[1]}-{index}" for index, row in enumerate(WRONG)])
+def test_what_has_no_counterpart_is_refused_with_the_path_of_the_field(name, path, value, field, says):
+    given = changed(name, path, value)
+    main = next(one for one in given if one["kind"] in ("Canary", "Rollout"))
+    found = refused(given)
+    where = (
+        f"release_from.{main['kind']}/shop.{field}"
+        if field
+        else "release_from.AnalysisTemplate/success.spec.metrics[0].provider.prometheus"
+    )
+    assert where in found
+    assert says in found[where]
+
+
+METRICS = [
+    ("successCondition", "result.ok", "successCondition", "result[0] >= 0.95"),
+    ("provider", {"datadog": {"query": "x"}}, "provider.datadog", "prometheus"),
+    ("provider", {"job": {"spec": {}}}, "provider.job", "before the first setWeight"),
+    ("provider", {"prometheus": {"query": "{{ args.zone }}"}}, "", "{{ args.name }}"),
+    ("provider", {"prometheus": {"address": "prometheus:9090", "query": "up"}}, "provider.prometheus.address", "a URL"),
+    ("provider", {"prometheus": {"query": "up", "rangeQuery": {"step": "1m"}}}, "provider.prometheus.rangeQuery", "avg_over_time"),
+    ("provider", {"prometheus": {"address": "http://p.example"}}, "provider.prometheus.query", "is required"),
+    ("count", "many", "count", "a whole number from 0"),
+    ("failureLimit", -2, "failureLimit", "a whole number from -1"),
+    ("interval", "sometimes", "interval", "a duration"),
+    ("name", "!!!", "name", "is required"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "field", "says"), METRICS, ids=[f"{row[0]}-{index}" for index, row in enumerate(METRICS)])
+def test_a_metric_that_cannot_be_a_gate_is_refused_with_its_path_in_its_template(key, value, field, says):
+    given = documents("argo-istio-hosts")
+    given[1]["spec"]["metrics"][0][key] = value
+    found = refused(given, release_prometheus=None)
+    where = f"release_from.AnalysisTemplate/success-rate.spec.metrics[0]{'.' + field if field else ''}"
+    assert says in found[where]
+
+
+def test_templates_at_two_places_need_the_user_to_say_one():
+    given = documents("flagger-gateway-api")
+    given[0]["spec"]["provider"]["address"] = "http://other.monitoring:9090"
+    field = "release_from.MetricTemplate/latency.spec.provider.address"
+    assert "the same Prometheus for all metrics" in refused(given, release_prometheus=None)[field]
+    assert parse({**BESIDE, "release_from": given}).prometheus_url == "http://prometheus.example"
+
+
+@pytest.mark.parametrize(
+    ("provider", "field", "says"),
+    [
+        ({"type": "datadog"}, "type", "prometheus"),
+        ({"type": "prometheus", "address": "http://a.b:1", "secretRef": {"name": "x"}}, "secretRef", "release_prometheus"),
+    ],
+)
+def test_a_metric_template_of_another_provider_or_with_a_secret_is_refused(provider, field, says):
+    given = documents("flagger-gateway-api")
+    given[0]["spec"]["provider"] = provider
+    assert says in refused(given)[f"release_from.MetricTemplate/latency.spec.provider.{field}"]
+
+
+def test_fields_of_a_template_are_left_out_by_its_name():
+    given = documents("flagger-gateway-api")
+    given[0]["spec"]["provider"]["secretRef"] = {"name": "x"}
+    left = {"documents": given, "leave_out": ["MetricTemplate/latency.spec.provider.secretRef"]}
+    assert by_name(parse({**BESIDE, "release_from": left}))["latency"].query.most == 0.5
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ("kind: [", "release_from"),
+        (5, "release_from"),
+        ([], "release_from"),
+        ([{"kind": "Service", "metadata": {"name": "a"}}], "release_from"),
+        (["Canary"], "release_from"),
+        ({"kind": "Canary", "name": "shop"}, "release_from"),
+        ({"documents": [], "left_out": []}, "release_from.left_out"),
+    ],
+    ids=str,
+)
+def test_what_is_no_manifest_is_refused_and_nothing_else_is_asked_for(given, field):
+    assert next(iter(refused(given))) == field
+
+
+def test_two_canaries_are_refused():
+    given = documents("flagger-istio-canary")
+    assert "exactly one Canary or Rollout" in refused([*given, *given])["release_from"]
+
+
+@pytest.mark.parametrize("path", ["spec.analysis.alert", "spec.analysis.metrics[9]", "", 5])
+def test_a_path_to_leave_out_that_leads_nowhere_is_refused(path):
+    given = {"documents": documents("flagger-istio-canary"), "leave_out": [path]}
+    assert "the path of a field" in refused(given)["release_from.leave_out[0]"]
+
+
+def test_a_list_of_the_api_server_is_taken_apart():
+    given = {"apiVersion": "v1", "kind": "List", "metadata": {}, "items": documents("flagger-istio-canary")}
+    assert parse({**BESIDE, "release_from": given}).name == "shop"
+
+
+def test_reading_leaves_the_documents_as_they_were():
+    given = documents("flagger-gateway-api")
+    before = copy.deepcopy(given)
+    parse({**BESIDE, "release_from": {"documents": given, "leave_out": ["spec.service.hosts"]}})
+    assert given == before
+
+
+JUNK = (5, -1, True, "x", "", "{{ x }}", [], {}, [5], [None], ["x"], {"a": 1}, [{"a": 1}], {"name": None}, 0.5, [[]])
+
+
+def places(value, way=()):
+    """Every way to a value inside of a value."""
+    found = [way] if way else []
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, below in items:
+        found += places(below, (*way, key))
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.yml")))
+def test_whatever_stands_in_a_field_is_read_or_refused_and_never_a_crash(name):
+    whole = documents(name)
+    for index, way in enumerate(places(whole)):
+        given = copy.deepcopy(whole)
+        holder = given
+        for key in way[:-1]:
+            holder = holder[key]
+        for junk in (JUNK[index % len(JUNK)], JUNK[(7 * index + 3) % len(JUNK)], JUNK[(5 * index + 1) % len(JUNK)]):
+            holder[way[-1]] = junk
+            for over in ({}, {"release_strategy": "shadow", "release_prometheus": None}):
+                try:
+                    parse({**BESIDE, "release_from": given, **over})
+                except SpecError as error:
+                    assert error.problems
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_every_field_that_is_refused_says_why(kind):
+    for row in TABLES[kind].rows:
+        assert row.what
+        if row.how == REFUSED:
+            assert len(row.what) > 20, row.path
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yml")), ids=lambda path: path.stem)
+def test_every_field_of_every_example_has_a_row_of_its_table(path):
+    for document in yaml.safe_load_all(path.read_text()):
+        wrong, _said = TABLES[document["kind"]].check(document)
+        assert not [one for one in wrong if "known here" in one[2]]
