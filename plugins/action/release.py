@@ -23,4 +23,4 @@ class ActionModule(Verb):
         caller = replace(caller, next_status=caller.playbook("status", spec.name), next_abort=caller.playbook("abort", spec.name))
         session = connect(connection)
         result = native.start(session, spec, caller, check_mode=self._task.check_mode)
-        return {"next": {"status": caller.next_status, "abort": caller.next_abort}, **result}
+        return {"release_name": spec.name, "next": {"status": caller.next_status, "abort": caller.next_abort}, **result}

@@ -829,6 +829,10 @@ weight_percent:
   description: The canary's share of the traffic now.
   returned: always
   type: int
+release_name:
+  description: The name of the release, also where O(release_from) gives it.
+  returned: unless the release is refused
+  type: str
 release_id:
   description: What identifies this attempt.
   returned: success

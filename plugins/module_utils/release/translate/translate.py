@@ -40,11 +40,8 @@ def translate(read: Reader, given: Mapping[str, Any]) -> tuple[JSON, Origin | No
     if len(read.problems) > before:
         return dict(given), None
     options = {name: one for name, one in draft.options.items() if name not in said}
-    merged = {
-        name: _merged(read, name, draft.options[name], said[name])
-        for name in ("release_traffic", "release_looks")
-        if name in said and name in draft.options
-    }
+    both = [name for name in ("release_traffic", "release_looks") if name in said and name in draft.options]
+    merged: JSON = {name: _merged(read, name, draft.options[name], said[name]) for name in both}
     return {**options, **said, **merged}, Origin(draft.title, tuple(options), tuple(draft.notes), draft.route)
 
 
