@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -18,7 +19,8 @@ from .paths import cache_root, cluster_folder, kubeconfig
 from .progress import say, step
 from .shell import ask, run, succeeds
 
-DEFAULT = "pd-lab"
+FIRST = "pd-lab"
+DEFAULT = os.environ.get("PD_LAB_CLUSTER") or FIRST  # the cluster of a command that names none, and of the tests
 GATEWAY_NODE_PORT = 30080
 _FIRST_GATEWAY_PORT = 31080
 _READY_SECONDS = 120
@@ -89,7 +91,7 @@ def gateway_port(name: str) -> int:
         if not file.exists():
             taken = {int(other.read_text()) for other in (cache_root() / "clusters").glob("*/gateway-port")} | {_FIRST_GATEWAY_PORT}
             port = next(port for port in range(_FIRST_GATEWAY_PORT + 1, _FIRST_GATEWAY_PORT + 100) if port not in taken)
-            write_atomically(file, str(_FIRST_GATEWAY_PORT if name == DEFAULT else port))
+            write_atomically(file, str(_FIRST_GATEWAY_PORT if name == FIRST else port))
         return int(file.read_text())
 
 

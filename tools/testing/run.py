@@ -17,6 +17,7 @@ import stages as plan
 from stages import REPOSITORY, Count, Stage
 
 HEARTBEAT_SECONDS = 30
+SIDE_BY_SIDE = 2  # scenarios: releases mostly wait
 POLL_SECONDS = 0.5
 SHOWN_LINES = 40
 FIRST_FAILURE_LINES = 20
@@ -41,49 +42,50 @@ class Run:
     started: float = field(default_factory=time.monotonic)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     background: Job | None = None
-    beside: Job | None = None  # of the stages that run beside the scenarios
+    jobs: list[Job] = field(default_factory=list)  # all that were started
 
     def say(self, text: str) -> None:
         """One line with the time since the start."""
         minutes, seconds = divmod(int(time.monotonic() - self.started), 60)
         print(f"[{minutes:3d}:{seconds:02d}] {text}", flush=True)
 
-    def execute(self, stage: Stage) -> None:
-        """Run one stage to its end, or say why it cannot run."""
+    def all(self, stages: list[Stage]) -> None:
+        """Begin stages in their order, one after another, or side by side where they may."""
+        waiting, running = list(stages), Running(self)
+        while waiting or running.jobs:
+            while waiting and running.admits(waiting[0]):
+                job = self._begin(waiting.pop(0))
+                if job:
+                    running.jobs.append(job)
+            running.settle()
+
+    def _begin(self, stage: Stage) -> Job | None:
+        """Start a stage, or say why it cannot run."""
         for name in stage.needs:
             self._await_background(name)
             needed = self.outcomes.get(name)
             if needed is None or needed.count.failed:
                 self._skip(stage, f"{name} failed" if needed else f"{name} is not there")
-                return
+                return None
         job = Job(stage, self.logs)
-        if stage.aside:
-            self.beside = job
+        self.jobs.append(job)
         self.say(f"{stage.name}: {' '.join(stage.command)}{', beside the scenarios' if stage.aside else ''}")
-        self._finish(job)
-
-    def all(self, stages: list[Stage]) -> None:
-        """Run stages one after another."""
-        for stage in stages:
-            self.execute(stage)
+        return job
 
     def _await_background(self, name: str) -> None:
         if self.background and self.background.stage.name == name:
-            job, self.background = self.background, None
-            self._finish(job)
+            running = Running(self, [self.background])
+            self.background = None
+            while running.jobs:
+                running.settle()
 
-    def _finish(self, job: Job) -> None:
-        spoken = time.monotonic()
-        while job.process.poll() is None:
-            time.sleep(POLL_SECONDS)
-            if time.monotonic() - spoken >= HEARTBEAT_SECONDS:
-                spoken = time.monotonic()
-                self.say(f"waiting for {job.stage.name}: {job.last_line()}")
+    def note(self, job: Job) -> None:
+        """A job has ended: keep and say what it came to."""
         outcome = job.outcome()
         self.outcomes[job.stage.name] = outcome
         self.say(f"{job.stage.name}: {describe(outcome)} after {outcome.seconds:.0f} s")
         if outcome.count.failed:
-            print(f"--- from {job.log.relative_to(REPOSITORY)}\n{job.excerpt()}\n---", flush=True)
+            print(f"--- from {os.path.relpath(job.log, REPOSITORY)}\n{job.excerpt()}\n---", flush=True)
 
     def _skip(self, stage: Stage, reason: str) -> None:
         self.outcomes[stage.name] = Outcome(stage, Count(failed=1), 0.0, f"not run: {reason}")
@@ -99,6 +101,35 @@ class Run:
             print(f"{outcome.stage.name:28}{count.passed:8}{count.failed:8}{count.skipped:9}{outcome.seconds:9.0f}  {outcome.note}")
         print(f"\n{total.passed} passed, {total.failed} failed", flush=True)
         return 1 if total.failed or not total.passed else 0
+
+
+@dataclass
+class Running:
+    """The jobs that run side by side now."""
+
+    run: Run
+    jobs: list[Job] = field(default_factory=list)
+    spoken: float = field(default_factory=time.monotonic)
+
+    def admits(self, stage: Stage) -> bool:
+        """Whether a stage may begin beside what runs."""
+        if not self.jobs:
+            return True
+        if any(job.stage.alone or job.stage.name in stage.needs for job in self.jobs):
+            return False
+        return len(self.jobs) < SIDE_BY_SIDE and not stage.alone
+
+    def settle(self) -> None:
+        """Wait a moment; note what has ended, and say now and then what is awaited."""
+        time.sleep(POLL_SECONDS)
+        ended = [job for job in self.jobs if job.process.poll() is not None]
+        self.jobs = [job for job in self.jobs if job not in ended]
+        for job in ended:
+            self.run.note(job)
+        if time.monotonic() - self.spoken >= HEARTBEAT_SECONDS:
+            self.spoken = time.monotonic()
+            for job in self.jobs:
+                self.run.say(f"waiting for {job.stage.name}: {job.last_line()}")
 
 
 class Job:
@@ -180,6 +211,7 @@ def main() -> int:
     lab = plan.lab_up()
     if lab and any(lab.name in stage.needs for stage in chosen):
         run.background = Job(lab, run.logs)
+        run.jobs.append(run.background)
         run.say(f"{lab.name}: {' '.join(lab.command)}, beside the next stages")
     alone = [stage for stage in chosen if not stage.aside]
     first = [stage for stage in alone if not stage.needs]
@@ -191,9 +223,8 @@ def main() -> int:
         while beside.is_alive():
             beside.join(POLL_SECONDS)
     finally:
-        for job in (run.background, run.beside):
-            if job:
-                job.stop()
+        for job in run.jobs:
+            job.stop()
     return run.close()
 
 

@@ -13,7 +13,10 @@ RESULTS = REPOSITORY / "build" / "test"
 DEEP_RESULTS = REPOSITORY / "build" / "deep"
 # The cheapest first: a mistake that breaks all of them shows soonest. What is not named here follows by name.
 LONG = ("documentation", "matrix")  # scenarios of make test-deep alone; the others play a selection of the matrix's cells
-SCENARIO_ORDER = ["bad_input", "canary_istio", "routers", "bad_versions", "control"]
+SCENARIO_ORDER = ["bad_input", "canary_istio", "bad_versions", "control"]
+# Scenarios that take what all share away (the API server, istiod, Prometheus), or install it: nothing else is played meanwhile.
+ALONE = ("faults", "roles")
+STATE = REPOSITORY / "build" / "molecule" / "state"  # each its own: molecule's usual place is that of all scenarios, and of other checkouts
 
 # The steps of the scenarios' quick release at which a runner dies or an abort arrives; nothing is left to abort after promote.
 DISTURBED_STEPS = ("deploy", "weight-50", "bake-50", "weight-100", "verify", "promote")
@@ -35,7 +38,8 @@ class Count:
 class Stage:
     """One command. count turns its exit code into what passed and failed; needs names the stages that must pass before.
 
-    aside: it needs no cluster, so it runs beside the scenarios, which mostly wait, at the lowest priority.
+    aside: it needs no cluster, so it runs beside the scenarios, which mostly wait, at the lowest priority. alone: nothing else that
+    needs the cluster runs meanwhile.
     """
 
     name: str
@@ -43,6 +47,7 @@ class Stage:
     count: Callable[[int], Count]
     needs: tuple[str, ...] = ()
     aside: bool = False
+    alone: bool = True
 
 
 def one(code: int) -> Count:
@@ -105,13 +110,15 @@ def pytest(folder: str) -> Stage:
 def scenario_names() -> list[str]:
     """Every scenario but `default`, which only owns the cluster."""
     found = {path.parent.name for path in (REPOSITORY / "extensions" / "molecule").glob("*/molecule.yml")} - {"default"}
-    return [name for name in SCENARIO_ORDER if name in found] + sorted(found - set(SCENARIO_ORDER))
+    first = [name for name in SCENARIO_ORDER if name in found]
+    return first + sorted(found - {*first, *ALONE}) + [name for name in ALONE if name in found]
 
 
 def scenario(name: str, *extra: str) -> Stage:
     """One molecule scenario on the lab's cluster; extra goes to ansible-playbook."""
     command = ["tools/with-environment", "molecule", "test", "--no-command-borders", "-s", name, *(["--", *extra] if extra else [])]
-    return Stage(f"scenario-{name}", command, one, ("venv", "lab-up"))
+    own_state = ["env", f"MOLECULE_EPHEMERAL_DIRECTORY={STATE / name}"]
+    return Stage(f"scenario-{name}", [*own_state, *command], one, ("venv", "lab-up"), alone=name in ALONE)
 
 
 def deep() -> list[Stage]:

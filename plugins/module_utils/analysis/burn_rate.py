@@ -44,11 +44,6 @@ def burn(error_ratio: float, budget: float) -> float:
     return error_ratio / budget
 
 
-def seconds_to_empty(burn_rate: float, period_seconds: float) -> float:
-    """How long a whole budget lasts at a burn rate; infinite at 0."""
-    return period_seconds / burn_rate if burn_rate > 0.0 else math.inf
-
-
 def spent(burn_rate: float, window_seconds: float, period_seconds: float) -> float:
     """The share of the whole budget that a window spends at a burn rate, where traffic is even."""
     return burn_rate * window_seconds / period_seconds

@@ -14,7 +14,7 @@ from typing import Any
 
 from .errors import ClusterError, Conflict, NotFound, Superseded
 from .kinds import api_version, object_path
-from .patch import expect, replace
+from .patch import as_read, expect, replace
 from .session import Session
 
 LEASE_SECONDS = 15
@@ -168,7 +168,7 @@ def _take(session: Session, namespace: str, name: str) -> Lease:
         renewTime=_now(),
         leaseTransitions=epoch,
     )
-    version = expect("/metadata/resourceVersion", current["metadata"]["resourceVersion"])
+    version = as_read(current)
     session.patch("Lease", namespace, name, [version, replace("/spec", taken)])
     return Lease(session, namespace, name, holder, epoch, current["metadata"]["uid"])
 

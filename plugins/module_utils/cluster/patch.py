@@ -21,6 +21,11 @@ def expect(path: str, value: Any) -> Operation:
     return {"op": "test", "path": path, "value": value}
 
 
+def as_read(obj: dict[str, Any]) -> Operation:
+    """Refuse the whole patch unless obj is as it was read."""
+    return expect("/metadata/resourceVersion", obj["metadata"]["resourceVersion"])
+
+
 def replace(path: str, value: Any) -> Operation:
     """Replace what stands at path; it must exist."""
     return {"op": "replace", "path": path, "value": value}

@@ -14,6 +14,7 @@ from ..cluster.kinds import KINDS
 from ..cluster.session import Session
 from ..metrics.pod_inspect import inspect
 from ..release import doctor as rules
+from ..release.arguments import completed
 from ..release.objects import CAUGHT, MISSED
 from ..release.preflight import able, examine, missing_rights
 from ..release.spec import Spec, SpecError, parse
@@ -34,7 +35,6 @@ LOOKED_AT = (
     "ScaledObject",
     *selectors.POLICY_SELECTORS,
 )
-ANY_IMAGE = "localhost/doctor/any:0"  # what the workload would be released to plays no part
 GITOPS_WORDS = "no GitOps controller reverts"  # how a problem of preflight reads that rules.reverted tells better
 
 
@@ -60,13 +60,6 @@ def diagnose(session: Session, given: Mapping[str, Any]) -> JSON:
 def told(findings: list[JSON]) -> list[str]:
     """The findings as people read them: a line each, and its fix, ready to be pasted."""
     return [line for one in findings for line in ("{severity:<7}  {object}: {problem}  ({check})".format(**one), f"  fix: {one['fix']}")]
-
-
-def completed(given: Mapping[str, Any]) -> JSON:
-    """What a doctor need not be told: a name and an image. Neither changes what is found."""
-    workload = str(given.get("release_workload") or "").partition("/")[2]
-    told = {name: value for name, value in given.items() if value is not None}
-    return {"release_name": workload[:40].rstrip("-") or "doctor", "release_image": ANY_IMAGE, **told}
 
 
 def _list(session: Session, kind: str, namespace: str) -> list[JSON]:

@@ -17,13 +17,13 @@ from ..metrics.catalogue import SOURCES, Arms
 from ..metrics.prometheus import Prometheus
 from ..metrics.source import inspect
 from ..release import objects
+from ..release.arguments import completed
 from ..release.gates_spec import SEQUENTIAL
 from ..release.judges import rule_of
 from ..release.spec import Spec, SpecError, parse
 from ..release.target import Refused
 from ..release.values import Problem, Reader, spoken_seconds
 from .assemble import Caller, transport
-from .doctor import completed
 from .from_cluster import with_documents
 
 JSON = dict[str, Any]

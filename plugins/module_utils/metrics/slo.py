@@ -17,7 +17,6 @@ from ..release.slo_spec import PYRRA, SLOTH, SloSpec
 from .catalogue import Arms
 from .prometheus import BadQuery, MetricsError, Prometheus
 
-SHORT_SECONDS = 300.0
 POINTS = 720  # into so many parts the period is cut to see how much of it Prometheus remembers
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from .spec import DEFAULTS, RESERVED, unknown_variables
 
+ANY_IMAGE = "localhost/any/any:0"
 CONNECTION = (
     "kubeconfig",
     "context",
@@ -46,3 +47,10 @@ def split(task: Mapping[str, Any], variables: Mapping[str, Any], template: Calla
         if name not in connection and variables.get(name):
             connection[name] = template(variables[name])
     return release, connection
+
+
+def completed(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a verb that releases nothing: it need not be told a name and an image, neither of which changes what it finds."""
+    workload = str(given.get("release_workload") or "").partition("/")[2]
+    told = {name: value for name, value in given.items() if value is not None}
+    return {"release_name": workload[:40].rstrip("-") or "any", "release_image": ANY_IMAGE, **told}

@@ -25,7 +25,6 @@ from .record import COMMANDS, Record
 from .record import load as load_record
 
 JSON = dict[str, Any]
-ASKED = ("pause", "resume", "promote", "approve", "reject")  # the runner obeys these
 WAITS = ("bake", "analyze", "verify")  # kinds of step that a promote ends
 TOO_LATE = ("promote", "clean_up")  # kinds of step in which the version is on its way to everybody
 PARKED_STEP = "parked"  # what an approval of a release is called that was parked by its gates

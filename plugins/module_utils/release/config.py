@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..cluster.errors import ClusterError, Conflict, NotFound, Superseded
-from ..cluster.patch import add, expect
+from ..cluster.patch import Operation, add, as_read
 from ..workload import config
 from ..workload.kinds import SETS
 from ..workload.twin import RELEASE_LABEL
@@ -23,7 +23,6 @@ from .ending import TurnBack
 
 JSON = dict[str, Any]
 OWNERS = "/metadata/ownerReferences"
-ATTEMPTS = 5
 
 
 def copy(context: Context) -> None:
@@ -67,18 +66,13 @@ def _own(context: Context, kind: str, name: str) -> None:
     """See to it that a copy stays as long as our workload is there, whatever becomes of who made it."""
     owner = context.session.get(context.target.workload_kind, context.namespace, context.serving)
     mine = config.owner_reference(owner)
-    for _attempt in range(ATTEMPTS):
-        found = context.session.get(kind, context.namespace, name)
+
+    def add_owner(found: JSON) -> list[Operation]:
         owners = config.owners_of(found)
-        if any(other.get("uid") == mine["uid"] for other in owners):
-            return
-        version = expect("/metadata/resourceVersion", found["metadata"]["resourceVersion"])
-        try:
-            context.session.patch(kind, context.namespace, name, [version, add(OWNERS, [*owners, mine])])
-            return
-        except Conflict:
-            context.process.sleep(0.2)
-    raise ClusterError(f"{kind} {context.namespace}/{name} could not be changed: it changes all the time")
+        is_owned = any(other.get("uid") == mine["uid"] for other in owners)
+        return [] if is_owned else [as_read(found), add(OWNERS, [*owners, mine])]
+
+    context.amend(kind, name, add_owner, fenced=False)
 
 
 def hand_over(context: Context) -> None:
@@ -133,8 +127,7 @@ def _let_go(context: Context, kind: str, found: JSON, others: list[JSON]) -> Non
     context.journal.poll()
     try:
         if others:
-            version = expect("/metadata/resourceVersion", meta["resourceVersion"])
-            context.session.patch(kind, context.namespace, meta["name"], [version, add(OWNERS, others)])
+            context.session.patch(kind, context.namespace, meta["name"], [as_read(found), add(OWNERS, others)])
             return
         context.session.delete(kind, context.namespace, meta["name"], uid=meta["uid"], version=meta["resourceVersion"])
     except (Conflict, NotFound):

@@ -14,7 +14,7 @@ from typing import Any
 from ..cluster.endpoints import ready_endpoints
 from ..cluster.errors import ClusterError, Conflict, NotFound, Superseded, Unreachable
 from ..cluster.lease import RENEW_SECONDS, Lease
-from ..cluster.patch import Operation, add, expect, pointer, remove, set_annotation
+from ..cluster.patch import Operation, add, as_read, expect, pointer, remove, set_annotation
 from ..cluster.session import Session
 from ..metrics.alertmanager import Alertmanager
 from ..metrics.conversions import Measure
@@ -32,6 +32,8 @@ from .target import Target
 from .webhook_messages import Events
 
 JSON = dict[str, Any]
+AMEND_ATTEMPTS = 5
+AMEND_PAUSE_SECONDS = 0.2
 
 
 @dataclass
@@ -135,17 +137,33 @@ class Context:
 
     def claim(self, kind: str, name: str) -> None:
         """Put our fence on an object, so that a runner before us can change it no more; a missing one is fine."""
-        for _attempt in range(5):
+
+        def mark(found: JSON) -> list[Operation]:
+            is_ours = (found["metadata"].get("annotations") or {}).get(EPOCH) == self.token
+            return [] if is_ours else [as_read(found), *set_annotation(found, EPOCH, self.token)]
+
+        self.amend(kind, name, mark, fenced=False)
+
+    def amend(self, kind: str, name: str, change: Callable[[JSON], list[Operation]], *, fenced: bool = True) -> bool:
+        """Patch an object by what change makes of it as it is, and again as long as a test of that patch fails.
+
+        Whether anything was to be done: nothing is where the object is missing or change gives no operations. Raises ClusterError when
+        it changes all the time, and with fenced Superseded when it is not ours.
+        """
+        for _attempt in range(AMEND_ATTEMPTS):
             found = self.session.find(kind, self.namespace, name)
-            if found is None or (found["metadata"].get("annotations") or {}).get(EPOCH) == self.token:
-                return
-            version = expect("/metadata/resourceVersion", found["metadata"]["resourceVersion"])
+            operations = change(found) if found else []
+            if not operations:
+                return False
             try:
-                self.session.patch(kind, self.namespace, name, [version, *set_annotation(found, EPOCH, self.token)])
-                return
+                if fenced:
+                    self.patch(kind, name, operations)
+                else:
+                    self.session.patch(kind, self.namespace, name, operations)
+                return True
             except Conflict:
-                self.process.sleep(0.2)
-        raise ClusterError(f"{kind} {self.namespace}/{name} could not be claimed: it changes all the time")
+                self.process.sleep(AMEND_PAUSE_SECONDS)
+        raise ClusterError(f"{kind} {self.namespace}/{name} could not be changed: it changes all the time")
 
     def claim_workload(self) -> None:
         """Put our fence on stable's workload, on what scales it and on what else a promotion changes."""
@@ -201,9 +219,8 @@ class Context:
 
     def _mark(self, kind: str, found: JSON) -> None:
         """Put our fence on an object as it was read; one that changes meanwhile is read again by the caller."""
-        version = expect("/metadata/resourceVersion", found["metadata"]["resourceVersion"])
         with contextlib.suppress(Conflict):
-            self.session.patch(kind, self.namespace, found["metadata"]["name"], [version, *set_annotation(found, EPOCH, self.token)])
+            self.session.patch(kind, self.namespace, found["metadata"]["name"], [as_read(found), *set_annotation(found, EPOCH, self.token)])
 
     def scale_twin(self, replicas: int) -> None:
         """Set the twin's replicas."""

@@ -41,10 +41,6 @@ class Manifests:
         """A config map or secret of the manifests."""
         return next((one for one in self.config if (one["kind"], one["metadata"]["name"]) == (kind, name)), None)
 
-    def without_secrets(self) -> tuple[str, ...]:
-        """The names of the config maps."""
-        return tuple(one["metadata"]["name"] for one in self.config if one["kind"] == "ConfigMap")
-
 
 def digest(template: Any) -> str:
     """What tells one template from another. A digest (from a record) stays what it is."""

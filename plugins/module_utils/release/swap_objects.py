@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..cluster.errors import ClusterError, Conflict, NotFound, Rejected, Superseded
-from ..cluster.patch import Operation, add, expect, pointer, remove, replace
+from ..cluster.errors import NotFound, Rejected, Superseded
+from ..cluster.patch import Operation, add, as_read, expect, pointer, remove, replace
 from .context import Context
 
 JSON = dict[str, Any]
-ATTEMPTS = 5
 SCALED = ("spec", "scaleTargetRef", "name")
 SUBSETS = ("spec", "subsets")
 
@@ -49,20 +48,14 @@ def select_stable(context: Context) -> None:
 
 def retarget(context: Context, before: str, after: str) -> None:
     """Let what scales one Deployment scale the other one; nothing else of it changes."""
+
+    def scale_after(found: JSON) -> list[Operation]:
+        scales_before = found["spec"]["scaleTargetRef"].get("name") == before
+        return [expect(pointer(*SCALED), before), replace(pointer(*SCALED), after)] if scales_before else []
+
     for one in context.target.autoscalers:
-        for _attempt in range(ATTEMPTS):
-            found = context.session.find(one["kind"], context.namespace, one["name"])
-            if found is None or found["spec"]["scaleTargetRef"].get("name") != before:
-                break
-            path = pointer(*SCALED)
-            try:
-                context.patch(one["kind"], one["name"], [expect(path, before), replace(path, after)])
-                context.live.say("scaling", f"{one['kind']} {one['name']} scales {after}")
-                break
-            except Conflict:
-                context.process.sleep(0.2)
-        else:
-            raise ClusterError(f"{one['kind']} {context.namespace}/{one['name']} could not be changed: it changes all the time")
+        if context.amend(one["kind"], one["name"], scale_after):
+            context.live.say("scaling", f"{one['kind']} {one['name']} scales {after}")
 
 
 def add_subset(context: Context) -> None:
@@ -70,14 +63,14 @@ def add_subset(context: Context) -> None:
     rule, wanted = _rule(context), context.target.subset
     if rule is None or wanted is None:
         return
-    for _attempt in range(ATTEMPTS):
-        found = context.session.get("DestinationRule", context.namespace, rule)
-        if _named(found, wanted["name"]) is not None:
-            return
-        version = expect("/metadata/resourceVersion", found["metadata"]["resourceVersion"])
-        if _patched(context, rule, [version, add(pointer(*SUBSETS, "-"), wanted)]):
-            return
-    raise ClusterError(f"DestinationRule {context.namespace}/{rule} could not be changed: it changes all the time")
+
+    def given(found: JSON) -> list[Operation]:
+        return [] if _named(found, wanted["name"]) is not None else [as_read(found), add(pointer(*SUBSETS, "-"), wanted)]
+
+    if not context.amend("DestinationRule", rule, given):
+        context.session.get(
+            "DestinationRule", context.namespace, rule
+        )  # raises NotFound where it is gone: no route may name the subset then
 
 
 def remove_subset(context: Context) -> None:
@@ -85,16 +78,15 @@ def remove_subset(context: Context) -> None:
     rule, ours = _rule(context), context.target.subset
     if rule is None or ours is None:
         return
-    for _attempt in range(ATTEMPTS):
-        found = context.session.find("DestinationRule", context.namespace, rule)
-        index = _named(found, ours["name"]) if found else None
-        if found is None or index is None or found["spec"]["subsets"][index] != ours:
-            return
-        version = expect("/metadata/resourceVersion", found["metadata"]["resourceVersion"])
+
+    def taken(found: JSON) -> list[Operation]:
+        index = _named(found, ours["name"])
+        if index is None or found["spec"]["subsets"][index] != ours:
+            return []
         path = pointer(*SUBSETS, index)
-        if _patched(context, rule, [version, expect(path, ours), remove(path)]):
-            return
-    raise ClusterError(f"DestinationRule {context.namespace}/{rule} could not be changed: it changes all the time")
+        return [as_read(found), expect(path, ours), remove(path)]
+
+    context.amend("DestinationRule", rule, taken)
 
 
 def go_back(context: Context) -> None:
@@ -125,12 +117,3 @@ def _rule(context: Context) -> str | None:
 
 def _named(rule: JSON, name: str) -> int | None:
     return next((index for index, one in enumerate(rule["spec"].get("subsets") or []) if one["name"] == name), None)
-
-
-def _patched(context: Context, rule: str, operations: list[Operation]) -> bool:
-    try:
-        context.patch("DestinationRule", rule, operations)
-    except Conflict:
-        context.process.sleep(0.2)
-        return False
-    return True

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..cluster.errors import Conflict, NotFound, Unreachable
-from ..cluster.patch import Operation, add, expect, pointer, remove, replace, set_annotation
+from ..cluster.patch import Operation, add, as_read, expect, pointer, remove, replace, set_annotation
 from ..cluster.session import Session
 from ..release.values import Problem
 from ..workload.deployment import is_ready
@@ -169,7 +169,7 @@ class ReplicaRouter(Router):
 
     def _patch_pod(self, pod: JSON, operations: list[Operation]) -> bool:
         """Patch a pod at the version that was listed; a pod that is gone needs none."""
-        version = expect("/metadata/resourceVersion", pod["metadata"]["resourceVersion"])
+        version = as_read(pod)
         try:
             self._session.patch("Pod", self._namespace, pod["metadata"]["name"], [version, *operations])
         except NotFound:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..cluster.errors import Conflict, Superseded, Unmarked, Unreachable
-from ..cluster.patch import Operation, expect, pointer, remove, set_annotation
+from ..cluster.patch import Operation, as_read, expect, pointer, remove, set_annotation
 from ..cluster.session import Session
 from ..workload.twin import replicas_for
 from .route import EPOCH, HOME, Match, Observed, Place, Route, RouteEdited, RouteError, Sticky
@@ -91,7 +91,7 @@ class Router(abc.ABC):
                 return
             if fence is not None and not may_replace(fence):
                 raise RouteError(f"{self.where} is held by another release ({fence})")
-            version = expect("/metadata/resourceVersion", found["metadata"]["resourceVersion"])
+            version = as_read(found)
             if self._try_patch([version, *set_annotation(found, EPOCH, token)]):
                 return
         raise Unreachable(f"{self.where} did not take our claim: {self._refusal}")

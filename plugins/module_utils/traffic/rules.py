@@ -9,7 +9,7 @@ import abc
 import copy
 from typing import Any
 
-from ..cluster.patch import Operation, add, expect, pointer, remove, replace
+from ..cluster.patch import Operation, add, as_read, expect, pointer, remove, replace
 from .route import CANARY, A, B, Condition, Match, Observed, Route, RouteEdited
 from .router import Router, fence_of
 
@@ -223,7 +223,7 @@ class RuleRouter(Router):
 def _guarded(found: JSON, operations: list[Operation]) -> list[Operation]:
     """A test cannot say that something is not there: what adds or removes tests the whole object's version."""
     if any(operation["op"] in ("add", "remove") for operation in operations):
-        return [expect("/metadata/resourceVersion", found["metadata"]["resourceVersion"]), *operations]
+        return [as_read(found), *operations]
     return operations
 
 

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from ..cluster.patch import Operation, expect, pointer
+from ..cluster.patch import Operation, as_read, pointer
 from ..cluster.session import Session
 from ..release.values import Problem
 from . import service as services
@@ -75,7 +75,7 @@ class Sight:
 
         A route that says the same in other words (weights 100 and 0 instead of one destination) is left as it is.
         """
-        version = expect("/metadata/resourceVersion", self.found["metadata"]["resourceVersion"])
+        version = as_read(self.found)
         made = [one for one in self._operations(route) if one != version]
         return [version, *made] if made else []
 

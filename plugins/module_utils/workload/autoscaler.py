@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..cluster.patch import FIELD_MANAGER, Operation, add, expect, pointer, remove, replace
+from ..cluster.patch import FIELD_MANAGER, Operation, add, as_read, expect, pointer, remove, replace
 
 JSON = dict[str, Any]
 
@@ -162,5 +162,5 @@ def _unchanged(kind: str, scaler: JSON) -> Operation:
     """A test that the floor is still the one that was read; JSON Patch cannot test for absence, so that tests the whole object."""
     stored = stored_floor(kind, scaler)
     if stored is None:
-        return expect("/metadata/resourceVersion", scaler["metadata"]["resourceVersion"])
+        return as_read(scaler)
     return expect(_path(kind), stored)

@@ -21,7 +21,6 @@ KINDS = ("ConfigMap", "Secret")
 COPY = {"progressive.delivery/config-copy": "true", "app.kubernetes.io/managed-by": "progressive.delivery"}  # labels of every copy
 SOURCE = "progressive.delivery/copied-from"  # annotation: the name of what was copied
 HASH_DIGITS = 10
-LONGEST_SOURCE = 253 - HASH_DIGITS - 1
 # put into every namespace and exchanged by controllers: a copy would keep a root certificate that has expired
 KEPT_BY_CONTROLLERS = ("kube-root-ca.crt", "istio-ca-root-cert", "istio-ca-crl", "openshift-service-ca.crt")
 TOKEN = "kubernetes.io/service-account-token"

@@ -29,7 +29,7 @@ ELSEWHERE = {
 
 
 def test_every_strategy_meets_every_router_that_can_do_it_with_every_case() -> None:
-    assert len(ALL) == len(set(ALL)) == 45
+    assert len(ALL) == len(set(ALL)) == 54
     pairs = {(cell.strategy, cell.router) for cell in ALL}
     assert {(strategy, router) for strategy, router in pairs if router in ("istio", "gateway", "mesh")} == set(
         product(("canary", "blue_green", "ab_test", "shadow"), ("istio", "gateway", "mesh"))

@@ -7,7 +7,6 @@ import copy
 
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.release.commands import (
-    ASKED,
     KEPT,
     Moment,
     effect,
@@ -30,6 +29,7 @@ PLANS = {
 }
 PLACES = [(strategy, index) for strategy, steps in PLANS.items() for index in range(len(steps))]
 NOW = 1_000_000.0
+ASKED = ("pause", "resume", "promote", "approve", "reject")  # the runner obeys these
 
 
 def moment(strategy, index, phase="running"):
