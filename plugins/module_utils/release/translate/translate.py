@@ -16,6 +16,8 @@ from .draft import Draft, Origin
 from .flagger import canary
 
 JSON = dict[str, Any]
+# what belongs to the manifest's own strategy: a user who says another one does not want it
+SHAPE = ("release_steps", "release_match", "release_match_seconds", "release_rolling", "release_deadline_seconds")
 TRANSLATORS = {"Canary": canary, "Rollout": rollout}
 
 
@@ -39,7 +41,8 @@ def translate(read: Reader, given: Mapping[str, Any]) -> tuple[JSON, Origin | No
     TRANSLATORS[found.main["kind"]](draft)
     if len(read.problems) > before:
         return dict(given), None
-    options = {name: one for name, one in draft.options.items() if name not in said}
+    shape = SHAPE if said.get("release_strategy") not in (None, "shadow", draft.options.get("release_strategy")) else ()
+    options = {name: one for name, one in draft.options.items() if name not in said and name not in shape}
     both = [name for name in ("release_traffic", "release_looks") if name in said and name in draft.options]
     merged: JSON = {name: _merged(read, name, draft.options[name], said[name]) for name in both}
     return {**options, **said, **merged}, Origin(draft.title, tuple(options), tuple(draft.notes), draft.route)

@@ -299,6 +299,18 @@ def test_what_the_user_says_wins_and_dictionaries_of_the_route_and_the_looks_are
     assert (elsewhere.provider, elsewhere.service) == ("gateway_api", "shop")
 
 
+def test_another_strategy_of_the_user_has_its_own_shape_and_keeps_the_gates():
+    left = {"documents": documents("flagger-istio-session-affinity"), "leave_out": ["spec.analysis.sessionAffinity"]}
+    over = {
+        "release_from": left,
+        "release_strategy": "ab_test",
+        "release_ab": {"cookie": "shop", "iterations": 900, "iteration_seconds": 60},
+    }
+    spec = parse({**BESIDE, **over})
+    assert (spec.strategy, set(by_name(spec)), spec.looks.threshold) == ("ab_test", {"request-success-rate"}, 10)
+    assert spec.deadline_seconds > 900 * 60
+
+
 def test_where_a_release_comes_from_is_no_part_of_what_makes_it_the_same_release():
     spec = read("flagger-istio-canary")
     assert "origin" not in spec.to_dict()
