@@ -96,3 +96,21 @@ def test_a_canary_whose_route_is_not_there_is_refused_with_the_command_that_make
     assert (route["spec"]["hosts"], route["spec"]["gateways"]) == (["shop.example.com"], ["public/gateway", "mesh"])
     assert route["spec"]["http"][0]["route"] == [{"destination": {"host": "shop"}}]
     assert route["spec"]["http"][0]["retries"]["attempts"] == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "over", "weights"),
+    [
+        ("flagger-without-metrics", {}, ["20 %", "40 %", "100 %"]),
+        ("argo-without-route", {"release_traffic": {"provider": "istio", "service": "shop"}}, ["20 %", "100 %"]),
+    ],
+)
+def test_a_manifest_runs_natively_to_its_end(name, over, weights):
+    world = World()
+    spec = parse({"release_from": documents(name), "release_image": "shop:2", "release_deadline_seconds": "1d", **over})
+    result = native.start(world, spec, world.caller)
+    assert (result["outcome"], world.image) == ("promoted", "shop:2")
+    world.assert_home("shop:2")
+    shifts = [line for line in world.lines if " weight " in line]
+    assert all(any(weight in line for line in shifts) for weight in weights)
+    assert any("nothing judges" in line for line in world.lines)
