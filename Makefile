@@ -7,7 +7,7 @@ help: ## say what there is
 demo: ## show releases on a real cluster under load
 	@tools/with-environment lab/demo
 
-test: ## everything that must pass: gates, unit tests, simulation, scenarios on a real cluster
+test: ## everything that must pass: gates, unit tests, simulation, a real Prometheus, scenarios on a real cluster
 	@tools/run-tests
 
 test-deep: ## the long shards, results in build/deep/

@@ -57,9 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     where.set_defaults(run=lambda options: print(kubeconfig(options.name)))
 
     pod = commands.add_parser("image", help="build an image that is not loaded by default and load it")
-    pod.add_argument("name", choices=["podinfo"])
+    pod.add_argument("name", choices=sorted(images.ON_DEMAND))
     pod.add_argument("--cluster", default=cluster.DEFAULT, metavar="NAME")
-    pod.set_defaults(run=lambda options: cluster.load_images(engine.find_engine(), options.cluster, {options.name: images.podinfo()}))
+    pod.set_defaults(run=_image)
 
     target.add_command(commands)
     load.add_commands(commands)
@@ -78,6 +78,10 @@ def _up(options: argparse.Namespace) -> None:
             stack.install(chosen, options.cluster)
         port = cluster.gateway_port(options.cluster)
         say(f"{options.cluster} is up: KUBECONFIG={kubeconfig(options.cluster)}, gateway at http://127.0.0.1:{port}")
+
+
+def _image(options: argparse.Namespace) -> None:
+    cluster.load_images(engine.find_engine(), options.cluster, {options.name: images.ON_DEMAND[options.name]()})
 
 
 def _down(options: argparse.Namespace) -> None:

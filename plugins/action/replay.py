@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, progressive.delivery contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""progressive.delivery.replay: what a release's gates would have said of the past."""
+"""progressive.delivery.replay: what a release's gates would have said of the past, or what they said of a release, recomputed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.session import connect
 from ansible_collections.progressive.delivery.plugins.module_utils.engine.assemble import Caller
+from ansible_collections.progressive.delivery.plugins.module_utils.engine.recompute import is_asked, replay_release
 from ansible_collections.progressive.delivery.plugins.module_utils.engine.replay import replay
 from ansible_collections.progressive.delivery.plugins.plugin_utils.verb import Verb
 
@@ -17,4 +18,6 @@ class ActionModule(Verb):
     """Reads only."""
 
     def call(self, release: dict[str, Any], connection: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        if is_asked(release):
+            return replay_release(lambda: connect(connection), release, caller)
         return replay(connect(connection), release, caller)

@@ -365,10 +365,18 @@ options:
       - C(burn_rate) with C(over), a list of V(1h), V(6h), V(1d) and V(3d), is the whole service's spending of the budget of O(release_slo). A
         window counts together with its twelfth, and its limit is 14.4, 6, 3 and 1 times at 30 days. Its judge, V(burn_rate), returns traffic
         when one begins to burn that did not before the release.
+      - C(cpu), C(memory) and C(per_pod) with C(promql) and C(unit) compare a number of each pod, canary against stable. C(cpu) and C(per_pod)
+        take C(per), V(pod) or V(request); C(cpu) and C(memory) take one C(container).
+      - C(restarts) with C(max) compares how often pods restart. Without such a gate a single restart of a pod of the canary returns traffic
+        at once.
+      - C(all), C(any) with a list, and C(not), combine gates by their names; those in them no longer decide alone.
       - No series, several series, no finite number, a warning and a query that Prometheus refuses hold the weight, each with its own
         cause. They are never a pass.
-      - C(judge) is V(sequential), the default for C(error_rate) and for C(latency) with C(slower_than), or V(threshold), the only one for
-        the others. A gate with C(looks) of its own (as O(release_looks), which they go over) is looked at apart from the others.
+      - C(judge) is V(sequential), the default for C(error_rate) and for C(latency) with C(slower_than), V(threshold), or V(mann_whitney), the
+        only one for C(cpu), C(memory) and C(per_pod), which a C(query) with a C(baseline) may have, too.
+      - A gate with C(looks) of its own (as O(release_looks), which they go over) is looked at apart from the others.
+      - C(samples) of a gate that V(mann_whitney) judges may have C(min_samples) (V(50)), C(sample_seconds) (V(60)), C(judgements) (V(3)),
+        C(initial_delay_seconds), and most options of P(progressive.delivery.mann_whitney#filter).
       - All judges must agree before the weight rises; one of them is enough to hold it, or to return traffic.
     type: list
     elements: dict
@@ -570,15 +578,22 @@ options:
         default: true
   release_metrics_source:
     description:
-      - Where requests are counted. V(auto) takes the first of V(istio_destination) and V(istio_source) that has data; for
+      - Where requests are counted. One of V(auto), V(istio_destination), V(istio_source), V(istio_ambient), V(linkerd), V(linkerd_route),
+        V(linkerd_grpc_route), V(envoy), V(ingress_nginx), V(http) and V(pods), or a dictionary with counters of your own.
+      - V(auto) takes the first of V(istio_destination), V(istio_source) and V(istio_ambient) that has data; with the router V(linkerd) of
+        V(linkerd), V(linkerd_route) and V(linkerd_grpc_route); for
         V(release_strategy=rolling) and the router V(service), which need the pods' own counters, and for V(release_strategy=shadow), whose
         copies are counted by who gets them, of V(istio_destination) and V(http). Whether V(istio_source) counts copies depends on the
         proxy's telemetry. Istio's own does not. Only V(pods) can tell the versions of a StatefulSet or a DaemonSet apart.
+      - V(ingress_nginx) is for C(replay) and C(slo_rules) alone. No router of a release moves the weights of an Ingress.
+      - Of counters of your own, C(requests) names the counter, C(failed) the labels and values that are failures (default C(code) with
+        C(5..|0)), C(latency) a histogram, C(unit) that of its bounds (C(s) or C(ms), default C(s)), C(stable) and C(canary) labels that
+        only one version's series have, and C(labels) those that both have. Values are regular expressions that match as a whole, with the
+        placeholders of a query, such as C({namespace}) and C({canary_pods}).
       - V(pods) reads the counters straight from the pods of both versions once a second, through the API server, as O(release_pods) says.
         It waits for no scrape and needs no Prometheus, but the right to C(get) C(pods/proxy) and, on the control node, the Python package
         C(prometheus-client).
-    type: str
-    choices: [auto, istio_destination, istio_source, http, pods]
+    type: raw
     default: auto
   release_pods:
     description: Where pods are read, for O(release_metrics_source=pods).
@@ -693,7 +708,9 @@ options:
     description: Stop after the step of this name and leave everything as it is; the next run goes on.
     type: str
   release_log_dir:
-    description: A folder on the control node for the release's JSON lines.
+    description:
+      - A folder on the control node for the release's JSON lines, a file I(release_id).jsonl.
+      - They hold what the gates were given at each look and what they said, so that M(progressive.delivery.replay) can recompute every verdict.
     type: path
 """
 

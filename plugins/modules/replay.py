@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: replay
-short_description: Say what a release's gates would have decided on past traffic
+short_description: Say what gates would have decided on past traffic, or recompute what they decided in a release
 version_added: 1.0.0
 description:
   - Reads the past hours of stable's counters from Prometheus and gives them to the gates as if a part of stable were a canary. That part
@@ -16,6 +16,9 @@ description:
   - Each pod in turn plays the canary against the others where the source counts by pod. Where it does not (a gateway's counters), a share of the
     requests is drawn at random; errors that come in clusters are then spread more evenly than they are, so the real rate may be higher.
   - The same data always give the same answer. Changes nothing.
+  - With O(release_log) or O(replay_record) no traffic of the past is read. What a release's gates were given at each look is given to them again, and
+    each verdict is compared with the one that was made, to the last bit. Whatever comes out, the task succeeds; RV(differing) says how many differ.
+  - Then C(release_gates) and C(release_looks) that are not the release's own are judged on the same looks, too.
 author:
   - progressive.delivery contributors (@progressive-delivery)
 extends_documentation_fragment:
@@ -35,6 +38,17 @@ options:
   release_workload:
     description: The workload, as V(Deployment/name).
     type: str
+  release_log:
+    description:
+      - The JSON lines of a release, I(release_id).jsonl in its C(release_log_dir), or a list of them when several control nodes ran it.
+      - Neither a cluster nor Prometheus is asked. With O(release_name) and O(release_namespace) the log of another release is refused.
+    type: raw
+  replay_record:
+    description:
+      - Recompute the last looks of the release O(release_name) from its record in the cluster, ten to twenty of them as space allows.
+      - With O(release_log) the log is recomputed, and must lead to the record's state.
+    type: bool
+    default: false
   replay_hours:
     description: How many hours back to look, 1 to 744.
     type: int
@@ -75,9 +89,68 @@ EXAMPLES = r"""
 - name: Go no further with gates that cry wolf
   ansible.builtin.assert:
     that: past.rolled_back_percent < 2
+
+- name: Recompute what a release decided
+  progressive.delivery.replay:
+    release_log: "logs/{{ release_result.release_id }}.jsonl"
+  register: again
+
+- name: Its verdicts can be trusted
+  ansible.builtin.assert:
+    that: again.differing == 0
+
+- name: Would a stricter gate have returned it, and when?
+  progressive.delivery.replay:
+    release_log: logs/shop-d52c83.jsonl
+    release_gates:
+      - {name: errors, error_rate: {max: 0.1%}}
 """
 
 RETURN = r"""
+recomputed:
+  description: How many looks were judged again.
+  returned: with O(release_log) or O(replay_record)
+  type: int
+differing:
+  description: How many of them came out otherwise.
+  returned: with O(release_log) or O(replay_record)
+  type: int
+differs:
+  description: In what, at most 50 of them.
+  returned: with O(release_log) or O(replay_record)
+  type: list
+  elements: dict
+  contains:
+    look: {description: The number of the look., type: int, returned: always}
+    gate: {description: The gate that the number is of; empty when it is of all., type: str, returned: always}
+    what: {description: Which part of the verdict., type: str, returned: always}
+    logged: {description: What was written down., type: raw, returned: always}
+    recomputed: {description: What came out., type: raw, returned: always}
+    logged_by: {description: The version of the collection that wrote it., type: str, returned: always}
+    recomputed_by: {description: This version of the collection., type: str, returned: always}
+verdicts:
+  description: Each look's number, time (C(at)), weight, decision, cause and sentence.
+  returned: with O(release_log) or O(replay_record)
+  type: list
+  elements: dict
+final:
+  description: The last verdict with all its numbers.
+  returned: with O(release_log) or O(replay_record)
+  type: dict
+what_if:
+  description:
+    - The verdict of other gates on the same looks. Its decision, cause, sentence, look, time and seconds since the first step; C(advanced) says
+      for each step after how many seconds they would have let it go on, C(verdicts) what they would have said at each look.
+  returned: when C(release_gates) are not the release's own
+  type: dict
+cut_lines:
+  description: How many lines a runner that died left cut short; they are left out.
+  returned: with O(release_log) or O(replay_record)
+  type: int
+source:
+  description: V(log), V(record), or the source of the counters of past traffic.
+  returned: success
+  type: str
 trials:
   description: How many trials the past was long enough for.
   returned: success

@@ -13,7 +13,17 @@ from pdlab.cache import locked
 from pdlab.errors import LabError
 from pdlab.paths import CHECKOUT, LAB
 
-from . import bad_answers, cut_over, failed_requests, good_release, tables, waiting_release, weight_shift_in_release, weight_shift_task
+from . import (
+    bad_answers,
+    cut_over,
+    decisions,
+    failed_requests,
+    good_release,
+    tables,
+    waiting_release,
+    weight_shift_in_release,
+    weight_shift_task,
+)
 from .support import CLUSTER, RunFailed, results, say
 
 QUICK_RUNS = 2
@@ -27,7 +37,9 @@ BENCHMARKS: dict[str, tuple[Callable[[int], None], int]] = {
     "failed_requests": (failed_requests.measure, failed_requests.RUNS),
     "cut_over": (cut_over.measure, cut_over.RUNS),
     "bad_answers_15s": (bad_answers.measure_15s, bad_answers.RUNS),
+    "decisions": (decisions.measure, decisions.RUNS),
 }
+WITHOUT_LAB = {"decisions"}
 
 
 def main() -> int:
@@ -38,11 +50,13 @@ def main() -> int:
         tables.show(results())
         return 0
     up = [sys.executable, str(LAB / "lab"), "up", "--cluster", CLUSTER]
-    if not options.no_up and subprocess.run(up, check=False).returncode != 0:
+    needs_lab = not options.name or not WITHOUT_LAB.issuperset(options.name)
+    if needs_lab and not options.no_up and subprocess.run(up, check=False).returncode != 0:
         return 1
     failed = [name for name in options.name or BENCHMARKS if not _ran(name, options)]
-    tables.show(results())
-    if not options.quick:
+    if needs_lab:
+        tables.show(results())
+    if needs_lab and not options.quick:
         tables.write_document(results(), CHECKOUT / "docs" / "benchmarks.md")
     for name in failed:
         print(f"{name}: not finished; see above", file=sys.stderr)

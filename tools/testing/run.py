@@ -43,6 +43,7 @@ class Run:
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     background: Job | None = None
     jobs: list[Job] = field(default_factory=list)  # all that were started
+    awaiting: threading.Lock = field(default_factory=threading.Lock)  # held by who waits for the background
 
     def say(self, text: str) -> None:
         """One line with the time since the start."""
@@ -73,11 +74,12 @@ class Run:
         return job
 
     def _await_background(self, name: str) -> None:
-        if self.background and self.background.stage.name == name:
-            running = Running(self, [self.background])
-            self.background = None
-            while running.jobs:
-                running.settle()
+        with self.awaiting:  # whoever comes second finds its outcome
+            if self.background and self.background.stage.name == name:
+                running = Running(self, [self.background])
+                self.background = None
+                while running.jobs:
+                    running.settle()
 
     def note(self, job: Job) -> None:
         """A job has ended: keep and say what it came to."""

@@ -96,15 +96,17 @@ def standard() -> list[Stage]:
     """The stages of `make test`, in order; a part that this checkout does not have is left out."""
     stages = [Stage("venv", ["tools/venv"], preparation), Stage("gates", ["tools/gates"], gates, ("venv",))]
     stages += [pytest(folder) for folder in ("tests/unit", "tests/simulation") if any((REPOSITORY / folder).rglob("test_*.py"))]
+    if lab_up():  # which builds the Prometheus that they start
+        stages.append(pytest("tests/prometheus", workers=0, needs=("venv", "lab-up")))
     return stages + [scenario(name) for name in scenario_names() if name not in LONG]
 
 
-def pytest(folder: str) -> Stage:
-    """Plain pytest on one folder, with one worker a core."""
+def pytest(folder: str, workers: int = 2, needs: tuple[str, ...] = ("venv",)) -> Stage:
+    """Plain pytest on one folder, with one worker a core; 0 workers: all in one process."""
     name = folder.removeprefix("tests/")
     report = RESULTS / f"{name}.xml"
-    command = ["tools/with-environment", "pytest", "-q", "-n", "2", "-m", "not deep", f"--junit-xml={report}", folder]
-    return Stage(name, command, junit(report), ("venv",), aside=True)
+    command = ["tools/with-environment", "pytest", "-q", "-n", str(workers), "-m", "not deep", f"--junit-xml={report}", folder]
+    return Stage(name, command, junit(report), needs, aside=True)
 
 
 def scenario_names() -> list[str]:

@@ -28,6 +28,7 @@ PATHS = {
     "DestinationRule": "/apis/networking.istio.io/v1/namespaces/{}/destinationrules",
     "HTTPRoute": "/apis/gateway.networking.k8s.io/v1/namespaces/{}/httproutes",
     "GRPCRoute": "/apis/gateway.networking.k8s.io/v1/namespaces/{}/grpcroutes",
+    "LinkerdHTTPRoute": "/apis/policy.linkerd.io/v1beta3/namespaces/{}/httproutes",
     "AuthorizationPolicy": "/apis/security.istio.io/v1/namespaces/{}/authorizationpolicies",
     "PeerAuthentication": "/apis/security.istio.io/v1/namespaces/{}/peerauthentications",
 }

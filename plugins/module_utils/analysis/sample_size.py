@@ -7,22 +7,38 @@ from __future__ import annotations
 
 import math
 
-from .evidence import RATIOS, SHORTFALLS
+from .evidence import SHORTFALLS
+
+ALTERNATIVES_THAT_COUNT = 4
+LEAST_WEIGHT_PERCENT = 0.01
 
 
-def requests_to_detect(baseline_rate: float, ratio: float, *, margin: float = 1.5, alpha: float = 0.008, dispersion: float = 1.0) -> float:
-    """Canary requests until a canary that fails ``ratio`` times as often as stable is rolled back.
+def requests_to_detect(
+    baseline_rate: float,
+    ratio: float,
+    *,
+    weight_percent: float = 5.0,
+    margin: float = 1.5,
+    alpha: float = 0.008,
+    dispersion: float = 1.0,
+) -> float:
+    """Canary requests until a canary that fails ``ratio`` times as often as stable is rolled back, in the mean.
 
-    phi*(ln(1/alpha) + ln K)/(p_b*(r*ln(r/margin) - r + margin)), K alternatives; within 10 % of simulation at ratios 5 to 10
-    with a small canary. ``inf`` when the ratio is within the margin: that is never called harm.
+    phi*(ln(1/alpha) + ln 4)/(p_b*(r*ln(f) - (r + B)*ln((1 + s*f)/(1 + s)))) with f = r/margin, B stable requests for each of the
+    canary's and s = margin/B: the information of one canary request about whose an error is. Four of the alternatives are near
+    enough to any ratio to count. Within 10 % of simulation at ratios 5 to 10 and weights of 5 and 10 %.
+    ``inf`` when the ratio is within the margin (that is never called harm) and without a baseline (weight 100).
     Raises ValueError unless 0 < baseline_rate < 1.
     """
     if not 0.0 < baseline_rate < 1.0:
         raise ValueError(f"baseline_rate must lie between 0 and 1, not {baseline_rate}")
-    if ratio <= margin:
+    if ratio <= margin or weight_percent >= 100.0:
         return math.inf
-    information = baseline_rate * (ratio * math.log(ratio / margin) - ratio + margin)
-    return dispersion * (math.log(1.0 / alpha) + math.log(len(RATIOS))) / information
+    weight = max(weight_percent, LEAST_WEIGHT_PERCENT)
+    stable = (100.0 - weight) / weight
+    factor, split = ratio / margin, margin / stable
+    information = ratio * math.log(factor) - (ratio + stable) * math.log1p(split * (factor - 1.0) / (1.0 + split))
+    return dispersion * (math.log(1.0 / alpha) + math.log(ALTERNATIVES_THAT_COUNT)) / (baseline_rate * information)
 
 
 def requests_to_certify(expected_rate: float, max_rate: float, *, beta: float = 0.05, scale: float = 1.0, dispersion: float = 1.0) -> float:

@@ -30,9 +30,11 @@ WITHIN_LIMITS = "within_limits"
 FAILED_LOOK = "failed_look"
 THRESHOLD_REACHED = "threshold_reached"
 NEEDS_LOOKS = "needs_looks"
+NEEDS_SAMPLES = "needs_samples"
 BUDGET_BURN = "budget_burn"
 BUDGET_SPENT = "budget_spent"
 ALERT = "alert"
+COMPOSITE = "composite"
 
 # causes of a hold with which a version is not left alone with all users: something is wrong, or has not been looked at
 UNSETTLED = frozenset({WATCHING, NO_DATA, BAD_QUERY, "stale", SHARED_INCIDENT, TOO_LITTLE_DATA, FAILED_LOOK, NEEDS_LOOKS})

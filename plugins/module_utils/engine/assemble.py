@@ -15,14 +15,17 @@ from ..metrics import conversions
 from ..metrics.alertmanager import Alertmanager
 from ..metrics.catalogue import Arms
 from ..metrics.conversions import Measure
+from ..metrics.pod_numbers import PodNumbers
 from ..metrics.pod_source import PodSource, arms_of
 from ..metrics.prometheus import ByService, ByUrl, Prometheus
 from ..metrics.query import Queries
+from ..metrics.query_names import names_by_gate
 from ..metrics.slo import BurnReader, Objective
 from ..metrics.source import Looks, Source
 from ..release import budget_plan
 from ..release.context import Context, Process
 from ..release.record import Journal, State
+from ..release.samples_spec import RESTARTS
 from ..release.spec import Spec
 from ..release.target import Target
 from ..release.webhook_messages import Events
@@ -68,7 +71,7 @@ def context_of(session: Session, spec: Spec, target: Target, caller: Caller, *, 
         process=caller.process,
         queries=_queries(session, spec, target),
         alerts=_alerts(session, spec),
-        alertmanager=_alertmanager(session, spec),
+        alertmanager=alertmanager(session, spec),
         deadline_at=caller.process.clock() + spec.deadline_seconds,
         events=events,
     )
@@ -102,6 +105,7 @@ def _source(session: Session, spec: Spec, target: Target, process: Process) -> L
         service=target.service,
         revision=target.revision,
         canary=target.canary,
+        own=spec.own_source,
     )
     return Source(Prometheus(way), arms, spec.counted)
 
@@ -109,10 +113,18 @@ def _source(session: Session, spec: Spec, target: Target, process: Process) -> L
 def _queries(session: Session, spec: Spec, target: Target) -> Queries | None:
     """Who answers the queries of the gates; None where there is none."""
     way = transport(session, spec)
-    if way is None or len(spec.counted) == len(spec.gates):
+    if len(spec.counted) == len(spec.gates) or (way is None and any(gate.asks for gate in spec.gates)):
         return None
-    burns = _burns(Prometheus(way), spec, target)
-    return Queries(Prometheus(way), spec, service=target.service, canary=target.canary, burns=burns)
+    client = Prometheus(way) if way else None
+    burns = _burns(client, spec, target) if client else None
+    return Queries(client, spec, service=target.service, canary=target.canary, burns=burns, pods=_pods(session, client, spec, target))
+
+
+def _pods(session: Session, client: Prometheus | None, spec: Spec, target: Target) -> PodNumbers | None:
+    """Who reads a number of each pod; None where no gate has one."""
+    names = names_by_gate(spec, target.service, canary=target.canary)
+    wanted = {gate.name: names[gate.name] for gate in spec.gates if gate.per_pod or gate.kind == RESTARTS}
+    return PodNumbers(session, arms_of(target), client, wanted, spec) if wanted else None
 
 
 def _burns(client: Prometheus, spec: Spec, target: Target) -> BurnReader | None:
@@ -120,10 +132,10 @@ def _burns(client: Prometheus, spec: Spec, target: Target) -> BurnReader | None:
     gates = {gate.name: gate.burn_over for gate in spec.gates if gate.burn_over}
     if spec.slo is None or not gates:
         return None
-    return BurnReader(Objective(client, spec.slo, budget_plan.arms_of(target)), spec.slo, gates)
+    return BurnReader(Objective(client, spec.slo, budget_plan.arms_of(target, spec.own_source)), spec.slo, gates)
 
 
-def _alertmanager(session: Session, spec: Spec) -> Alertmanager | None:
+def alertmanager(session: Session, spec: Spec) -> Alertmanager | None:
     """Who silences the release's own alerts; None where nobody is asked to."""
     if spec.alerts is None or not (spec.alerts.silence_url or spec.alerts.silence_service):
         return None

@@ -13,7 +13,7 @@ from typing import Any
 from ..analysis.replay import FALSE, Interval, Summary, Trial, rate, split_at_random, summarise, trials, worsened
 from ..cluster.session import Session
 from ..metrics import history
-from ..metrics.catalogue import SOURCES, Arms
+from ..metrics.catalogue import Arms
 from ..metrics.prometheus import Prometheus
 from ..metrics.source import inspect
 from ..release import objects
@@ -27,7 +27,7 @@ from .assemble import Caller, transport
 from .from_cluster import with_documents
 
 JSON = dict[str, Any]
-OWN = ("replay_hours", "replay_window_seconds", "replay_step_seconds", "replay_share_percent", "replay_ratios")
+OWN = ("replay_hours", "replay_window_seconds", "replay_step_seconds", "replay_share_percent", "replay_ratios", "replay_record")
 SEED = 1  # the same data give the same answer
 LEAST_WINDOWS = 1
 SHOWN = 10  # windows that would have been returned
@@ -102,7 +102,8 @@ def _where(session: Session, spec: Spec) -> tuple[Prometheus, Arms]:
     found = inspect(spec, name, way, problems)
     if problems or found.source is None or way is None:
         raise Refused(problems)
-    return Prometheus(way), Arms(SOURCES[found.source], spec.namespace, spec.workload, name, kind=spec.workload_kind)
+    where = {"namespace": spec.namespace, "workload": spec.workload, "service": name, "kind": spec.workload_kind}
+    return Prometheus(way), Arms.of(found.source, own=spec.own_source, **where)
 
 
 class _Judge:

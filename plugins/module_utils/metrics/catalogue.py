@@ -1,96 +1,22 @@
 # Copyright: (c) 2026, progressive.delivery contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What each mesh calls its counters, and the one query that reads a whole look. Pure."""
+"""A source of counters applied to one release, and the one query that reads a whole look. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
+from ..release.source_spec import OwnSource
 from ..workload.kinds import DAEMON_SET, DEPLOYMENT, STATEFUL_SET
 from ..workload.twin import SUFFIX
+from .sources import SOURCES, Source, in_promql, source_named
 
 POD_OF_A_DEPLOYMENT = "-[0-9a-z]{6,10}-[0-9a-z]{5}"  # the ReplicaSet's hash and the pod's own five letters
 PODS = {DEPLOYMENT: POD_OF_A_DEPLOYMENT, STATEFUL_SET: "-[0-9]+", DAEMON_SET: "-[0-9a-z]{5}"}  # what follows the workload's name
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where requests are counted.
-
-    requests and buckets are metric names; matchers select both arms ({namespace}, {stable}, {canary} are filled in);
-    arm_label holds {stable} or {canary}; with arms_by_pod the arm is told from the pod's name instead.
-    bound_unit is the number of milliseconds that one unit of le stands for.
-    """
-
-    name: str
-    requests: str
-    buckets: str
-    matchers: str
-    code_label: str
-    arm_label: str
-    bound_unit_ms: float
-    arms_are: str  # "workload" or "service": whose name arm_label holds
-    arms_by_pod: bool = False
-
-
-SOURCES = {
-    source.name: source
-    for source in (
-        Source(
-            "istio_destination",
-            "istio_requests_total",
-            "istio_request_duration_milliseconds_bucket",
-            'reporter="destination",destination_workload_namespace="{namespace}",destination_workload=~"{stable}|{canary}"',
-            "response_code",
-            "destination_workload",
-            1.0,
-            "workload",
-        ),
-        Source(
-            "istio_source",
-            "istio_requests_total",
-            "istio_request_duration_milliseconds_bucket",
-            'reporter="source",destination_service_namespace="{namespace}",destination_service_name=~"{stable}|{canary}"',
-            "response_code",
-            "destination_service_name",
-            1.0,
-            "service",
-        ),
-        Source(
-            "http",
-            "http_requests_total",
-            "http_request_duration_seconds_bucket",
-            'namespace="{namespace}",pod=~"({stable}|{canary}){pods}"',
-            "code",
-            "pod",
-            1000.0,
-            "workload",
-            arms_by_pod=True,
-        ),
-    )
-}
-# the same counters, told apart by whose pods answered: where both versions answer for one Service
-BY_WORKLOAD = {
-    "istio_source": replace(
-        SOURCES["istio_source"],
-        matchers='reporter="source",destination_workload_namespace="{namespace}",destination_workload=~"{stable}|{canary}"',
-        arm_label="destination_workload",
-        arms_are="workload",
-    )
-}
-AUTOMATIC = ("istio_destination", "istio_source")
-PER_POD = ("istio_destination", "http")  # sources that tell one pod from another
-
-
-def counter_source(metric: str, labels: Iterable[tuple[str, str]]) -> Source:
-    """Any counter that pods export, told apart by its label pod; labels select its series."""
-    quoted = (f'{name}="' + re.sub(r'(["\\\\])', r"\\\1", value).replace("\n", "\\n") + '"' for name, value in labels)
-    wanted = "".join("," + one.replace("{", "{{").replace("}", "}}") for one in quoted)
-    http = SOURCES["http"]
-    return replace(http, name=metric, requests=metric, matchers=http.matchers + wanted)
+ARM = "arm"  # the label by which a query names the arm
 
 
 @dataclass(frozen=True)
@@ -116,36 +42,68 @@ class Arms:
         revision: str | None = None,
         canary: str | None = None,
         kind: str = DEPLOYMENT,
+        own: OwnSource | None = None,
     ) -> Arms:
-        """The arms as a source of that name tells them."""
-        found = BY_WORKLOAD.get(source, SOURCES[source]) if canary else SOURCES[source]
+        """The arms as a source of that name tells them; own: what the user says of a source of his own."""
+        found = source_named(source, own, by_workload=bool(canary)) or SOURCES[source]
         return cls(found, namespace, workload, service, revision, canary or None, kind)
 
     @property
     def stable(self) -> str:
-        """Stable's name in the source's arm label."""
+        """Stable's name, as the source tells it."""
         return self.workload if self.source.arms_are == "workload" else self.service
 
     @property
     def canary(self) -> str:
-        """The canary's name there."""
+        """The canary's name, likewise."""
         return self.canary_workload or self.stable + SUFFIX
 
     @property
     def selector(self) -> str:
-        """The label matchers that select both arms."""
-        names = {"stable": _quoted(self.stable), "canary": _quoted(self.canary), "pods": PODS[self.kind]}
-        return self.source.matchers.format(namespace=self.namespace, **names)
+        """The label matchers that select both arms, or what both have in common where the query tells them apart."""
+        return self._filled(self.source.matchers)
 
     @property
     def stable_selector(self) -> str:
         """The label matchers that select stable alone."""
-        if self.source.arms_by_pod:
-            return f'namespace="{self.namespace}",pod=~"{_quoted(self.stable)}{PODS[self.kind]}"'
-        return f'{self.selector},{self.source.arm_label}="{self.stable}"'
+        return self._selector_of(self.stable, self.source.stable)
+
+    @property
+    def canary_selector(self) -> str:
+        """The label matchers that select the canary alone."""
+        return self._selector_of(self.canary, self.source.canary)
+
+    @property
+    def selectors(self) -> dict[str, str]:
+        """Arm -> the matchers of its series where the query tells the arms apart; else one pair, without an arm."""
+        if self.source.stable:
+            return {"stable": self.stable_selector, "canary": self.canary_selector}
+        return {"": self.selector}
+
+    def _selector_of(self, name: str, own: str) -> str:
+        if own:
+            return ",".join(part for part in (self.selector, self._filled(own)) if part)
+        if self.source.arms_by_pod:  # the template with one name in the place of both
+            return self._filled(self.source.matchers.replace("({stable}|{canary})", "{one}"), one=_quoted(name))
+        return f'{self.selector},{self.source.arm_label}="{name}"'
+
+    def _filled(self, template: str, **more: str) -> str:
+        names = {
+            "workload": self.workload,
+            "stable": self.stable,
+            "canary": self.canary,
+            "service": self.service,
+            "canary_service": self.service + SUFFIX,
+        }
+        pods = PODS[self.kind]
+        quoted = {key: _quoted(name) for key, name in names.items()}
+        tails = {"pods": pods, "stable_pods": quoted["stable"] + pods, "canary_pods": quoted["canary"] + pods}
+        return template.format(namespace=self.namespace, **quoted, **tails, **more)
 
     def arm_of(self, labels: Mapping[str, str]) -> str | None:
         """stable, canary, or None for a series that belongs to neither."""
+        if self.source.stable:
+            return labels.get(ARM)
         value = labels.get(self.source.arm_label, "")
         if self.revision is not None:
             return self._arm_by_revision(labels.get("pod", ""), value)
@@ -162,27 +120,49 @@ class Arms:
             return None
         return "stable" if pod.startswith(f"{self.workload}-{self.revision}-") else "canary"
 
-    def look_query(self, bounds_ms: Iterable[float] | None) -> str:
-        """One query for everything a look needs: counters by code, their sample times, and buckets at the bounds (None: at all of them)."""
-        keys = ["pod", "instance"] if self.source.arms_by_pod else [self.source.arm_label, "pod", "instance"]
-        by = ",".join(keys)
-        requests = f"{self.source.requests}{{{self.selector}}}"
-        parts = [
-            _kind(f"sum by ({by},{self.source.code_label}) ({requests})", "requests"),
-            _kind(f"max by ({by}) (timestamp({requests}))", "time"),
-        ]
-        wanted = [self.bound_pattern(bound) for bound in bounds_ms or ()]
-        if bounds_ms is None:
-            parts.append(_kind(f"sum by ({by},le) ({self.source.buckets}{{{self.selector}}})", "buckets"))
-        if wanted:
-            le = "|".join([*wanted, "\\\\+Inf"])
-            parts.append(_kind(f'sum by ({by},le) ({self.source.buckets}{{{self.selector},le=~"{le}"}})', "buckets"))
-        parts.append(_kind("vector(time())", "now"))
-        return " or ".join(parts)
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The labels that name an arm and a pod of it."""
+        return tuple(dict.fromkeys(label for label in (self.source.arm_label, "pod") if label))
+
+    def look_query(self, bounds_ms: Iterable[float] | None, native_ms: Iterable[float] = ()) -> str:
+        """One query for everything a look needs: counters by code, their sample times, and buckets at the bounds (None: at all of them).
+
+        native_ms: where to cut a histogram that is native and has no buckets by le.
+        """
+        bounds = None if bounds_ms is None else list(bounds_ms)
+        cuts = list(native_ms)
+        parts = [part for arm, selector in self.selectors.items() for part in self._look(arm, selector, bounds, cuts)]
+        return " or ".join([*parts, _named("vector(time())", kind="now")])
+
+    def _look(self, arm: str, selector: str, bounds: Sequence[float] | None, cuts: Sequence[float]) -> Iterator[str]:
+        by = ",".join([*self.keys, "instance"])
+        told = {ARM: arm} if arm else {}
+        requests = f"{self.source.requests}{{{selector}}}"
+        yield _named(f"sum by ({by},{','.join(self.source.code_labels)}) ({requests})", kind="requests", **told)
+        yield _named(f"max by ({by}) (timestamp({requests}))", kind="time", **told)
+        if bounds is None or bounds:
+            le = "" if bounds is None else ',le=~"' + "|".join([*map(self.bound_pattern, bounds), "\\\\+Inf"]) + '"'
+            yield _named(f"sum by ({by},le) ({self.source.buckets}{{{selector}{le}}})", kind="buckets", **told)
+        for cut in (*cuts, float("inf")) if cuts else ():
+            written = "+Inf" if cut == float("inf") else f"{cut / self.source.bound_unit_ms:.12g}"
+            yield _named(self.native_up_to(cut, selector, by), kind="native", le=written, **told)
+
+    def native_up_to(self, bound_ms: float, selector: str, by: str) -> str:
+        """Requests up to a bound as a native histogram tells them; no series before its first request."""
+        series = f"{self.source.histogram}{{{selector}}}"
+        if bound_ms == float("inf"):
+            return f"sum by ({by}) (histogram_count({series}))"
+        share = f"histogram_fraction(-Inf, {bound_ms / self.source.bound_unit_ms:.12g}, {series})"
+        return f"sum by ({by}) ({share} * histogram_count({series}) >= 0)"
 
     def bounds_query(self) -> str:
-        """The bucket bounds that stable's histogram has."""
-        return f"count by (le) ({self.source.buckets}{{{self.selector}}})"
+        """The bucket bounds that the histogram has."""
+        return f"count by (le) ({' or '.join(f'{self.source.buckets}{{{one}}}' for one in self.selectors.values())})"
+
+    def native_query(self) -> str:
+        """The histogram itself, where it is native: stable's, summed."""
+        return f"sum({self.source.histogram}{{{self.stable_selector}}})"
 
     def bound_pattern(self, bound_ms: float) -> str:
         """A pattern for le in both spellings that Prometheus uses: 250 and 250.0."""
@@ -190,22 +170,32 @@ class Arms:
         whole = f"{value:g}".replace(".", "\\\\.")
         return whole if "." in f"{value:g}" else f"{whole}(\\\\.0)?"
 
+    def grown(self, window: str, selectors: Iterable[str], *, failed: bool = False, function: str = "increase") -> str:
+        """Requests, or failed ones, over a window as one number: a series that fails in two ways counts once."""
+        ends = [f',{label}=~"{in_promql(pattern)}"' for label, pattern in self.source.failed] if failed else [""]
+        parts = [f"{function}({self.source.requests}{{{selector}{end}}}[{window}])" for selector in selectors for end in ends]
+        return f"sum({' or '.join(parts)})"
+
     def history_query(self, events: str, bound_ms: float | None) -> str:
         """Stable's total of requests or events ("requests", "errors", "slow") as one counter, for a range query."""
         matchers = self.stable_selector
-        if events == "requests":
-            return f"sum(increase({self.source.requests}{{{matchers}}}[1m]))"
-        if events == "errors":
-            return f'sum(increase({self.source.requests}{{{matchers},{self.source.code_label}=~"5.."}}[1m]))'
+        if events != "slow":
+            return self.grown("1m", [matchers], failed=events == "errors")
         le = self.bound_pattern(bound_ms or 0.0)
         every = f'sum(increase({self.source.buckets}{{{matchers},le="+Inf"}}[1m]))'
-        return f'{every} - sum(increase({self.source.buckets}{{{matchers},le=~"{le}"}}[1m]))'
+        grown = f"increase({self.source.histogram}{{{matchers}}}[1m])"
+        fast = f"histogram_fraction(-Inf, {(bound_ms or 0.0) / self.source.bound_unit_ms:.12g}, {grown})"
+        native = f"sum(histogram_count({grown}) * (1 - {fast}) >= 0)"
+        return f'{every} - sum(increase({self.source.buckets}{{{matchers},le=~"{le}"}}[1m])) or {native}'
 
 
 def _quoted(name: str) -> str:
     """A name as a pattern inside a PromQL string."""
-    return re.escape(name).replace("\\", "\\\\")
+    return in_promql(re.escape(name))
 
 
-def _kind(expression: str, kind: str) -> str:
-    return f'label_replace({expression}, "kind", "{kind}", "", "")'
+def _named(expression: str, **labels: str) -> str:
+    """An expression whose series get these labels."""
+    for label, value in labels.items():
+        expression = f'label_replace({expression}, "{label}", "{value}", "", "")'
+    return expression

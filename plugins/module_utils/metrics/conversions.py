@@ -13,10 +13,11 @@ from ..analysis.dispersion import dispersion
 from ..analysis.experiment import Tally
 from ..release.spec import Spec
 from ..release.values import Problem
-from .catalogue import BY_WORKLOAD, SOURCES, Arms, counter_source
+from .catalogue import Arms
 from .counters import CANARY, STABLE, Counters, sort
 from .prometheus import MetricsError, Prometheus
 from .source import HISTORY_SECONDS, HISTORY_STEP_SECONDS, GateReading
+from .sources import counter_source, source_named
 
 CONVERSIONS = "release_ab"  # among the dispersions by gate; no gate can have a name with an underscore
 
@@ -25,9 +26,9 @@ def arms_of(spec: Spec, service: str, metrics_source: str | None, canary: str | 
     """(what is compared with, conversions) of an experiment: each None when nothing counts it. canary: as Arms.of takes it."""
     if spec.ab is None:
         return None, None
-    known = {**SOURCES, **(BY_WORKLOAD if canary else {})}
+    requested = source_named(metrics_source, spec.own_source, by_workload=bool(canary))
     sources = (
-        counter_source(spec.ab.of.metric, spec.ab.of.labels) if spec.ab.of else known.get(metrics_source or ""),
+        counter_source(spec.ab.of.metric, spec.ab.of.labels) if spec.ab.of else requested,
         counter_source(spec.ab.conversions.metric, spec.ab.conversions.labels) if spec.ab.conversions else None,
     )
     requests, conversions = (

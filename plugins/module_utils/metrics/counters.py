@@ -17,6 +17,7 @@ from ..analysis.look import Counts
 from .catalogue import Arms
 
 STABLE, CANARY = "stable", "canary"
+FAILED = "failed"  # the code of a request that failed by another label than its status
 Key = tuple[str, str]  # arm, pod
 
 
@@ -39,6 +40,7 @@ class Reading:
 def sort(arms: Arms, vector: Iterable[tuple[Mapping[str, str], float]]) -> Reading:
     """The look query's answer as a Reading; a value that is no count is refused with ValueError."""
     reading = Reading()
+    native: dict[Key, dict[str, float]] = {}
     for labels, value in vector:
         if labels.get("kind") == "now":
             reading.now_seconds = value
@@ -46,18 +48,34 @@ def sort(arms: Arms, vector: Iterable[tuple[Mapping[str, str], float]]) -> Readi
         arm = arms.arm_of(labels)
         if arm is None:
             continue
-        pod = reading.pods.setdefault((arm, labels.get("pod") or labels.get("instance") or ""), PodCounters())
+        key = arm, labels.get("pod") or labels.get("instance") or ""
+        pod = reading.pods.setdefault(key, PodCounters())
         if labels["kind"] == "time":
             pod.at_seconds = value
             continue
         if not 0 <= value < float("inf"):
             raise ValueError(f"{labels} has the value {value}, which is not a count")
-        name = (
-            "code:" + labels.get(arms.source.code_label, "") if labels["kind"] == "requests" else "le:" + str(_bound_ms(arms, labels["le"]))
-        )
-        pod.values[name] = pod.values.get(name, 0.0) + value
+        name = counter_of(arms, labels) if labels["kind"] == "requests" else "le:" + str(_bound_ms(arms, labels["le"]))
+        into = native.setdefault(key, {}) if labels["kind"] == "native" else pod.values
+        into[name] = into.get(name, 0.0) + value
+    for key, buckets in native.items():
+        if "le:inf" not in reading.pods[key].values:  # where both are kept, classic buckets are exact
+            reading.pods[key].values.update(buckets)
     reading.pods = {key: pod for key, pod in reading.pods.items() if pod.at_seconds}
     return reading
+
+
+def counter_of(arms: Arms, labels: Mapping[str, str]) -> str:
+    """The counter of a series of requests: code:<status>, or code:failed and code:passed where the source knows better than its status."""
+    code = next((labels[label] for label in arms.source.code_labels if labels.get(label)), "")
+    failed = arms.source.is_failure(labels)
+    if failed == _is_failure(code):
+        return f"code:{code}"
+    return f"code:{FAILED}" if failed else "code:passed"
+
+
+def _is_failure(code: str) -> bool:
+    return code.startswith("5") or code in ("0", FAILED)
 
 
 def _bound_ms(arms: Arms, le: str) -> float:
@@ -127,21 +145,28 @@ class Counters:
         if last is None and arm == STABLE and name not in self._known_pods:
             return  # an old pod that Prometheus has only now found: its past is not this look's
         into = self.block.increases[arm]
-        restarted = last is not None and any(value < last.values.get(counter, 0.0) for counter, value in pod.values.items())
+        shrunk = {counter for counter, value in pod.values.items() if last is not None and value < last.values.get(counter, 0.0)}
+        blurred = _blurred(shrunk)
+        restarted = bool(shrunk) and not blurred
         for counter, value in pod.values.items():
             before = last.values.get(counter, 0.0) if last else 0.0
-            grown = value - before if value >= before else value
+            grown = value - before if value >= before else 0.0 if blurred else value
             into[counter] = into.get(counter, 0.0) + grown
         if last and not restarted:  # a series that is missing from one answer keeps its last value
             pod.values = {**last.values, **pod.values}
 
 
+def _blurred(shrunk: set[str]) -> bool:
+    """Whether only the insides of a histogram shrank: a native one was made coarser, and nothing began again from zero."""
+    return bool(shrunk) and all(counter.startswith("le:") and counter != "le:inf" for counter in shrunk)
+
+
 def errors(increases: Mapping[str, float]) -> Counts | None:
-    """Requests and failed requests (5xx, and 0: no answer at all) of one arm; None when it has no counter."""
+    """Requests and failed requests (5xx, 0: no answer at all, and what the source calls failed) of one arm; None when it has no counter."""
     codes = {name[5:]: value for name, value in increases.items() if name.startswith("code:")}
     if not codes:
         return None
-    failed = sum(value for code, value in codes.items() if code.startswith("5") or code == "0")
+    failed = sum(value for code, value in codes.items() if _is_failure(code))
     return Counts(requests=round(sum(codes.values())), events=round(failed))
 
 

@@ -9,6 +9,9 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from .counters import FAILED
+from .sources import GRPC_FAILED
+
 try:
     from prometheus_client.parser import text_string_to_metric_families
 
@@ -39,6 +42,7 @@ class Family:
     own_labels: tuple[str, ...] = ()
     own_prefix: str = ""
     only: str = ""
+    grpc_label: str = ""  # the status of gRPC: its failures are answered with 200
 
     def counters(self, text: str, bounds_ms: Collection[float] | None) -> dict[str, float]:
         """Counter -> value as in metrics.counters: code:<status> and le:<bound in ms>. Raises ValueError for what is no count.
@@ -52,6 +56,8 @@ class Family:
                 raise ValueError(f"{name}{labels} has the value {value}, which is not a count")
             if name == self.requests:
                 code = next((labels[label] for label in self.code_labels if label in labels), None)
+                if code is not None and re.fullmatch(GRPC_FAILED, labels.get(self.grpc_label, "")):
+                    code = FAILED
                 counter = None if code is None else f"code:{code}"
             else:
                 bound = self._bound_ms(labels)
@@ -105,6 +111,7 @@ FAMILIES = {
             own_labels=("reporter",),
             own_prefix="destination",
             only="istio_requests_total|istio_request_duration_milliseconds",
+            grpc_label="grpc_response_status",
         ),
         Family(
             "envoy",

@@ -15,12 +15,14 @@ from ..release.parts import PodsSpec
 from ..release.spec import Spec
 from ..release.values import Problem
 from ..workload.kinds import SETS
-from . import exposition, query
+from . import exposition, pod_numbers, query
+from .bounds import check_bound, wanted
 from .counters import STABLE, Counters, PodCounters, Reading
 from .exposition import names_like_requests
 from .pod_source import PodReader, running, shown
 from .prometheus import Unavailable
-from .source import GateReading, MetricsPreflight, bounds_wanted, check_bound, gate_counts
+from .query_names import names_by_gate
+from .source import GateReading, MetricsPreflight, gate_counts
 from .source import inspect as inspect_prometheus
 
 JSON = dict[str, Any]
@@ -44,6 +46,9 @@ def inspect(
 ) -> MetricsPreflight:
     """How the gates stand before the release, of whatever source the spec names. transport: Prometheus, where there is one. Raises ClusterError."""
     query.inspect(spec, service, transport, problems, canary=canary or "")
+    pod_numbers.inspect(
+        session, spec, deployment, names_by_gate(spec, service, canary=canary or ""), transport=transport, problems=problems
+    )
     if problems or not (spec.counted or (spec.ab and spec.ab.conversions and not spec.ab.of)):
         return NOTHING
     if spec.pods is None:
@@ -128,7 +133,7 @@ def _texts(session: Session, reader: PodReader, pods: list[JSON]) -> dict[str, s
 
 def _reading(reader: PodReader, texts: Mapping[str, str], gates: tuple[GateSpec, ...], *, at_seconds: float) -> Reading:
     """Raises ValueError for what is no count."""
-    bounds = bounds_wanted(gates)
+    bounds = wanted(gates)
     pods = {(STABLE, name): PodCounters(at_seconds, reader.family.counters(text, bounds)) for name, text in texts.items()}
     return Reading(at_seconds, pods)
 

@@ -19,10 +19,11 @@ from ..cluster.session import Session
 from ..release.gates_spec import GateSpec
 from ..release.parts import PodsSpec
 from ..workload.kinds import DEPLOYMENT, SETS, revision_in
+from .bounds import wanted
 from .counters import CANARY, STABLE, Counters, Key, PodCounters, Reading
 from .exposition import FAMILIES, Family
 from .prometheus import BadQuery, MetricsError, Unavailable
-from .source import Answer, bounds_wanted, gate_buckets, gate_counts
+from .source import Answer, gate_buckets, gate_counts
 
 JSON = dict[str, Any]
 READ_SECONDS = 1.0
@@ -188,7 +189,7 @@ class PodSource:
         self._arms = arms
         self._gates = gates
         self._clock = clock
-        self._bounds = bounds_wanted(gates)
+        self._bounds = wanted(gates)
         self._reader = PodReader(session, where, arms.container)
         self._where = where
         self._counters = Counters()

@@ -21,6 +21,7 @@ from ..cluster.session import Session
 from ..release.prometheus_spec import OPEN, Access
 
 PAUSE_SECONDS = 0.3
+HISTOGRAM = "a histogram where one number is wanted; use histogram_quantile or histogram_fraction"
 BRIEF = (429, 502, 503, 504)  # statuses of servers, and of what stands before them, that may be over the next moment
 
 
@@ -128,11 +129,19 @@ class Prometheus:
     transport: Transport
 
     def instant(self, query: str, *, at_seconds: float | None = None) -> list[tuple[dict[str, str], float]]:
-        """An instant vector: (labels, value) of each series at at_seconds (Unix time; default: the server's now)."""
+        """An instant vector: (labels, value) of each series at at_seconds (Unix time; default: the server's now). Raises BadQuery."""
         parameters = {"query": query}
         if at_seconds is not None:
             parameters["time"] = f"{at_seconds:.3f}"
-        return [(series["metric"], float(series["value"][1])) for series in self._ask("api/v1/query", parameters)]
+        found = self._ask("api/v1/query", parameters)
+        if any("value" not in series for series in found):
+            raise BadQuery(f"{HISTOGRAM}: {query}")
+        return [(series["metric"], float(series["value"][1])) for series in found]
+
+    def histogram(self, query: str) -> list[tuple[float, float]] | None:
+        """The (lower, upper) bounds of the buckets of the one native histogram that a query gives now; None when it gives none."""
+        found = [series["histogram"][1] for series in self._ask("api/v1/query", {"query": query}) if "histogram" in series]
+        return [(float(lower), float(upper)) for _rule, lower, upper, _count in found[0].get("buckets") or ()] if found else None
 
     def range(
         self, query: str, *, start_seconds: float, end_seconds: float, step_seconds: float
@@ -156,7 +165,7 @@ class Prometheus:
             shown = ", ".join(str(series["metric"]) for series in result[:3])
             raise BadQuery(f"{len(result)} series where one is wanted ({shown}{', ...' if len(result) > 3 else ''}); sum or average them")
         if result and "value" not in result[0]:
-            raise BadQuery("a histogram where one number is wanted; use histogram_quantile or histogram_fraction")
+            raise BadQuery(HISTOGRAM)
         return float(result[0]["value"][1]) if result else None
 
     def alerts(self) -> list[dict[str, Any]]:
@@ -165,6 +174,13 @@ class Prometheus:
         if not isinstance(found, list):
             raise BadQuery("no list of alerts")
         return found
+
+    def alert_rules(self) -> list[dict[str, Any]]:
+        """The rules of alerts, whether they fire or not: name, labels and more, as Prometheus has them."""
+        groups = self._data("api/v1/rules", {"type": "alert"}).get("groups")
+        if not isinstance(groups, list):
+            raise BadQuery("no list of groups of rules")
+        return [rule for group in groups for rule in group["rules"]]
 
     def _ask(self, path: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
         return self._data(path, parameters)["result"]

@@ -59,10 +59,8 @@ class Objective:
         if slo.source == PYRRA:
             return self._one(f"{slo.series}:burnrate{duration(seconds)}{{{_matchers(slo)}}}")
         arms = self._counters()
-        window, selector = f"[{duration(seconds)}]", arms.selector
-        failed = f'{selector},{arms.source.code_label}=~"5.."'
-        metric = arms.source.requests
-        return self._part(f"sum(increase({metric}{{{failed}}}{window}))", f"sum(increase({metric}{{{selector}}}{window}))")
+        window, selectors = duration(seconds), arms.selectors.values()
+        return self._part(arms.grown(window, selectors, failed=True), arms.grown(window, selectors))
 
     def _remaining(self) -> float:
         slo = self._slo
@@ -80,11 +78,11 @@ class Objective:
         by_rate = per_second * period if per_second > 0 else None
         if self._arms is None:
             return by_rate, None
-        counter = f"{self._arms.source.requests}{{{self._arms.selector}}}"
+        selectors = self._arms.selectors.values()
         step = period / POINTS
         part = duration(step)
-        there = self._client.value(f"count_over_time(sum(rate({counter}[{part}]))[{duration(period)}:{part}])")
-        total = self._client.value(f"sum(increase({counter}[{duration(period)}]))")
+        there = self._client.value(f"count_over_time({self._arms.grown(part, selectors, function='rate')}[{duration(period)}:{part}])")
+        total = self._client.value(self._arms.grown(duration(period), selectors))
         known = min(period, (there or 0.0) * step)
         if not total or known < HOUR:
             return by_rate, known

@@ -8,11 +8,13 @@ Names and labels of the recorded series are those that Sloth gives its own, so t
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from ..analysis.burn_rate import DAY, budget_of, windows
+from ..release import source_spec
 from ..release.values import Problem, Reader
-from .catalogue import SOURCES, Arms
+from .catalogue import Arms
 from .slo import duration
 
 JSON = dict[str, Any]
@@ -56,7 +58,7 @@ def slo_rules(given: Any) -> JSON:
     namespace = read.name("namespace", found.get("namespace")) or ""
     objective = read.share("objective", found.get("objective")) or 0.999
     period = read.seconds("period", found.get("period"), least=DAY, most=92 * DAY, default=30 * DAY)
-    source = read.choice("source", found.get("source"), tuple(SOURCES), "istio_destination")
+    source, own = source_spec.source(read, found.get("source"), field="source", names=source_spec.NAMES, default="istio_destination")
     ratio = _ratio(read, found.get("canary_ratio"))
     action = read.choice("canary_action", found.get("canary_action"), ("rollback", "none"), "rollback")
     release = read.name("release", found.get("release")) or workload
@@ -66,7 +68,7 @@ def slo_rules(given: Any) -> JSON:
             read.refuse(f"labels.{label}", value, "a string (quote numbers)")
     if read.problems:
         raise WrongRules(read.problems)
-    arms = Arms(SOURCES[source], namespace, workload, service)
+    arms = Arms.of(source, namespace=namespace, workload=workload, service=service, own=own)
     budget = budget_of(round(objective, 12))
     identity = {"sloth_id": f"{namespace}-{service}-{name}", "sloth_service": service, "sloth_slo": name}
     prefix = "".join(part.capitalize() for part in service.split("-"))
@@ -100,7 +102,7 @@ def _ratios(arms: Arms, identity: dict[str, str], period: float) -> list[JSON]:
     """The error ratio over each window that an alert needs; that of the period from the recorded five minutes, as Sloth does."""
     lengths = sorted({seconds for window in windows(period) for seconds in (window.long_seconds, window.short_seconds)})
     rules = [
-        _record(f"slo:sli_error:ratio_rate{duration(seconds)}", _part(arms, arms.selector, duration(seconds)), identity, seconds)
+        _record(f"slo:sli_error:ratio_rate{duration(seconds)}", _part(arms, arms.selectors.values(), duration(seconds)), identity, seconds)
         for seconds in lengths
     ]
     recorded = f"slo:sli_error:ratio_rate5m{_matching(identity)}[{duration(period)}]"
@@ -142,9 +144,8 @@ def _alerts(identity: dict[str, str], budget: float, period: float, *, prefix: s
 
 def _degraded(arms: Arms, ratio: float, *, prefix: str, labels: JSON) -> JSON:
     """The canary fails so many times more often than stable, and often enough to say so. Without an error of stable's, stable's ratio is 0."""
-    canary = _arm(arms, canary=True)
-    failed = f"sum(increase({arms.source.requests}{{{canary},{_failed(arms)}}}[{CANARY_WINDOW}]))"
-    bad, good = _part(arms, canary, CANARY_WINDOW), _part(arms, _arm(arms, canary=False), CANARY_WINDOW)
+    failed = arms.grown(CANARY_WINDOW, [arms.canary_selector], failed=True)
+    bad, good = (_part(arms, [selector], CANARY_WINDOW) for selector in (arms.canary_selector, arms.stable_selector))
     return {
         "alert": f"{prefix}CanaryDegraded",
         "expr": f"({bad} > {ratio:g} * {good}) and ({failed} >= {LEAST_FAILURES})",
@@ -153,22 +154,10 @@ def _degraded(arms: Arms, ratio: float, *, prefix: str, labels: JSON) -> JSON:
     }
 
 
-def _arm(arms: Arms, *, canary: bool) -> str:
-    """The label matchers that select one arm."""
-    if not canary:
-        return arms.stable_selector
-    return Arms(arms.source, arms.namespace, f"{arms.workload}-canary", f"{arms.service}-canary").stable_selector
-
-
-def _part(arms: Arms, selector: str, window: str) -> str:
+def _part(arms: Arms, selectors: Collection[str], window: str) -> str:
     """The share of failed requests; no failed series is none failed, no requests is no value."""
-    counter = arms.source.requests
-    failed = f"sum(rate({counter}{{{selector},{_failed(arms)}}}[{window}]))"
-    return f"(({failed} or vector(0)) / (sum(rate({counter}{{{selector}}}[{window}])) > 0))"
-
-
-def _failed(arms: Arms) -> str:
-    return f'{arms.source.code_label}=~"5.."'
+    failed, every = (arms.grown(window, selectors, failed=which, function="rate") for which in (True, False))
+    return f"(({failed} or vector(0)) / ({every} > 0))"
 
 
 def _record(name: str, expression: str, identity: dict[str, str], seconds: float) -> JSON:

@@ -15,9 +15,11 @@ from ..analysis.look import Counts
 from ..release.gates_spec import GateSpec
 from ..release.spec import Spec
 from ..release.values import Problem
-from .catalogue import AUTOMATIC, PER_POD, Arms
+from . import bounds
+from .catalogue import Arms
 from .counters import CANARY, STABLE, Counters, Reading, errors, slow, sort
 from .prometheus import BadQuery, MetricsError, Prometheus
+from .sources import AUTOMATIC, LINKERD, PER_POD
 
 HISTORY_SECONDS = 3600
 HISTORY_STEP_SECONDS = 60
@@ -76,6 +78,7 @@ def inspect(
                 revision=revision,
                 canary=canary,
                 kind=spec.workload_kind,
+                own=spec.own_source,
             )
             for name in names
         ]
@@ -90,12 +93,7 @@ def inspect(
                 )
             )
             return nothing
-        notes = [
-            note
-            for index, gate in enumerate(spec.gates)
-            if gate.slower_than_ms is not None or gate.quantile is not None
-            for note in check_bound(gate, index, _bounds(client, arms), f"of {arms.source.buckets.removesuffix('_bucket')}", problems)
-        ]
+        notes = bounds.check(client, arms, spec.gates, problems)
         if problems:
             return nothing
         readings, phi, known = {}, {}, True
@@ -112,6 +110,8 @@ def inspect(
 def _sources(spec: Spec, revision: str | None, canary: str | None) -> tuple[str, ...]:
     if spec.metrics_source != "auto":
         return (spec.metrics_source,)
+    if spec.provider == "linkerd":
+        return ("linkerd", "http") if canary else LINKERD  # where both versions answer for one Service, only pods tell them apart
     # Who sends requests may not count their copies, and does not tell the pods behind one Service apart, unless told by their workload.
     if canary and spec.strategy != "shadow":  # a gateway knows no workload of pods without sidecars; their own counters may
         return (*AUTOMATIC, "http")
@@ -132,33 +132,6 @@ def _choose(client: Prometheus, every: list[Arms]) -> Arms | None:
         if any(arms.arm_of(labels) == STABLE for labels, _value in client.instant(arms.look_query([]))):
             return arms
     return None
-
-
-def _bounds(client: Prometheus, arms: Arms) -> list[float]:
-    """The finite bounds of stable's histogram in milliseconds, growing."""
-    found = client.instant(arms.bounds_query())
-    return sorted({float(labels["le"]) * arms.source.bound_unit_ms for labels, _v in found if labels["le"] != "+Inf"})
-
-
-def check_bound(gate: GateSpec, index: int, bounds: list[float], whose: str, problems: list[Problem]) -> list[str]:
-    """Whether a latency limit can be told from these bucket bounds. Adds to problems; what to tell when it is only a guess.
-
-    A share is exact at a bound and unknown elsewhere. A quantile is interpolated inside its bucket, and never above the largest bound.
-    """
-    limit = gate.slower_than_ms if gate.quantile is None else gate.quantile.max_ms
-    if limit is None or any(abs(bound - limit) < 1e-6 for bound in bounds[: None if gate.quantile is None else -1]):
-        return []
-    near = ", ".join(f"{bound:g}ms" for bound in [b for b in bounds if b < limit][-1:] + [b for b in bounds if b > limit][:1]) or "none"
-    if gate.quantile is None:
-        problems.append(Problem(f"release_gates[{index}].latency.slower_than", f"{limit:g}ms", f"a bucket bound {whose} (nearest: {near})"))
-        return []
-    name = f"p{100 * gate.quantile.quantile:g}"
-    if not bounds or limit >= bounds[-1]:
-        largest = f"{bounds[-1]:g}ms" if bounds else "none"
-        allowed = f"a duration below the largest bucket bound {whose} ({largest}): a quantile is never above it, so that nothing could fail"
-        problems.append(Problem(f"release_gates[{index}].latency.{name}.max", f"{limit:g}ms", allowed))
-        return []
-    return [f"gate {gate.name}: {limit:g}ms is no bucket bound {whose}; between {near} the {name} is a guess"]
 
 
 def _history(client: Prometheus, arms: Arms, gate: GateSpec) -> tuple[GateReading, float, bool]:
@@ -229,7 +202,7 @@ class Source:
         self._client = client
         self._arms = arms
         self._gates = gates
-        self._query = arms.look_query(bounds_wanted(gates))
+        self._query = arms.look_query(bounds.wanted(gates), bounds.cuts(gates))
         self._counters = Counters()
         self._started = False
 
@@ -307,13 +280,6 @@ class Silence:
 def gate_counts(increases: Mapping[str, Mapping[str, float]], gate: GateSpec) -> tuple[Counts | None, Counts | None]:
     """What a gate counts of the canary's and of stable's increases."""
     return _counts(increases[CANARY], gate), _counts(increases[STABLE], gate)
-
-
-def bounds_wanted(gates: tuple[GateSpec, ...]) -> list[float] | None:
-    """The bucket bounds (milliseconds) that the gates need; None: all there are."""
-    if any(gate.quantile for gate in gates):
-        return None
-    return [gate.slower_than_ms for gate in gates if gate.slower_than_ms is not None]
 
 
 def gate_buckets(increases: Mapping[str, Mapping[str, float]], gates: tuple[GateSpec, ...]) -> dict[str, tuple[tuple[float, int], ...]]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from ..analysis.verdict import ADVANCE, ALERT, HOLD, INCONCLUSIVE, NO_DATA, Verdict
@@ -17,6 +18,20 @@ from .spec import Spec
 from .values import Problem
 
 READ_SECONDS = 2.0  # rules are evaluated far less often
+
+
+@dataclass(frozen=True)
+class Silence:
+    """The alerts cannot be read: why, and whether that has lasted longer than release_no_data_seconds."""
+
+    trouble: str
+    for_too_long: bool
+
+    def judge(self, verdict: Verdict) -> Verdict:
+        """The verdict on the version, but no advance."""
+        if verdict.decision != ADVANCE:
+            return verdict
+        return Verdict(INCONCLUSIVE if self.for_too_long else HOLD, NO_DATA, self.trouble, verdict.evidence)
 
 
 class AlertWatch:
@@ -48,11 +63,10 @@ class AlertWatch:
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
             raise TurnBack(ALERT, f"{found[0]}{more}", evidence={"alert": dict(found[0].labels), "since": found[0].since})
 
-    def judge(self, verdict: Verdict) -> Verdict:
-        """The verdict on the version, but no advance while nobody knows whether an alert fires."""
-        if self._silent_since is None or verdict.decision != ADVANCE:
-            return verdict
-        return Verdict(INCONCLUSIVE if self._silent_for_too_long() else HOLD, NO_DATA, self._trouble, verdict.evidence)
+    @property
+    def silence(self) -> Silence | None:
+        """Why nobody knows whether an alert fires; None while it is known."""
+        return None if self._silent_since is None else Silence(self._trouble, self._silent_for_too_long())
 
     def _end_where_no_gate_does(self) -> None:
         """Without gates there is no verdict that could wait: after the time that gates would have had, release_on_inconclusive decides."""

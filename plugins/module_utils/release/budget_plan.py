@@ -15,11 +15,13 @@ from typing import Any
 from ..analysis import budget
 from ..analysis.budget import ASK, CAREFUL, NORMAL, REFUSE
 from ..analysis.burn_rate import HOUR
-from ..metrics.catalogue import SOURCES, Arms
+from ..metrics.catalogue import Arms
 from ..metrics.prometheus import BadQuery, MetricsError, Prometheus
 from ..metrics.slo import NoData, Objective, SloReading
+from ..metrics.sources import source_named
 from .parts import StepSpec
-from .slo_spec import FIELD, SloSpec
+from .slo_spec import FIELD, RAW, SloSpec
+from .source_spec import OwnSource
 from .spec import Spec
 from .target import Findings, Target
 from .values import Problem, spoken_seconds
@@ -55,7 +57,7 @@ def budget_plan(spec: Spec, found: Findings, transport: Any, problems: list[Prob
         return None
     per_second = max((each.per_second for each in found.gates.values()), default=0.0)
     try:
-        reading = Objective(Prometheus(transport), slo, arms_of(found.target)).read(per_second)
+        reading = Objective(Prometheus(transport), slo, arms_of(found.target, spec.own_source)).read(per_second)
     except BadQuery as error:
         problems.append(Problem(FIELD, slo.source, f"an objective that Prometheus answers with one number each: {error}"))
         return None
@@ -67,7 +69,7 @@ def budget_plan(spec: Spec, found: Findings, transport: Any, problems: list[Prob
         return None
     choice = budget.choose(reading.remaining, reading.long_burn, reading.short_burn)
     why = choice.why
-    if reading.known_seconds is not None and reading.known_seconds < 0.95 * slo.period_seconds:
+    if slo.source == RAW and reading.known_seconds is not None and reading.known_seconds < 0.95 * slo.period_seconds:
         known = "less than an hour" if reading.known_seconds < HOUR else spoken_seconds(reading.known_seconds)
         why += f" (of the {spoken_seconds(slo.period_seconds)} Prometheus remembers {known})"
     if choice.word in (ASK, REFUSE) and slo.budget_override is None:
@@ -76,9 +78,9 @@ def budget_plan(spec: Spec, found: Findings, transport: Any, problems: list[Prob
     return _spending(spec, choice.word, why, reading=reading, per_second=per_second, source=found.target.metrics_source)
 
 
-def arms_of(target: Target) -> Arms | None:
-    """Whose counters in Prometheus are this release's; None where they are not there."""
-    if target.metrics_source not in SOURCES:
+def arms_of(target: Target, own: OwnSource | None = None) -> Arms | None:
+    """Whose counters in Prometheus are this release's; None where they are not there. own: where the user names them."""
+    if target.metrics_source is None or source_named(target.metrics_source, own) is None:
         return None
     return Arms.of(
         target.metrics_source,
@@ -88,6 +90,7 @@ def arms_of(target: Target) -> Arms | None:
         revision=target.revision,
         canary=target.canary,
         kind=target.workload_kind,
+        own=own,
     )
 
 

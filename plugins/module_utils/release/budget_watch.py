@@ -11,8 +11,8 @@ from typing import Any
 from ..analysis.look import Counts
 from ..analysis.spending import CERTAIN_AT, Burning, Excess
 from ..analysis.verdict import BUDGET_BURN, BUDGET_SPENT, ROLL_BACK, Verdict
-from .context import Context
 from .plan import Step
+from .situation import Situation
 from .values import spoken_seconds
 
 
@@ -20,9 +20,10 @@ class BudgetWatch:
     """Returns traffic when a release costs more than it may. Without release_slo it does nothing.
 
     Only a weight is compared with stable: who is matched or mirrored is no random sample, and a mirror's answers reach nobody.
+    now is the time of the look, Unix time.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Situation) -> None:
         self._context = context
         self._slo = context.spec.slo
         saved: Mapping[str, Any] = context.state.budget or {}
@@ -34,15 +35,15 @@ class BudgetWatch:
         self._dispersion = context.target.dispersion.get(self._gate, 1.0)
         self._allowed: float | None = (context.target.budget or {}).get("allowed")
 
-    def enter(self, step: Step) -> None:
+    def enter(self, step: Step, now: float) -> None:
         """The canary's share has just changed."""
         self._compares = 0 < step.weight_percent < 100 and step.kind in ("weight", "ab", "roll") and not self._context.spec.matches
         if step.weight_percent < 100:
             self._burning = None
         elif self._burning is None:
-            self._burning = Burning(self._context.process.clock())
+            self._burning = Burning(now)
 
-    def block(self, counts: Mapping[str, tuple[Counts | None, Counts | None]]) -> None:
+    def block(self, counts: Mapping[str, tuple[Counts | None, Counts | None]], now: float) -> None:
         """Take the counts of a closed block."""
         canary, stable = counts.get(self._gate, (None, None))
         if self._slo is None or canary is None:
@@ -50,7 +51,7 @@ class BudgetWatch:
         if self._compares and stable is not None:
             self._excess = self._excess.add(canary, stable)
         if self._burning is not None:
-            self._burning = self._burning.add(self._context.process.clock(), canary, self._slo.watch_seconds or 1.0)
+            self._burning = self._burning.add(now, canary, self._slo.watch_seconds or 1.0)
         burning = self._burning.to_dict() if self._burning else None
         self._context.state.budget = {"excess": self._excess.to_dict(), "burning": burning}
 

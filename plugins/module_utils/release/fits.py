@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..workload.kinds import SETS
 from . import ab_spec, swap_spec
-from .gates_spec import THRESHOLD, GateSpec
+from .gates_spec import MANN_WHITNEY, THRESHOLD, GateSpec
 from .profiles import BUSINESS
+from .samples_spec import PER_POD
 from .values import Reader
 
 # strategies that know no release_steps, and why
@@ -43,6 +45,7 @@ def fits_strategy(read: Reader, given: Mapping[str, Any], fields: Mapping[str, A
             "nothing: checks ask the canary's own Service, and rolling makes none; use blue_green",
         )
     swap_spec.fits(read, fields)
+    _compares(read, fields)
     _rollback(read, given, fields)
     if strategy == "rolling":
         _asks_of_a_canary(read, fields["gates"])
@@ -62,16 +65,35 @@ def fits_profile(read: Reader, explicit: Mapping[str, Any], fields: Mapping[str,
 def _asks_of_a_canary(read: Reader, gates: tuple[GateSpec, ...]) -> None:
     """A rolled Deployment keeps its name, so that a query cannot tell old pods from new ones by it."""
     for index, gate in enumerate(gates):
-        for promql in gate.query.asked if gate.query else ():
+        own = (gate.per_pod.promql,) if gate.per_pod and gate.kind == PER_POD else ()
+        for promql in gate.query.asked if gate.query else own:
             for name in ("canary", "canary_service", "canary_pods"):
                 if "{" + name + "}" in promql:
                     allowed = "no such placeholder: strategy rolling makes no canary, its new pods have the names of the old ones"
-                    read.refuse(f"release_gates[{index}].query", "{" + name + "}", allowed)
+                    read.refuse(f"release_gates[{index}].{gate.kind}", "{" + name + "}", allowed)
+
+
+def _compares(read: Reader, fields: Mapping[str, Any]) -> None:
+    """Samples are taken while both versions have requests that can be compared, and pods are told apart by their names."""
+    strategy, experiment = fields["strategy"], fields["ab"]
+    weighed = strategy == "shadow" or any(step.weight_percent < 100 for step in fields["steps"])
+    both = strategy != "blue_green" and weighed and (experiment is None or bool(experiment.cookie))
+    for index, gate in enumerate(fields["gates"]):
+        field = f"release_gates[{index}].judge"
+        if gate.judge == MANN_WHITNEY and not both:
+            allowed = "a judge that needs no samples of both versions under the same requests: this release has no weight between 0 and 100"
+            read.refuse(field, MANN_WHITNEY, allowed)
+        elif gate.per_pod and fields["workload_kind"] in SETS:
+            allowed = f"a gate that does not go by pods' names: those of a {fields['workload_kind']} come back under the same ones"
+            read.refuse(f"release_gates[{index}].{gate.kind}", gate.name, allowed)
 
 
 def asks_prometheus(fields: Mapping[str, Any]) -> bool:
     """Whether the gates cannot do without Prometheus: pods count requests, and answer no queries."""
-    return fields["pods"] is None or not all(gate.counts for gate in fields["gates"])
+    gates, experiment = fields["gates"], fields["ab"]
+    if not gates or (experiment and experiment.conversions):
+        return fields["pods"] is None
+    return any(gate.asks or (gate.counts and fields["pods"] is None) for gate in gates)
 
 
 def _rollback(read: Reader, given: Mapping[str, Any], fields: Mapping[str, Any]) -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..analysis import sample_size
+from ..analysis.mann_whitney_options import MEAN_RATIO, Options
 from ..metrics.source import GateReading
 from . import ratio
-from .gates_spec import SEQUENTIAL, THRESHOLD, GateSpec, LooksSpec, QuerySpec
+from .gates_spec import MANN_WHITNEY, SEQUENTIAL, THRESHOLD, GateSpec, LooksSpec, QuerySpec
+from .judges import rank_gate
 from .plan import TRAFFIC, Step, plan
 from .spec import Spec
 from .target import Findings, Target
@@ -39,14 +41,13 @@ def seconds_of_gates(spec: Spec, found: Findings, steps: list[Step]) -> float:
         for gate in spec.judged_by(THRESHOLD)
         for looks in [gate.looks or spec.looks]
     )
-    return max([*tested, *looked], default=0.0)
+    sampled = (_samples_seconds(spec, gate) for gate in spec.judged_by(MANN_WHITNEY))
+    return max([*tested, *looked, *sampled], default=0.0)
 
 
 def _gate_line(spec: Spec, gate: GateSpec, found: Findings) -> str:
-    if gate.burn_over:
-        return f"{gate.name}: the error budget burns too fast over none of {', '.join(gate.burn_over)} · judge {gate.judge}"
-    if gate.query is not None:
-        return f"{gate.name}: {_asks(gate.query)} · judge {gate.judge}"
+    if not gate.counts:
+        return f"{gate.name}: {_uncounted(spec, gate)}"
     reading = found.gates[gate.name]
     if gate.quantile is not None:
         limit = f"p{100 * gate.quantile.quantile:g} at most {gate.quantile.max_ms:g}ms"
@@ -71,6 +72,45 @@ def _asks(query: QuerySpec) -> str:
     return f"a query, {', '.join(limits)}"
 
 
+def _uncounted(spec: Spec, gate: GateSpec) -> str:
+    """What a gate asks that is not judged by requests."""
+    if gate.composite is not None:
+        return f"{gate.composite}; these decide together, not each alone"
+    if gate.samples is not None:
+        asks = _samples(spec, gate)
+    elif gate.query is not None:
+        asks = _asks(gate.query)
+    elif gate.most_restarts is not None:
+        asks = f"no more often than stable's pods, {gate.most_restarts} at most"
+    else:
+        asks = f"the error budget burns too fast over none of {', '.join(gate.burn_over)}"
+    return f"{asks} · judge {gate.judge}"
+
+
+def _samples(spec: Spec, gate: GateSpec) -> str:
+    """What a rank test compares, which changes it does not mind, and when it judges."""
+    ranked, options = rank_gate(spec, gate), rank_gate(spec, gate).options
+    bad: Mapping[str, str] = {"increase": "higher", "decrease": "lower", "either": "higher or lower"}
+    what = "each pod's number" if gate.per_pod else "the numbers"
+    times = ", ".join(map(str, ranked.occasions))
+    return (
+        f"{what} not {bad[options.direction]} than stable's beyond {_allowed(options)}; a sample every {spoken_seconds(ranked.sample_seconds)}, "
+        f"judged at {times} with {100 * ranked.confidence:.4g} % confidence each"
+    )
+
+
+def _allowed(options: Options) -> str:
+    names = {"increase": ("allowed_increase",), "decrease": ("allowed_decrease",)}
+    limits = [f"{options.limit(name):g}" for name in names.get(options.direction, ("allowed_decrease", "allowed_increase"))]
+    return f"{' to '.join(limits)} {'of its mean' if options.effect_size == MEAN_RATIO else 'of pairs'}"
+
+
+def _samples_seconds(spec: Spec, gate: GateSpec) -> float:
+    """Seconds until all samples are taken, by versions of one pod; of more pods there are more at a moment."""
+    ranked = rank_gate(spec, gate)
+    return ranked.initial_delay_seconds + ranked.min_samples * ranked.sample_seconds
+
+
 def _forgives(looks: LooksSpec) -> str:
     """How often a threshold looks, and what returns traffic."""
     row = " in a row" if looks.consecutive else ""
@@ -81,9 +121,10 @@ def _forgives(looks: LooksSpec) -> str:
 
 def _shows(spec: Spec, reading: GateReading, target: Target, phi: float) -> str:
     """When harm that nobody could overlook shows."""
-    weight = next(share for step in plan(spec) if step.kind in TRAFFIC and (share := step.weight_percent or step.size_percent))
+    weight = next(size for step in plan(spec) if step.kind in TRAFFIC and (size := step.weight_percent or step.size_percent))
     first = ratio.real_percent(spec, weight, target.stable_replicas)
-    needed = sample_size.requests_to_detect(max(reading.share or 0.0, LEAST_SHARE), NOTICEABLE_RATIO, dispersion=phi)
+    share = max(reading.share or 0.0, LEAST_SHARE)
+    needed = sample_size.requests_to_detect(share, NOTICEABLE_RATIO, weight_percent=first, dispersion=phi)
     seconds = sample_size.seconds_for(needed, requests_per_second=reading.per_second, weight_percent=first)
     return f"{NOTICEABLE_RATIO:g} times stable's shows after {needed:,.0f} canary requests, {spoken_seconds(seconds)} at {first:.3g} %"
 

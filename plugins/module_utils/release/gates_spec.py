@@ -7,27 +7,38 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from ..analysis.composite import WORDS, Combination, combination_from
+from . import composite_spec, samples_spec
+from .composite_spec import COMPOSITE
+from .looks_spec import LooksSpec, looks_of
+from .samples_spec import CPU, MEMORY, PER_POD, RESTARTS, PerPodSpec, SamplesSpec
 from .values import PERCENTAGE, Reader
 
-SEQUENTIAL, THRESHOLD, BURN_RATE = "sequential", "threshold", "burn_rate"
+SEQUENTIAL, THRESHOLD, BURN_RATE, MANN_WHITNEY = "sequential", "threshold", "burn_rate", "mann_whitney"
 # metric -> who may judge it, the default first
 JUDGES = {
     "error_rate": (SEQUENTIAL, THRESHOLD),
     "latency": (SEQUENTIAL, THRESHOLD),
     "quantile": (THRESHOLD,),
     "request_rate": (THRESHOLD,),
-    "query": (THRESHOLD,),
+    "query": (THRESHOLD, MANN_WHITNEY),
     "burn_rate": (BURN_RATE,),
+    CPU: (MANN_WHITNEY,),
+    MEMORY: (MANN_WHITNEY,),
+    PER_POD: (MANN_WHITNEY,),
+    RESTARTS: (RESTARTS,),
 }
-KINDS = ("error_rate", "latency", "request_rate", "query", "burn_rate")
+COUNTED = ("error_rate", "latency", "request_rate")
+KINDS = (*COUNTED, "query", "burn_rate", CPU, MEMORY, PER_POD, RESTARTS, *WORDS)
 BURN_WINDOWS = ("1h", "6h", "1d", "3d")
 GATE_SHAPES = (
     "exactly one of error_rate: {max: 0.5%}, latency: {slower_than: 500ms, max: 1%}, latency: {p99: {max: 500ms}}, "
-    "request_rate: {min: 5}, query: {promql: ..., max: ...} and burn_rate: {over: [1h]}"
+    "request_rate: {min: 5}, query: {promql: ..., max: ...}, burn_rate: {over: [1h]}, cpu: {}, memory: {}, "
+    "per_pod: {promql: ...}, restarts: {}, all: [...], any: [...] and not: name"
 )
 DIRECTIONS = ("increase", "decrease", "either")
 QUANTILE_NAME = re.compile(r"p(\d{1,2}(?:\.\d{1,3})?)")
@@ -43,23 +54,6 @@ PLACEHOLDERS = {
     "canary_pods": "a pattern that the canary's pod names match",
     "interval": "the time between two looks, such as 60s",
 }
-
-
-@dataclass(frozen=True)
-class LooksSpec:
-    """How gates of the judge threshold are looked at. Times in seconds; limits as analysis.limits.ThresholdRule has them."""
-
-    interval_seconds: float = 60.0
-    threshold: int = 1
-    consecutive: bool = False
-    iterations: int = 0
-    min_requests: int = 1
-    initial_delay_seconds: float = 0.0
-    count: int = 0
-    consecutive_success_limit: int = 0
-    inconclusive_limit: int | None = None
-    consecutive_error_limit: int | None = None
-    no_data: str = "hold"  # or fail
 
 
 @dataclass(frozen=True)
@@ -98,7 +92,7 @@ class GateSpec:
     """
 
     name: str
-    kind: str  # error_rate, latency, request_rate, query or burn_rate
+    kind: str  # one of KINDS; composite for all, any and not
     max_share: float
     slower_than_ms: float | None
     judge: str = SEQUENTIAL
@@ -107,17 +101,37 @@ class GateSpec:
     query: QuerySpec | None = None
     looks: LooksSpec | None = None  # of its own, where the gate is looked at apart from the others
     burn_over: tuple[str, ...] = ()  # burn_rate: the windows of release_slo that must not burn
+    samples: SamplesSpec | None = None  # where ranks judge it
+    per_pod: PerPodSpec | None = None  # a number of each pod
+    most_restarts: int | None = None  # restarts: of the canary's pods
+    composite: Combination | None = None  # of other gates, whose judges decide
 
     @property
     def counts(self) -> bool:
-        """Whether the gate is judged by requests, and not by a query's answer."""
-        return self.query is None and not self.burn_over
+        """Whether the gate is judged by requests, and not by a query's answer or by pods."""
+        return self.kind in COUNTED
+
+    @property
+    def asks(self) -> bool:
+        """Whether only Prometheus can answer it."""
+        return not self.counts and self.kind not in (RESTARTS, COMPOSITE)
+
+    @property
+    def interval_seconds(self) -> float | None:
+        """What {interval} stands for in its queries, where it is not the interval of release_looks."""
+        if self.samples is not None:
+            return max(self.samples.sample_seconds, samples_spec.LEAST_WINDOW_SECONDS if self.per_pod else 1.0)
+        return self.looks.interval_seconds if self.looks else None
 
 
 def gate_from(saved: Mapping[str, Any]) -> GateSpec:
     """A gate as a record keeps it."""
-    made: dict[str, type] = {"quantile": QuantileSpec, "query": QuerySpec, "looks": LooksSpec}
+    made: dict[str, type] = {"quantile": QuantileSpec, "query": QuerySpec, "looks": LooksSpec, "per_pod": PerPodSpec}
     gate = {key: made[key](**value) if key in made and value is not None else value for key, value in saved.items()}
+    if gate.get("samples") is not None:
+        gate["samples"] = samples_spec.samples_from(gate["samples"])
+    if gate.get("composite") is not None:
+        gate["composite"] = combination_from(gate["composite"])
     return GateSpec(**{**gate, "burn_over": tuple(gate.get("burn_over") or ())})
 
 
@@ -125,53 +139,31 @@ def gates(read: Reader, value: Any, skip: Any, looks: LooksSpec, also_skippable:
     """The gates of release_gates without those of release_skip_gates. also_skippable: what else may be named there."""
     listed = read.sequence("release_gates", value) or []
     skipped = read.sequence("release_skip_gates", skip) or []
-    made: list[GateSpec] = []
+    made: dict[str, GateSpec] = {}  # by field
     for index, item in enumerate(listed):
         field = f"release_gates[{index}]"
         gate = _gate(read, field, item, looks)
         if gate is None:
             continue
-        if gate.name in [other.name for other in made]:
+        if gate.name in [other.name for other in made.values()]:
             read.refuse(f"{field}.name", gate.name, "a name that no other gate has")
-        made.append(gate)
-    names = list(dict.fromkeys([*(gate.name for gate in made), *also_skippable]))
+        made[field] = gate
+    names = list(dict.fromkeys([*(gate.name for gate in made.values()), *also_skippable]))
     for name in skipped:
         if name not in names:
             read.refuse("release_skip_gates", name, f"names of release_gates: {', '.join(names) or 'there are none'}")
-    return tuple(gate for gate in made if gate.name not in skipped)
-
-
-def looks_of(read: Reader, field: str, value: Any, base: LooksSpec) -> LooksSpec:
-    """release_looks, or a gate's own looks over it."""
-    found = read.mapping(field, value, [each.name for each in fields(LooksSpec)]) or {}
-    defaults = asdict(base)
-
-    def whole(name: str, most: int = 1_000_000) -> int:
-        return read.integer(f"{field}.{name}", found.get(name), least=0, most=most, default=defaults[name])
-
-    def limit(name: str) -> int | None:
-        return defaults[name] if found.get(name) is None else whole(name)
-
-    def seconds(name: str, least: float) -> float:
-        return read.seconds(f"{field}.{name}", found.get(name), least=least, most=86400, default=defaults[name])
-
-    return LooksSpec(
-        interval_seconds=seconds("interval_seconds", 1),
-        threshold=whole("threshold"),
-        consecutive=read.truth(f"{field}.consecutive", found.get("consecutive", base.consecutive)),
-        iterations=whole("iterations"),
-        min_requests=whole("min_requests", 1_000_000_000),
-        initial_delay_seconds=seconds("initial_delay_seconds", 0),
-        count=whole("count"),
-        consecutive_success_limit=whole("consecutive_success_limit"),
-        inconclusive_limit=limit("inconclusive_limit"),
-        consecutive_error_limit=limit("consecutive_error_limit"),
-        no_data=read.choice(f"{field}.no_data", found.get("no_data"), ("hold", "fail"), defaults["no_data"]),
-    )
+    plain = [gate.name for gate in made.values() if gate.composite is None]
+    composite_spec.check(read, {field: gate.composite for field, gate in made.items() if gate.composite}, plain)
+    composites = {gate.name: gate.composite for gate in made.values() if gate.composite}
+    composite_spec.keep_whole(read, skipped, composites)
+    skipped = composite_spec.skipped_with(skipped, composites)
+    kept = {field: gate for field, gate in made.items() if gate.name not in skipped}
+    samples_spec.suffice(read, {f"{field}.samples": gate.samples for field, gate in kept.items() if gate.samples})
+    return tuple(kept.values())
 
 
 def _gate(read: Reader, field: str, item: Any, looks: LooksSpec) -> GateSpec | None:
-    found = _required_mapping(read, field, item, ("name", *KINDS, "judge", "looks"))
+    found = _required_mapping(read, field, item, ("name", *KINDS, "judge", "looks", "samples"))
     if found is None:
         return None
     kinds = [kind for kind in KINDS if kind in found]
@@ -179,7 +171,11 @@ def _gate(read: Reader, field: str, item: Any, looks: LooksSpec) -> GateSpec | N
     if len(kinds) != 1:
         read.refuse(field, found, GATE_SHAPES)
         return None
-    metric = _METRICS[kinds[0]](read, f"{field}.{kinds[0]}", found[kinds[0]])
+    if kinds[0] in WORDS:
+        return _composite(read, field, found, kinds[0], name)
+    ranked = found.get("judge") == MANN_WHITNEY
+    reader = _pair if kinds == ["query"] and ranked else _METRICS[kinds[0]]
+    metric = reader(read, f"{field}.{kinds[0]}", found[kinds[0]])
     choices = JUDGES["quantile" if metric and metric.get("quantile") else kinds[0]]
     judge = read.choice(f"{field}.judge", found.get("judge"), choices, choices[0])
     own = None
@@ -188,9 +184,24 @@ def _gate(read: Reader, field: str, item: Any, looks: LooksSpec) -> GateSpec | N
             read.refuse(f"{field}.looks", found["looks"], f"nothing, unless its judge is {THRESHOLD}")
         else:
             own = looks_of(read, f"{field}.looks", found["looks"], looks)
+    if found.get("samples") is not None and judge != MANN_WHITNEY:
+        read.refuse(f"{field}.samples", found["samples"], f"nothing, unless its judge is {MANN_WHITNEY}")
     if name is None or metric is None:
         return None
+    if judge == MANN_WHITNEY:
+        unit = (metric.get("query") or metric["per_pod"]).unit
+        metric["samples"] = samples_spec.samples(
+            read, f"{field}.samples", found.get("samples"), kind=kinds[0], label=name, unit=unit, every=looks.interval_seconds
+        )
     return GateSpec(name, kinds[0], **{"max_share": 0.0, "slower_than_ms": None, **metric}, judge=judge, looks=own)
+
+
+def _composite(read: Reader, field: str, found: Mapping[str, Any], word: str, name: str | None) -> GateSpec | None:
+    for key in ("judge", "looks", "samples"):
+        if found.get(key) is not None:
+            read.refuse(f"{field}.{key}", found[key], "nothing: a combination has the judges of its gates")
+    made = composite_spec.combination(read, f"{field}.{word}", word, found[word])
+    return GateSpec(name, COMPOSITE, 0.0, None, COMPOSITE, composite=made) if name and made else None
 
 
 def _error_rate(read: Reader, field: str, value: Any) -> dict[str, Any] | None:
@@ -269,6 +280,19 @@ def _query(read: Reader, field: str, value: Any) -> dict[str, Any] | None:
     return {"query": QuerySpec(promql, baseline, least, most, below, above, unit, tolerance, direction)}
 
 
+def _pair(read: Reader, field: str, value: Any) -> dict[str, Any] | None:
+    """A query that ranks judge: a number of each version, and no limit of its own."""
+    found = _required_mapping(read, field, value, ("promql", "baseline", "unit"))
+    if found is None:
+        return None
+    for key, whose in (("promql", "the canary"), ("baseline", "stable")):
+        if found.get(key) is None:
+            read.refuse(f"{field}.{key}", None, f"is required by the judge {MANN_WHITNEY}: PromQL that gives one number for {whose}")
+    promql, baseline = (_promql(read, f"{field}.{key}", found.get(key)) for key in ("promql", "baseline"))
+    unit = read.text(f"{field}.unit", found.get("unit")) or ""
+    return {"query": QuerySpec(promql, baseline, unit=unit)} if promql and baseline else None
+
+
 def _burn_rate(read: Reader, field: str, value: Any) -> dict[str, Any] | None:
     found = _required_mapping(read, field, value, ("over",))
     if found is None:
@@ -320,4 +344,32 @@ def _required_mapping(read: Reader, field: str, value: Any, keys: Any) -> dict[s
     return read.mapping(field, value, keys)
 
 
-_METRICS = {"error_rate": _error_rate, "latency": _latency, "request_rate": _request_rate, "query": _query, "burn_rate": _burn_rate}
+def _resource(kind: str) -> Callable[[Reader, str, Any], dict[str, Any] | None]:
+    def read_it(read: Reader, field: str, value: Any) -> dict[str, Any] | None:
+        found = samples_spec.resource(read, field, value, kind)
+        return None if found is None else {"per_pod": found}
+
+    return read_it
+
+
+def _per_pod(read: Reader, field: str, value: Any) -> dict[str, Any] | None:
+    found = samples_spec.per_pod(read, field, value, _promql)
+    return None if found is None else {"per_pod": found}
+
+
+def _restarts(read: Reader, field: str, value: Any) -> dict[str, Any] | None:
+    most = samples_spec.restarts(read, field, value)
+    return None if most is None else {"most_restarts": most}
+
+
+_METRICS: dict[str, Callable[[Reader, str, Any], dict[str, Any] | None]] = {
+    "error_rate": _error_rate,
+    "latency": _latency,
+    "request_rate": _request_rate,
+    "query": _query,
+    "burn_rate": _burn_rate,
+    CPU: _resource(CPU),
+    MEMORY: _resource(MEMORY),
+    PER_POD: _per_pod,
+    RESTARTS: _restarts,
+}

@@ -31,6 +31,7 @@ from . import (
     config_preflight,
     objects,
     ratio,
+    source_spec,
     subsets_preflight,
     swap_preflight,
     webhooks,
@@ -228,6 +229,9 @@ def able(spec: Spec, problems: list[Problem]) -> None:
         needs.append(("release_match", " or ".join(map(str, spec.matches)), "match"))
     if spec.sticky:
         needs.append(("release_ab.cookie", spec.sticky.cookie, "sticky"))
+    if spec.counted and spec.metrics_source in source_spec.UNROUTED:
+        allowed = "another source: no router moves the weights of an Ingress, so its canary would never be counted; this one is for replay and slo_rules"
+        problems.append(Problem(source_spec.FIELD, spec.metrics_source, allowed))
     for field, value, ability in needs:
         if ability not in ROUTERS[spec.provider].router.can:
             provider = spec.provider if spec.meshed else "service"

@@ -11,7 +11,6 @@ from typing import Any
 from .values import Reader
 
 REPLICAS = "replicas"  # the router that provider service stands for where there are weights
-BY_SERVICE = "istio_source"  # the source that tells versions by their Service: here both have one
 
 
 def fit(read: Reader, given: Mapping[str, Any], fields: dict[str, Any]) -> None:
@@ -25,6 +24,3 @@ def fit(read: Reader, given: Mapping[str, Any], fields: dict[str, Any]) -> None:
             fields["max_extra_pods"],
             "nothing, unless strategy canary shares by replicas (provider service)",
         )
-    if by_replicas and given.get("release_metrics_source") == BY_SERVICE:
-        allowed = "a source that tells one pod from another: pods, http or istio_destination; behind one Service this one counts both alike"
-        read.refuse("release_metrics_source", BY_SERVICE, allowed)

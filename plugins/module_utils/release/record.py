@@ -70,6 +70,7 @@ class State:
     image: str = ""
     digest: str = "unpinned"
     judge: JSON | None = None  # the judge's whole state
+    proceedings: str = ""  # the last looks as the judges got them, packed (release.proceedings)
     sample_ratio: JSON | None = None  # the requests that arrived at this weight (analysis.sample_ratio.SampleRatio)
     budget: JSON | None = None  # what the release has spent of it (release.budget_watch)
     silence: str = ""  # the id of the one in Alertmanager
@@ -186,10 +187,13 @@ class Journal:
         self._patch([expect(pointer("metadata", "annotations", EPOCH), self._token), replace("/data/state", text)], done=lambda: False)
 
     def _fitted(self, state: State) -> str:
-        """The state as text, with fewer looks and endings where it would outgrow the record."""
+        """The state as text, without what the judges were given, with fewer looks and endings where it would outgrow the record."""
         data = self._session.get("ConfigMap", self._namespace, self._name)["data"]
         most = LARGEST_BYTES - len(data["spec"]) - len(data["target"])
-        while len(text := dump(vars(state))) > most and (state.looks or state.history):
+        while len(text := dump(vars(state))) > most and (state.proceedings or state.looks or state.history):
+            if state.proceedings:
+                state.proceedings = ""
+                continue
             state.looks, state.history = state.looks[len(state.looks) // 2 + 1 :], state.history if state.looks else state.history[:-1]
         return text
 

@@ -21,7 +21,7 @@ PLAIN_BYTES = 8 * 1024  # people read records: a part that is no longer than thi
 ENCODING = "zlib+base64:"
 
 
-def dump(value: Mapping[str, Any]) -> str:
+def dump(value: Any) -> str:
     """JSON as a record has it."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
@@ -29,13 +29,16 @@ def dump(value: Mapping[str, Any]) -> str:
 def packed(value: Mapping[str, Any]) -> str:
     """A part of a record: JSON, or, where that is long, its name of the encoding and what it makes of the JSON."""
     text = dump(value)
-    if len(text) <= PLAIN_BYTES:
-        return text
-    return ENCODING + base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+    return text if len(text) <= PLAIN_BYTES else compressed(value)
+
+
+def compressed(value: Any) -> str:
+    """The name of the encoding and what it makes of a value's JSON."""
+    return ENCODING + base64.b64encode(zlib.compress(dump(value).encode(), 9)).decode()
 
 
 def unpacked(text: str) -> Any:
-    """The value that packed made a text of. Raises ValueError for anything else."""
+    """The value that packed or compressed made a text of. Raises ValueError for anything else."""
     if not text.startswith(ENCODING):
         return json.loads(text)
     try:

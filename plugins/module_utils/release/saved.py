@@ -20,6 +20,7 @@ from .parts import PodsSpec, StepSpec
 from .prometheus_spec import access_from
 from .share_spec import HOLD
 from .slo_spec import slo_from
+from .source_spec import own_from
 from .spec import Spec
 from .subsets_spec import subsets_from
 from .swap_spec import swap_from
@@ -45,6 +46,7 @@ def spec_from(saved: Mapping[str, Any]) -> Spec:
     fields["slo"] = slo_from(fields.get("slo"))
     fields["alerts"] = alerts_from(fields.get("alerts"))
     fields.setdefault("share_check", HOLD)  # of a record that an earlier version began
+    fields["own_source"] = own_from(fields.get("own_source"))
     if fields["pods"] is not None:
         fields["pods"] = PodsSpec(**fields["pods"])
     fields["prometheus_access"] = access_from(fields["prometheus_access"])

@@ -11,8 +11,8 @@ from ..analysis.look import Counts
 from ..analysis.sample_ratio import SampleRatio
 from ..analysis.verdict import ADVANCE, HOLD, INCONCLUSIVE, SHARE_MISSED, Verdict
 from . import share_spec
-from .context import Context
 from .plan import Step
+from .situation import Situation
 
 SETTLE_SECONDS = 5.0  # a block that began sooner after a shift has requests of the weight before, or of proxies that were late
 MILLION = 1e6
@@ -23,9 +23,10 @@ class ArrivedShare:
 
     While matches are active, matched and weighted requests share the counters: then it is told and holds nothing, as with
     release_share_check report. With off nothing is compared: clients that bypass the route make every comparison a miss.
+    now is the time of the look, Unix time.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Situation) -> None:
         self._context = context
         saved = context.state.sample_ratio
         self._state = SampleRatio.from_dict(saved) if saved else None
@@ -34,9 +35,8 @@ class ArrivedShare:
         gates = context.spec.counted
         self._dispersion = context.target.dispersion.get(gates[0].name, 1.0) if gates else 1.0
 
-    def enter(self, step: Step) -> None:
+    def enter(self, step: Step, now: float) -> None:
         """A weight has just been put. What is known of the same weight stays: a runner that resumes enters its step again."""
-        now = self._context.process.clock()
         self._counted_from, self._block_began, self._held_since = now + SETTLE_SECONDS, now, now
         self._weight = step.weight_percent
         off = self._context.spec.share_check == share_spec.OFF
@@ -54,9 +54,8 @@ class ArrivedShare:
         self._state = SampleRatio(real)
         return False
 
-    def block(self, canary: Counts | None, stable: Counts | None) -> None:
+    def block(self, canary: Counts | None, stable: Counts | None, now: float) -> None:
         """Take the counts of a closed block; say when an alarm begins or ends."""
-        now = self._context.process.clock()
         began, self._block_began = self._block_began, now
         before = self._state
         if before is None or canary is None or stable is None or began < self._counted_from or not self._follow():
@@ -70,13 +69,13 @@ class ArrivedShare:
         if before.alarm and not self._state.alarm:
             self._context.live.say("share", f"{_words(self._state, self._dispersion)}: as asked again")
 
-    def judge(self, verdict: Verdict) -> Verdict:
+    def judge(self, verdict: Verdict, now: float) -> Verdict:
         """The verdict on the version, but no advance while the alarm stands; inconclusive when it stands for too long."""
         if not self._holds or self._state is None or verdict.decision != ADVANCE:
             return verdict
         words = _words(self._state, self._dispersion)
         evidence = {**verdict.evidence, "share": self._state.to_dict()}
-        held = self._context.process.clock() - self._held_since
+        held = now - self._held_since
         if held >= self._context.spec.max_hold_seconds:
             return Verdict(INCONCLUSIVE, SHARE_MISSED, f"{words}; held for {held:.0f} s (release_max_hold_seconds)", evidence)
         return Verdict(HOLD, SHARE_MISSED, words, evidence)

@@ -24,6 +24,7 @@ from . import (
     profile_spec,
     ratio_spec,
     share_spec,
+    source_spec,
     swap_spec,
     webhooks_spec,
 )
@@ -39,6 +40,7 @@ from .parts import PodsSpec, StepSpec
 from .profile_spec import ProfileUse
 from .prometheus_spec import Access, prometheus
 from .slo_spec import SloSpec
+from .source_spec import OwnSource
 from .subsets_spec import SubsetsSpec
 from .swap_spec import SwapSpec
 from .translate.draft import Origin
@@ -108,6 +110,7 @@ RESERVED = frozenset(
         "release_copy_policies",
         "release_report_dir",
         "release_reason",
+        "release_log",  # of replay
         # of the playbooks that give commands
         "release_by",
         "release_command",
@@ -121,7 +124,6 @@ RESERVED = frozenset(
 )
 SHAPES = ("instant", "capacity_first", "stepped")  # how traffic comes back
 STRATEGIES = ("canary", "blue_green", "ab_test", "shadow", "rolling")
-SOURCES = ("auto", "istio_destination", "istio_source", "http", "pods")
 IMAGE_PART = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
 IMAGE = re.compile(rf"({IMAGE_PART}(:\d+)?/)?{IMAGE_PART}(/{IMAGE_PART})*(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?")
 
@@ -177,6 +179,7 @@ class Spec:
     prometheus_service: tuple[str, str, str] | None  # namespace, name, port
     prometheus_access: Access
     metrics_source: str
+    own_source: OwnSource | None  # where metrics_source is own
     pods: PodsSpec | None  # where metrics_source is pods
     minimum_step_seconds: float
     verify_seconds: float
@@ -281,6 +284,7 @@ def parse(given: Mapping[str, Any]) -> Spec:
     asks = (judged and asks_prometheus(fields)) or fields["slo"] or fields["alerts"]
     fields.update(prometheus(read, values["release_prometheus"], needed=bool(asks)))
     fits_strategy(read, given, fields)
+    source_spec.fit(read, given, fields)
     fits_kind(read, given, fields)
     lasts(read, given, fields)
     late = given.get("release_deadline_seconds")
@@ -368,7 +372,7 @@ def _limits(read: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
     )
     limits["rollback"] = read.choice("release_rollback", values["release_rollback"], SHAPES, "instant")
     limits["on_no_stable"] = read.choice("release_on_no_stable", values["release_on_no_stable"], ("return", "keep"), "return")
-    limits["metrics_source"] = read.choice("release_metrics_source", values["release_metrics_source"], SOURCES, "auto")
+    limits["metrics_source"], limits["own_source"] = source_spec.source(read, values["release_metrics_source"])
     limits["share_check"] = share_spec.policy(read, values["release_share_check"])
     limits["stop_after"] = read.text("release_stop_after", values["release_stop_after"])
     return limits

@@ -15,13 +15,14 @@ from ..cluster.errors import ClusterError, Superseded, Unreachable
 from ..metrics.source import Answer
 from ..workload.deployment import Health
 from .alert_watch import AlertWatch
-from .budget_watch import BudgetWatch
 from .context import Context
 from .ending import ABORTED, PARKED, TurnBack
+from .guards import Guards
 from .judges import panel_of
 from .plan import Step
 from .presence import missing
-from .share import ArrivedShare
+from .proceedings import Proceedings
+from .samples_spec import RESTARTS
 from .silence import Silencer
 from .waits import Stuck, obey
 from .webhooks import Standing
@@ -36,14 +37,14 @@ class Watch:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._health = Health()
+        self._health = Health(counted=bool(context.spec.judged_by(RESTARTS)))
         self._panel = panel_of(context.spec, context.target.dispersion) if context.source or context.queries else None
         self._state: PanelState | None = None
         if self._panel:
             saved = context.state.judge
             self._state = self._panel.from_dict(saved) if saved else self._panel.start()
-        self._arrived = ArrivedShare(context)
-        self._budget, self._alerts, self._silencer = BudgetWatch(context), AlertWatch(context), Silencer(context)
+            self._proceedings = Proceedings(context, self._panel, self._state)
+        self._guards, self._alerts, self._silencer = Guards(context), AlertWatch(context), Silencer(context)
         self.standing = Standing(context)
         self._number = context.state.looks[-1]["number"] if context.state.looks else 0
         self._silent_since: float | None = None
@@ -73,8 +74,8 @@ class Watch:
         self._canary_expected = not matched_only
         self._stable_expected = step.weight_percent < 100
         self.verdict = self.stable_requests = None
-        self._arrived.enter(step)
-        self._budget.enter(step)
+        now = self._context.process.clock()
+        self._guards.enter(step, now)
         self.standing.renew()
         if self._panel and self._state is not None:
             if self._context.source is not None:
@@ -83,6 +84,7 @@ class Watch:
             following = None if step.next_weight_percent is None else self._context.real_percent(step.next_weight_percent)
             entry = StepEntry(self._share, self._context.process.clock(), following, absolute_only)
             self._state = self._panel.enter_step(self._state, entry)
+            self._proceedings.entered(step, entry, now)
 
     def leave_traffic(self) -> None:
         """The twin gets no requests any more: its pods and counters decide nothing now."""
@@ -175,7 +177,9 @@ class Watch:
         """The time that people took is not one that the gates needed."""
         before, self._patient = self._patient, self.stuck.is_patient
         if before and not self._patient and self._panel is not None and self._state is not None:
-            self._state = self._panel.after_people(self._state, self._context.process.clock())
+            now = self._context.process.clock()
+            self._state = self._panel.after_people(self._state, now)
+            self._proceedings.people(now)
 
     def _pods(self) -> None:
         trouble = self._health.judge(self._context.twin_pods())
@@ -212,8 +216,7 @@ class Watch:
         ends = answer.closes_block or bool(scalars)
         if answer.closes_block:
             self.stable_requests = max((stable.requests for _canary, stable in answer.counts.values() if stable), default=0)
-            self._arrived.block(*answer.counts[context.spec.counted[0].name])
-            self._budget.block(answer.counts)
+            self._guards.block(answer.counts, now)
         self._number += ends
         look = Look(
             number=self._number + (0 if ends else 1),
@@ -226,8 +229,10 @@ class Watch:
             scalars=scalars,
             has_counts=has_counts,
         )
-        self._state, verdict = self._panel.look(self._state, look)
-        self.verdict = self._budget.judge(self._alerts.judge(self._arrived.judge(verdict)))
+        said = self._panel.look(self._state, look)
+        self._state, silence = said[0], self._alerts.silence
+        self.verdict = self._guards.judge(said[1], silence, now)
+        self._proceedings.judged(look, said, self.verdict, silence)
         self._tell(look, self.verdict)
         self._act(self.verdict)
 
@@ -259,7 +264,8 @@ class Watch:
                     "decision": verdict.decision,
                 }
             )
-            context.state.judge = self._panel.to_dict(self._state) if self._panel and self._state else None
+            if self._panel and self._state:
+                self._proceedings.keep(self._state)
             context.state.evidence = verdict.evidence
             if verdict.decision != "roll_back":
                 self._journal()

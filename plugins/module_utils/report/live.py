@@ -33,8 +33,10 @@ class Live:
         self.target = target
         self._clock = clock
         self._log_path = log_path
+        self._glue = ""  # between what is there and the first line of ours
         if log_path:
             os.makedirs(os.path.dirname(log_path) or ".", exist_ok=True)
+            self._glue = "\n" if _is_cut(log_path) else ""
 
     def say(self, word: str, text: str, **facts: Any) -> None:
         """One line: time, target, what it is, the sentence; facts go into the JSON lines only."""
@@ -44,14 +46,20 @@ class Live:
         self._emit(clip(line) if word in CLIPPED else line)
         if self._heard:
             self._heard(word, text, facts)
-        if self._log_path:
-            self._log({"at": now, "target": self.target, "event": word, "text": text, **facts})
+        self._log({"at": now, "target": self.target, "event": word, "text": text, **facts})
+
+    def note(self, event: str, **facts: Any) -> None:
+        """A line for the JSON lines alone."""
+        self._log({"at": self._clock(), "target": self.target, "event": event, **facts})
 
     def _log(self, facts: dict[str, Any]) -> None:
         """A full disk must never keep traffic from returning: the log ends, the release goes on."""
+        if not self._log_path:
+            return
         try:
-            with open(str(self._log_path), "a", encoding="utf-8") as log:
-                log.write(json.dumps(facts, sort_keys=True) + "\n")
+            with open(self._log_path, "a", encoding="utf-8") as log:
+                log.write(self._glue + json.dumps(facts, sort_keys=True) + "\n")
+            self._glue = ""
         except OSError as error:
             self._log_path = None
             self.say("warning", f"the log ends here: {error}")
@@ -60,6 +68,16 @@ class Live:
         """A traffic change: a weight with its bar, or what else was put."""
         shown = what or f"{percent:3d} %  {weight_bar(percent)}"
         self.say(kind, f"{shown}  put and read back in {put_ms:.0f} ms", weight_percent=percent, put_ms=put_ms)
+
+
+def _is_cut(log_path: str) -> bool:
+    """Whether the runner before this one died within a line."""
+    try:
+        with open(log_path, "rb") as log:
+            log.seek(-1, os.SEEK_END)
+            return log.read(1) != b"\n"
+    except OSError:  # there is none, or it is empty
+        return False
 
 
 def weight_bar(percent: int) -> str:

@@ -84,8 +84,12 @@ def not_ready(pods: Iterable[JSON]) -> str:
 
 @dataclass
 class Health:
-    """Watches the twin's pods under traffic: what was ready must stay ready, and nothing may restart."""
+    """Watches the twin's pods under traffic: what was ready must stay ready, and nothing may restart.
 
+    counted: restarts are, by a gate of their own. Then a pod that restarts may take its time to become ready again.
+    """
+
+    counted: bool = False
     ready_once: set[str] = field(default_factory=set)
     restarts: dict[str, int] = field(default_factory=dict)
 
@@ -96,18 +100,27 @@ class Health:
                 continue
             name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
             count = sum(container.get("restartCount", 0) for container in _containers(pod))
-            if count > self.restarts.setdefault(uid, count):
+            before = self.restarts.setdefault(uid, count)
+            if count > before and self.counted:
+                self.restarts[uid] = count
+                self.ready_once.discard(uid)
+            elif count > before:
                 worst = next(c for c in _containers(pod) if c.get("restartCount", 0))
                 return f"pod {name} restarted: {_last_words(worst)}"
             for container in _containers(pod):
                 ended = (container.get("state") or {}).get("terminated")
-                if ended and uid in self.ready_once:
+                if ended and uid in self.ready_once and not self.counted:
                     return f"pod {name} ended: {_words(ended)}"
             if is_ready(pod):
                 self.ready_once.add(uid)
-            elif uid in self.ready_once:
+            elif uid in self.ready_once and not (self.counted and _restarts(pod)):
                 return f"pod {name} is not ready any more"
         return None
+
+
+def _restarts(pod: JSON) -> bool:
+    """Whether a container has ended and waits to be started again."""
+    return any("running" not in (one.get("state") or {}) for one in _containers(pod))
 
 
 def is_ready(pod: JSON) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import threading
 from pathlib import Path
 from types import ModuleType
 
@@ -54,3 +55,18 @@ def test_every_scenario_has_state_of_its_own_and_those_that_take_shared_things_a
     scenarios = [one for one in stages.standard() if one.name.startswith("scenario-")]
     assert len({one.command[1] for one in scenarios}) == len(scenarios)
     assert [one.name for one in scenarios if one.alone] == [one.name for one in scenarios][-len(stages.ALONE) :]
+
+
+def test_two_that_wait_for_the_cluster_both_see_it_come(modules: tuple[ModuleType, ModuleType], tmp_path: Path) -> None:
+    stages, run = modules
+    whole = run.Run(tmp_path)
+    whole.background = run.Job(stages.Stage("lab-up", ["sh", "-c", "sleep 2"], stages.one), tmp_path)
+    needing = [stages.Stage(name, ["true"], stages.one, ("lab-up",)) for name in ("prometheus", "scenario")]
+    threads = [threading.Thread(target=whole.all, args=([stage],)) for stage in needing]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {name: outcome.count for name, outcome in whole.outcomes.items()} == dict.fromkeys(
+        ("lab-up", "prometheus", "scenario"), stages.Count(passed=1)
+    )

@@ -107,4 +107,3 @@ def test_the_documentation_names_every_option_with_its_default():
     assert set(options) == set(OPTIONS)
     defaults = {name: option["default"] for name, option in options.items() if "default" in option}
     assert made(**defaults) == made()
-    assert options["source"]["choices"] == list(SOURCES)

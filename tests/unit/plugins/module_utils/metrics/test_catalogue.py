@@ -7,11 +7,13 @@ import re
 
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.catalogue import SOURCES, Arms
+from ansible_collections.progressive.delivery.plugins.module_utils.metrics.sources import GRPC_FAILED
 
 DESTINATION = Arms(SOURCES["istio_destination"], "eu", "shop", "front")
 SOURCE = Arms(SOURCES["istio_source"], "eu", "shop", "front")
 HTTP = Arms(SOURCES["http"], "eu", "shop", "front")
 
+NAMED = ("destination_workload", "destination_service_name", "backend_name", "pod")  # labels by which series are told apart
 MATCH_DESTINATION = 'reporter="destination",destination_workload_namespace="eu",destination_workload=~"shop|shop\\\\-canary"'
 MATCH_SOURCE = 'reporter="source",destination_service_namespace="eu",destination_service_name=~"front|front\\\\-canary"'
 MATCH_HTTP = 'namespace="eu",pod=~"(shop|shop\\\\-canary)-[0-9a-z]{6,10}-[0-9a-z]{5}"'
@@ -20,9 +22,9 @@ MATCH_HTTP = 'namespace="eu",pod=~"(shop|shop\\\\-canary)-[0-9a-z]{6,10}-[0-9a-z
 @pytest.mark.parametrize(
     ("arms", "by", "code", "matchers", "metric"),
     [
-        (DESTINATION, "destination_workload,pod,instance", "response_code", MATCH_DESTINATION, "istio_requests_total"),
-        (SOURCE, "destination_service_name,pod,instance", "response_code", MATCH_SOURCE, "istio_requests_total"),
-        (HTTP, "pod,instance", "code", MATCH_HTTP, "http_requests_total"),
+        (DESTINATION, "destination_workload,pod,instance", "response_code,grpc_response_status", MATCH_DESTINATION, "istio_requests_total"),
+        (SOURCE, "destination_service_name,pod,instance", "response_code,grpc_response_status", MATCH_SOURCE, "istio_requests_total"),
+        (HTTP, "pod,instance", "code,status", MATCH_HTTP, "http_requests_total"),
     ],
     ids=["istio_destination", "istio_source", "http"],
 )
@@ -69,7 +71,8 @@ def test_the_bounds_query_counts_series_by_bound():
         (
             SOURCE,
             "errors",
-            f'sum(increase(istio_requests_total{{{MATCH_SOURCE},destination_service_name="front",response_code=~"5.."}}[1m]))',
+            f'sum(increase(istio_requests_total{{{MATCH_SOURCE},destination_service_name="front",response_code=~"5..|0"}}[1m])'
+            f' or increase(istio_requests_total{{{MATCH_SOURCE},destination_service_name="front",grpc_response_status=~"{GRPC_FAILED}"}}[1m]))',
         ),
         (HTTP, "requests", 'sum(increase(http_requests_total{namespace="eu",pod=~"shop-[0-9a-z]{6,10}-[0-9a-z]{5}"}[1m]))'),
     ],
@@ -79,16 +82,18 @@ def test_history_is_stables_alone(arms, events, query):
 
 
 def test_slow_requests_are_all_but_the_fast_ones():
-    every, fast = DESTINATION.history_query("slow", 250.0).split(" - ")
+    classic, native = DESTINATION.history_query("slow", 250.0).split(" or ")
+    every, fast = classic.split(" - ")
     assert 'le="+Inf"' in every
+    assert "histogram_fraction(-Inf, 250, increase(istio_request_duration_milliseconds{" in native
     assert 'le=~"250(\\\\.0)?"' in fast
 
 
 @pytest.mark.parametrize("name", ["shop-api", "shop.api", "s", "shop-canary"])
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", [name for name, one in SOURCES.items() if one.arm_label in NAMED])
 def test_names_with_dashes_and_dots_match_themselves_alone(name, source):
     arms = Arms(SOURCES[source], "eu", name, name)
-    pattern = re.search(r'(?:workload|service_name|pod)=~"([^"]*)"', arms.selector).group(1).replace("\\\\", "\\")
+    pattern = re.search(SOURCES[source].arm_label + r'=~"([^"]*)"', arms.selector).group(1).replace("\\\\", "\\")
     tail = "-7d4b8c9f6-x2x9k" if SOURCES[source].arms_by_pod else ""
     assert re.fullmatch(pattern, name + tail)
     assert re.fullmatch(pattern, name + "-canary" + tail)

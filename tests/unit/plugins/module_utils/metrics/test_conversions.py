@@ -7,9 +7,10 @@ import re
 
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.analysis.experiment import Tally
-from ansible_collections.progressive.delivery.plugins.module_utils.metrics.catalogue import Arms, counter_source
+from ansible_collections.progressive.delivery.plugins.module_utils.metrics.catalogue import Arms
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.conversions import Measure, arms_of, inspect
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.prometheus import Prometheus, Unavailable
+from ansible_collections.progressive.delivery.plugins.module_utils.metrics.sources import counter_source
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse
 
 A, B = "shop-6c7d8f9b5d-abcde", "shop-canary-6c7d8f9b5d-fghij"

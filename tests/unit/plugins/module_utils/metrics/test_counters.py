@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From counters to counts: nothing is lost, nothing is counted twice, and no pod holds up a look for ever."""
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.analysis.look import Counts
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.catalogue import SOURCES, Arms
@@ -12,6 +14,7 @@ from ansible_collections.progressive.delivery.plugins.module_utils.metrics.count
     Counters,
     PodCounters,
     Reading,
+    counter_of,
     errors,
     slow,
     sort,
@@ -197,6 +200,56 @@ def test_an_answer_is_sorted_by_arm_and_pod():
         (STABLE, "p"): PodCounters(99.0, {"code:200": 7.0, "le:250.0": 6.0}),
         (CANARY, "q"): PodCounters(98.0, {"code:200": 1.0}),
     }
+
+
+@pytest.mark.parametrize(
+    ("source", "labels", "counter"),
+    [
+        ("istio_destination", {"response_code": "200", "grpc_response_status": "0"}, "code:200"),
+        ("istio_destination", {"response_code": "200", "grpc_response_status": "14"}, "code:failed"),
+        ("istio_destination", {"response_code": "503", "grpc_response_status": "14"}, "code:503"),
+        ("istio_destination", {"response_code": "200", "grpc_response_status": "5"}, "code:200"),
+        ("linkerd", {"classification": "failure"}, "code:failed"),
+        ("linkerd", {"classification": "success"}, "code:success"),
+        ("linkerd_route", {"http_status": "", "error": "FAIL_FAST"}, "code:failed"),
+        ("linkerd_route", {"http_status": "404", "error": ""}, "code:404"),
+        ("linkerd_grpc_route", {"grpc_status": "UNAVAILABLE"}, "code:failed"),
+        ("linkerd_grpc_route", {"grpc_status": "NOT_FOUND"}, "code:NOT_FOUND"),
+        ("http", {"status": "502"}, "code:502"),
+        ("http", {"code": "0"}, "code:0"),
+    ],
+)
+def test_what_a_source_calls_failed_has_failed(source, labels, counter):
+    found = counter_of(Arms(SOURCES[source], "eu", "shop", "shop"), labels)
+    assert found == counter
+    assert errors({found: 4.0}).events == (4 if SOURCES[source].is_failure(labels) else 0)
+
+
+def test_an_own_rule_may_let_5xx_pass():
+    own = replace(SOURCES["http"], failed=(("code", "50[02]"),))
+    assert counter_of(Arms(own, "eu", "shop", "shop"), {"code": "503"}) == "code:passed"
+    assert errors({"code:passed": 4.0, "code:502": 1.0}) == Counts(5, 1)
+
+
+def test_a_native_histogram_stands_in_for_buckets_that_are_not_there():
+    vector = [series("time", 99.0), series("native", 4.5, le="250"), series("native", 6.0, le="+Inf"), ({"kind": "now"}, 100.0)]
+    assert sort(ARMS, vector).pods[(STABLE, "p")].values == {"le:250.0": 4.5, "le:inf": 6.0}
+    both = [*vector, series("buckets", 5.0, le="250"), series("buckets", 6.0, le="+Inf")]
+    assert sort(ARMS, both).pods[(STABLE, "p")].values == {"le:250.0": 5.0, "le:inf": 6.0}
+
+
+def cut(at, total, fast):
+    return Reading(at, {(CANARY, "c"): PodCounters(at, {"code:200": total, "le:250.0": fast, "le:inf": total})})
+
+
+def test_a_native_histogram_that_is_made_coarser_is_no_restart():
+    counters = started(cut(1, 100.0, 60.0))
+    counters.add(cut(6, 110.0, 58.5))
+    assert slow(counters.block.increases[CANARY], 250.0) == Counts(10, 10)
+    counters.add(cut(11, 120.0, 68.5))
+    assert slow(counters.block.increases[CANARY], 250.0) == Counts(20, 10)
+    counters.add(cut(16, 7.0, 5.0))
+    assert slow(counters.block.increases[CANARY], 250.0) == Counts(27, 12)
 
 
 def test_a_pod_without_a_sample_time_is_left_out():

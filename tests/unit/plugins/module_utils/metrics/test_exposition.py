@@ -73,6 +73,14 @@ def test_only_the_requests_that_reached_the_pod_are_counted_by_code_and_at_the_g
     assert FAMILIES[family].counters(text, [500.0]) == expected
 
 
+@pytest.mark.parametrize(
+    ("status", "counter"), [("", "code:200"), ("0", "code:200"), ("5", "code:200"), ("14", "code:failed"), ("13", "code:failed")]
+)
+def test_a_call_of_grpc_that_failed_is_a_failure_although_it_was_answered_with_200(status, counter):
+    text = f'istio_requests_total{{reporter="destination",response_code="200",grpc_response_status="{status}"}} 3\n'
+    assert FAMILIES["istio"].counters(text, []) == {counter: 3}
+
+
 def test_without_latency_gates_no_bucket_is_counted():
     assert FAMILIES["http"].counters(HTTP, []) == {"code:200": 98, "code:500": 2}
 

@@ -79,7 +79,18 @@ def test_a_gateway_does_not_tell_pods_apart():
     found = counts(
         ({**labels, "pod": "gateway-1"}, {100: 5, 115: 8}), ({**labels, "pod": "gateway-2"}, {100: 1, 115: 3}), source="istio_source"
     )
-    assert found[115]["errors"] == {ALL: Counts(5, 0)}
+    assert {at: one["errors"][ALL].requests for at, one in found.items()} == {100: 0, 115: 5}
+
+
+def test_two_ways_to_fail_are_two_counters_that_grow_by_themselves():
+    labels = {"backend_name": "shop", "pod": "web-1"}
+    found = counts(
+        ({**labels, "grpc_status": "UNAVAILABLE", "error": ""}, {100: 50, 115: 52, 130: 1}),
+        ({**labels, "grpc_status": "UNKNOWN", "error": "FAIL_FAST"}, {100: 9, 115: 12, 130: 14}),
+        ({**labels, "grpc_status": "OK", "error": ""}, {100: 70, 115: 90, 130: 95}),
+        source="linkerd_grpc_route",
+    )
+    assert [one["errors"][ALL] for one in found.values()] == [Counts(0, 0), Counts(25, 5), Counts(8, 3)]
 
 
 def test_long_pasts_are_asked_for_in_parts_and_nothing_is_lost_between_them():

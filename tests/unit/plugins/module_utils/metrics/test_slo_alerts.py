@@ -35,7 +35,8 @@ def objective(slo, answers, arms=ARMS):
 
 
 def increase(window, failed=False):
-    return f"sum(increase(istio_requests_total{{{SELECTED}" + (',response_code=~"5.."' if failed else "") + f"}}[{window}]))"
+    ends = [f',{label}=~"{values}"' for label, values in ARMS.source.failed] if failed else [""]
+    return "sum(" + " or ".join(f"increase(istio_requests_total{{{SELECTED}{end}}}[{window}])" for end in ends) + ")"
 
 
 KNOWN = f"count_over_time(sum(rate(istio_requests_total{{{SELECTED}}}[1h]))[30d:1h])"

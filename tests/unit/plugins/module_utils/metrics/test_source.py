@@ -114,6 +114,38 @@ def test_trouble_is_a_cause_and_never_counts(trouble, cause):
     assert answer.detail
 
 
+def test_a_look_of_all_kinds_of_gates_is_one_request():
+    script = Script(FIRST, look(106, stable=(104, 1090, 20, 6), canary=(103, 9, 1, 2)))
+    tail = GateSpec("tail", "latency", 0.0, None, "threshold", quantile=QuantileSpec(0.99, 250.0))
+    rate = GateSpec("rate", "request_rate", 0.0, None, "threshold", min_per_second=1.0)
+    one = Source(Prometheus(script), ARMS, (ERRORS, SLOW, tail, rate))
+    poll(one)
+    assert len(script.answers) == 1
+    assert set(poll(one).counts) == {"errors", "slow", "tail", "rate"}
+    assert script.answers == []
+
+
+@pytest.mark.parametrize("has", ["linkerd", "linkerd_route", "linkerd_grpc_route"])
+def test_behind_linkerds_router_its_own_counters_are_looked_for(has):
+    class Linkerd(Server):
+        def get(self, path, query):
+            source = self.sources[0]
+            if source.requests in query["query"] and query["query"].startswith("label_replace"):
+                name = "shop-7d4b8c9f6-x2x9k" if source.arm_label == "pod" else "shop"
+                return vector(({"pod": "p", source.arm_label: name, "kind": "time"}, 99), ({"kind": "now"}, 100))
+            return super().get(path, query)
+
+    route = {"provider": "linkerd", "service": "shop"}
+    found, problems = inspected(Linkerd(sources=(has,)), release_traffic=route)
+    assert (found.source, problems) == (has, [])
+    nothing, ((_field, allowed),) = inspected(Server(sources=()), release_traffic=route)
+    assert nothing.source is None
+    assert allowed.endswith("none found as linkerd, linkerd_route, linkerd_grpc_route")
+    problems = []
+    inspect(parse({**SPEC, "release_traffic": route}), "shop", Server(sources=()), problems, canary="shop-v2")
+    assert "none found as linkerd, http that tell workload shop from others" in problems[0].allowed
+
+
 def test_after_trouble_nothing_that_happened_meanwhile_is_lost():
     one = source(FIRST, Unavailable("down"), look(120, stable=(119, 1100, 10, 5), canary=(118, 20, 3, 0)))
     poll(one)
@@ -204,7 +236,7 @@ def test_the_first_source_that_has_data_is_taken(has, wanted, chosen):
     found, problems = inspected(Server(sources=has), release_metrics_source=wanted)
     assert found.source == chosen
     if chosen is None:
-        looked = "istio_destination, istio_source" if wanted == "auto" else wanted
+        looked = "istio_destination, istio_source, istio_ambient" if wanted == "auto" else wanted
         assert problems == [("release_prometheus", f"a Prometheus with request counters of shop; none found as {looked}")]
 
 

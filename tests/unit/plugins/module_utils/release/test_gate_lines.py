@@ -35,7 +35,7 @@ def found(one):
 def test_each_gate_has_a_line_and_each_threshold_says_what_it_forgives():
     one = spec(*GATES, release_looks={"interval_seconds": 120, "threshold": 10, "iterations": 4})
     assert gate_lines(one, found(one)) == [
-        "  gate errors: errors 0.1 % of 1 % now; 10 times stable's shows after 698 canary requests, 70 s at 10 %",
+        "  gate errors: errors 0.1 % of 1 % now; 10 times stable's shows after 807 canary requests, 81 s at 10 %",
         "  gate limit: errors 0.1 % of 2 % now · judge threshold",
         "  gate p99: p99 at most 500ms · judge threshold",
         "  gate paid: a query, at least 90 %, at most 5 % below stable's · judge threshold",

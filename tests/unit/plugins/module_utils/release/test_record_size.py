@@ -101,6 +101,19 @@ def test_a_long_history_makes_room_for_the_state_beside_a_large_target():
     assert record.load(world, "eu", "shop").state.release_id == state.release_id
 
 
+def test_what_people_read_outlives_what_the_judges_were_given():
+    world = world_with([{"name": "BLOB", "value": noise(24_000)}])
+    world.killed("10 %")
+    known = record.load(world, "eu", "shop")
+    state = known.state
+    state.looks = [{"number": number, "counts": "x" * 900} for number in range(20)]
+    state.proceedings = "x" * 40_000
+    record.Journal(world, "eu", "shop", known.fence).write(state)
+    kept = record.load(world, "eu", "shop").state
+    assert (len(kept.looks), kept.proceedings) == (20, "")
+    assert size(world) <= LARGEST_BYTES
+
+
 @given(st.dictionaries(st.text(), st.text() | st.integers() | st.lists(st.text())), st.integers(0, 2 * PLAIN_BYTES))
 def test_what_is_packed_is_unpacked_whole(value, more):
     whole = {**value, "more": "x" * more}

@@ -66,3 +66,22 @@ def test_a_log_that_cannot_be_written_ends_with_one_warning_and_the_release_goes
     said.say("ROLL BACK", "errors")
     said.say("traffic", "100 % stable")
     assert [line.split()[2] for line in lines] == ["ROLL", "warning", "traffic"]
+
+
+def test_what_is_noted_is_in_the_json_lines_alone(tmp_path):
+    lines, log = [], tmp_path / "releases" / "shop.jsonl"
+    made = live(lines, str(log))
+    made.note("step", share=10)
+    assert lines == []
+    assert json.loads(log.read_text()) == {"at": NOON, "target": "eu", "event": "step", "share": 10}
+
+
+def test_a_runner_that_died_within_a_line_spoils_none_of_the_next_one_s(tmp_path):
+    log = tmp_path / "shop.jsonl"
+    log.write_text('{"event": "look"}\n{"event": "lo')
+    made = live([], str(log))
+    made.note("one")
+    made.note("two")
+    texts = log.read_text().splitlines()
+    assert [json.loads(text)["event"] for text in (texts[0], *texts[2:])] == ["look", "one", "two"]
+    assert texts[1] == '{"event": "lo'

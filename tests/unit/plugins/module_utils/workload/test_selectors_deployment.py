@@ -185,6 +185,14 @@ def test_under_traffic_what_was_ready_must_stay_so(before, after, trouble):
     assert health.judge([after]) == trouble
 
 
+def test_restarts_that_a_gate_counts_return_nothing_but_what_never_comes_back_does():
+    health = Health(counted=True)
+    down = pod(ready=False, state=OUT_OF_MEMORY)
+    again = pod(restarts=1, ready=False, last=OUT_OF_MEMORY)
+    assert [health.judge([one]) for one in (pod(), down, again, pod(restarts=1, last=OUT_OF_MEMORY))] == [None] * 4
+    assert health.judge([pod(restarts=1, ready=False)]) == "pod p is not ready any more"
+
+
 def test_readiness_is_the_ready_condition_and_its_absence_is_not():
     assert [is_ready(one) for one in (pod(), pod(ready=False), {"metadata": {}}, {"status": {"conditions": None}})] == [
         True,
