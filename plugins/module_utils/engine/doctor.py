@@ -26,6 +26,7 @@ from ..workload import selectors, twin
 from ..workload.drops import ERROR, Finding, requests_dropped
 from .assemble import transport
 from .doctor_guards import guards
+from .from_cluster import with_documents
 
 JSON = dict[str, Any]
 LOOKED_AT = (
@@ -43,8 +44,8 @@ GITOPS_WORDS = "no GitOps controller reverts"  # how a problem of preflight read
 def diagnose(session: Session, given: Mapping[str, Any]) -> JSON:
     """Findings, errors first, and whether there is no error among them. Changes nothing."""
     try:
-        spec = parse(completed(given))
-    except SpecError as error:
+        spec = parse(completed(with_documents(lambda: session, given)))
+    except (SpecError, Refused) as error:
         namespace, workload = str(given.get("release_namespace")), str(given.get("release_workload"))
         return _result([rules.of_problem(one, namespace, workload) for one in error.problems])
     if session.find("Namespace", None, spec.namespace) is None:
