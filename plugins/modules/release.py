@@ -868,6 +868,13 @@ steps:
   returned: success
   type: list
   elements: dict
+costs:
+  description:
+    - What the release has cost. C(switch_ms) is how long it took to give all traffic to the new version, from the write of the route until it
+      was read back; C(extra_pod_seconds) is the time of pods that would not have been there without the release (none for V(release_strategy=rolling)).
+    - C(requests) and C(failed_requests) are those of both versions while the gates looked, as the first gate on errors counted them; null without one.
+  returned: success
+  type: dict
 evidence:
   description:
     - The numbers behind the last verdict.

@@ -56,6 +56,10 @@ releases:
       description: The canary's share of the traffic.
       type: int
       returned: always
+    costs:
+      description: What the release has cost so far, as M(progressive.delivery.release) returns it.
+      type: dict
+      returned: always
     paused:
       description: By whom, why, since and until when, and what follows (C(then)); null when it is not paused.
       type: dict

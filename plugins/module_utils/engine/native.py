@@ -16,6 +16,7 @@ from ..release import park, preview, record, runner
 from ..release.budget_plan import effective
 from ..release.budget_plan import lines as budget_lines
 from ..release.context import Context, Process
+from ..release.costs import Costs
 from ..release.ending import ABORTED, PROMOTED, REFUSED, TurnBack
 from ..release.gates_spec import SEQUENTIAL
 from ..release.plan import TRAFFIC, difference, plan
@@ -129,6 +130,7 @@ def summary(known: Record) -> JSON:
         "started_at": state.started_at,
         "updated_at": state.updated_at,
         "steps": state.steps,
+        "costs": Costs.of(state.costs).told(),
         "looks": state.looks,
         "evidence": state.evidence,
         "history": state.history,
@@ -298,6 +300,7 @@ def _result(context: Context) -> JSON:
         "image": state.image,
         "digest": state.digest,
         "steps": state.steps,
+        "costs": Costs.of(state.costs).told(),
         "evidence": state.evidence,
     }
 

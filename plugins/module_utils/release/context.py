@@ -25,6 +25,7 @@ from ..report.live import Live
 from ..traffic.route import EPOCH, HOME, Route, RouteError
 from ..traffic.router import Router
 from ..workload.kinds import ready_pods, revision_in
+from .costs import Costs
 from .plan import Step, route_of
 from .record import Journal, State
 from .spec import Spec
@@ -225,6 +226,11 @@ class Context:
     def scale_twin(self, replicas: int) -> None:
         """Set the twin's replicas."""
         self.patch_deployment(self.twin, [add("/spec/replicas", replicas)])
+        self.has_extra_pods(replicas)
+
+    def has_extra_pods(self, pods: int) -> None:
+        """Note how many pods there are from now on that would not be there without the release."""
+        self.state.costs = Costs.of(self.state.costs).sized(pods, self.process.clock()).to_dict()
 
     def twin_pods(self) -> list[JSON]:
         """The pods of the new version."""

@@ -75,6 +75,7 @@ class State:
     budget: JSON | None = None  # what the release has spent of it (release.budget_watch)
     silence: str = ""  # the id of the one in Alertmanager
     experiment: JSON | None = None  # since when, what was counted, what came of it (release.experiment)
+    costs: JSON = field(default_factory=dict)  # so far (release.costs)
     webhooks: JSON = field(default_factory=dict)  # what they were asked and said (release.webhooks)
     steps: list[JSON] = field(default_factory=list)  # name, started_at, ended_at, note
     looks: list[JSON] = field(default_factory=list)  # the last looks

@@ -201,6 +201,7 @@ def remove_canary(context: Context) -> None:
         _drain(context)
     swap_objects.remove_subset(context)
     if remove_ours(context, names):
+        context.has_extra_pods(0)
         context.live.say("clean up", "canary removed")
 
 

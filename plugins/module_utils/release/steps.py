@@ -19,6 +19,7 @@ from ..workload.kinds import SETS
 from . import config, swap_objects, webhooks
 from .checks import check
 from .context import Context
+from .costs import Costs
 from .ending import TurnBack
 from .experiment import Trial
 from .floors import present_size, raise_floors, stable_size
@@ -57,6 +58,7 @@ def deploy(context: Context, step: Step, watch: Watch) -> None:
     make = twin.new_version if context.spec.swap else twin.twin_of
     body = make(deployment, target.identity, template=target.new_template, release_id=release_id, token=context.token, replicas=replicas)
     _create_ours(context, body)
+    context.has_extra_pods(replicas)
     context.live.say("deploy", f"{context.twin}: {replicas} pods of {context.spec.image}")
     await_twin(context, watch)
     digest = image_digest(context.twin_pods(), target.container)
@@ -348,8 +350,11 @@ def shift(context: Context, route: Route) -> float:
         raise TurnBack("route_edited" if isinstance(error, RouteEdited) else "route_not_served", str(error)) from error
     except Unmarked as error:
         raise _replaced(context) from error
+    took = 1000 * (time.perf_counter() - began)
+    if route.canary_percent == 100:
+        context.state.costs = Costs.of(context.state.costs).switched(took).to_dict()
     context.state.hold(route)
-    return 1000 * (time.perf_counter() - began)
+    return took
 
 
 def route_is_ours(context: Context) -> None:

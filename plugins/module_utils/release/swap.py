@@ -94,6 +94,7 @@ def finish(context: Context) -> None:
             raise
         except (Conflict, NotFound, Rejected) as error:
             context.live.say("warning", f"{trouble}: {error}")
+    context.has_extra_pods(0)
     context.state.hold(HOME)
 
 

@@ -17,6 +17,7 @@ from ..metrics.source import Answer
 from ..workload.deployment import Health
 from .alert_watch import AlertWatch
 from .context import Context
+from .costs import ERRORS, Costs
 from .ending import ABORTED, PARKED, TurnBack
 from .guards import Guards
 from .judges import panel_of
@@ -218,6 +219,8 @@ class Watch:
         if answer.closes_block:
             self.stable_requests = max((stable.requests for _canary, stable in answer.counts.values() if stable), default=0)
             self._guards.block(answer.counts, now)
+            counted = [answer.counts[gate.name] for gate in context.spec.gates if gate.kind == ERRORS and gate.name in answer.counts]
+            context.state.costs = Costs.of(context.state.costs).counted(counted).to_dict()
         self._number += ends
         number = self._number + (0 if ends else 1)
         look = look_of(answer, scalars, number=number, at_seconds=now, weight_percent=self._share)
