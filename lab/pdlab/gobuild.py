@@ -93,10 +93,11 @@ PROGRAMS = {
         Program(
             "prometheus",
             "go/prometheus",
-            ("github.com/prometheus/prometheus/cmd/prometheus",),
+            tuple(f"github.com/prometheus/prometheus/cmd/{name}" for name in ("prometheus", "promtool")),
             "3 min",
             tags="remove_all_sd,enable_kubernetes_sd,netgo",
         ),
+        Program("alertmanager", "go/alertmanager", ("github.com/prometheus/alertmanager/cmd/alertmanager",), "1 min"),
         Program("vegeta", "go/vegeta", ("github.com/tsenart/vegeta/v12",), "20 s"),
         Program("shop", "apps/shop", (".",), "10 s"),
         Program("podinfo", "go/podinfo", ("github.com/stefanprodan/podinfo/cmd/podinfo",), "1 min"),

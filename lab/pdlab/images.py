@@ -26,6 +26,7 @@ SHOP_VERSIONS: dict[str, dict[str, str]] = {
     "1.5.0-unready": {"NEVER_READY": "true"},
     "1.6.0-broken": {"ERROR_SHARE": "0.5"},
     "1.7.0-crash": {"CRASH_AFTER_SECONDS": "5"},
+    "1.8.0-turns": {"TURNED_ERROR_SHARE": "0.1"},
 }
 """Tag of localhost/lab/shop → what is wrong with that version."""
 
@@ -139,8 +140,22 @@ def podinfo() -> Path:
     return _archive("image-podinfo", (built, root.parent), images)
 
 
+def alertmanager() -> Path:
+    built, root = programs("alertmanager"), root_file_system()
+
+    def images() -> list[Image]:
+        own = Layer({"/bin/alertmanager": program_file(built / "alertmanager"), "/alertmanager": folder(0o777)})
+        reference = f"{LAB_REPOSITORY}/alertmanager:1"
+        return [_image(reference, [_base(root), own], Entrypoint=["/bin/alertmanager"], User=_NOBODY, WorkingDir="/alertmanager")]
+
+    return _archive("image-alertmanager", (built, root.parent), images)
+
+
 WORKLOADS: dict[str, Callable[[], Path]] = {"pilot": pilot, "proxy": proxy, "prometheus": prometheus, "shop": shop}
-"""What every cluster of the lab gets; podinfo is built when asked for."""
+"""What every cluster of the lab gets."""
+
+ON_DEMAND: dict[str, Callable[[], Path]] = {"alertmanager": alertmanager, "podinfo": podinfo}
+"""What is built and loaded when somebody asks for it (`lab image NAME`)."""
 
 
 def _archive(name: str, sources: tuple[Path, ...], images: Callable[[], list[Image]]) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 from .archive import Files, Image, Layer, folder, program_file, write_archive
 from .cache import artifact, key_of
 from .gobuild import program, programs
-from .images import ARCHIVE, LAB_REPOSITORY, podinfo
+from .images import ARCHIVE, LAB_REPOSITORY, ON_DEMAND
 from .paths import LAB
 from .progress import step
 
@@ -26,10 +26,10 @@ def argo_rollouts() -> Path:
 
 
 ARCHIVES: dict[str, Callable[[], Path]] = {
+    **ON_DEMAND,
     "argo-rollouts": argo_rollouts,
     "flagger": flagger,
     "flagger-loadtester": flagger_loadtester,
-    "podinfo": podinfo,
 }
 """Name for `lab image` → its archive."""
 

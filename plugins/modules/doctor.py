@@ -65,7 +65,8 @@ findings:
     check:
       description:
         - The rule, one of V(preflight), V(rights), V(canary_caught), V(policy_misses_canary), V(gitops), V(readiness_probe), V(pre_stop),
-          V(grace_period), V(rolling_update), V(single_replica), V(disruption_budget), V(mesh_bypass), V(autoscaler), V(gate_without_data).
+          V(grace_period), V(rolling_update), V(single_replica), V(disruption_budget), V(mesh_bypass), V(autoscaler), V(gate_without_data),
+          V(error_budget), V(alerts), V(alertmanager).
       type: str
       returned: always
     severity:

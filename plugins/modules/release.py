@@ -50,6 +50,19 @@ options:
         there with other content is only replaced by a copy for the new version, with O(release_config); stable keeps its own.
       - All other objects, and the rest of the Deployment, are left alone; apply them as you always do, before or after.
     type: raw
+  release_from:
+    description:
+      - A C(Canary) of Flagger or a C(Rollout) of Argo Rollouts, with its templates, that says the other variables of the release. No
+        controller is needed, and none must look after it at the same time. What a variable says goes over it; of O(release_traffic) and
+        O(release_looks) key by key.
+      - Documents, as a dictionary, a list of them or YAML of several documents, for instance from the lookup P(ansible.builtin.file#lookup).
+        Among them one C(Canary) or C(Rollout), each C(MetricTemplate), C(AnalysisTemplate) and C(ClusterAnalysisTemplate) that it refers
+        to, and perhaps the Deployment, whose pod template then is the new version, as in O(release_manifests).
+      - Or C(kind), C(name) and C(namespace) of one in the cluster, from where its templates are read, too.
+      - C(leave_out), beside C(kind) or beside C(documents), lists paths of fields to pass over, such as V(spec.analysis.alerts) or
+        V(MetricTemplate/latency.spec.provider.secretRef). A field that has no counterpart is refused otherwise, with its path and the reason.
+      - Every field, and what becomes of it, is in the collection's C(docs/manifests.md).
+    type: raw
   release_config:
     description:
       - Config maps and secrets that travel with the version. Each one that the new pod template uses (C(envFrom), C(env), volumes, projected
@@ -749,6 +762,12 @@ EXAMPLES = r"""
       - {name: configuration, http: {path: /configuration/valid}}
       - {name: load-test, job: {from_cronjob: shop-load, timeout_seconds: 10m}}
 
+- name: Ship shop 2.4.0 as its Canary of Flagger says, without Flagger
+  progressive.delivery.release:
+    release_from: "{{ lookup('ansible.builtin.file', 'canary.yml') }}"
+    release_image: registry.example/shop:2.4.0
+    release_prometheus: {service: "monitoring/prometheus:9090"}
+
 - name: Ship shop 2.4.0 with a configuration of its own, which goes back with it
   progressive.delivery.release:
     release_name: shop
@@ -827,6 +846,10 @@ weight_percent:
   description: The canary's share of the traffic now.
   returned: always
   type: int
+release_name:
+  description: The name of the release, also where O(release_from) gives it.
+  returned: unless the release is refused
+  type: str
 release_id:
   description: What identifies this attempt.
   returned: success

@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import gc
-import os
-import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -19,38 +17,12 @@ from ansible_collections.progressive.delivery.plugins.module_utils.engine.assemb
 from ansible_collections.progressive.delivery.plugins.module_utils.release import arguments
 from ansible_collections.progressive.delivery.plugins.module_utils.release.context import Process
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import SpecError
+from ansible_collections.progressive.delivery.plugins.module_utils.release.stop_signs import StopSigns
 from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused
 from ansible_collections.progressive.delivery.plugins.module_utils.release.values import Problem
 from ansible_collections.progressive.delivery.plugins.module_utils.traffic.route import RouteError
 
 display = Display()
-
-
-class StopSigns:
-    """Says why the runner should stop: its parent is gone (a killed or cancelled job), or it was signalled.
-
-    ansible-playbook and ansible-runner end a job with SIGINT, SIGTERM or SIGKILL; none of these runs Python's finally in a
-    worker, and a worker outlives a parent that was killed. So signals are only noted, and the parent is compared.
-    """
-
-    def __init__(self) -> None:
-        self._parent = os.getppid()
-        self._signal: str | None = None
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._note)
-
-    def _note(self, number: int, _frame: Any) -> None:
-        self._signal = self._signal or signal.Signals(number).name
-
-    def parent_is_gone(self) -> bool:
-        """Whether the process that started us has ended."""
-        return os.getppid() != self._parent
-
-    def why(self) -> str | None:
-        """A sentence, or None."""
-        if self._signal:
-            return f"the runner was told to stop ({self._signal})"
-        return "the process that started the runner is gone (job killed or cancelled)" if self.parent_is_gone() else None
 
 
 class Verb(ActionBase):
@@ -84,7 +56,7 @@ class Verb(ActionBase):
         host = variables.get("inventory_hostname", "localhost")
         example = f"-e release_name={release.get('release_name')} -l {host}"
         return Caller(
-            live_emit=_emitter(signs),
+            live_emit=emitter(signs),
             target_name=host,
             log_dir=release.get("release_log_dir"),
             process=Process(clock=time.time, sleep=time.sleep, why_stop=signs.why),
@@ -107,7 +79,7 @@ def refusal(problems: list[Problem]) -> dict[str, Any]:
     }
 
 
-def _emitter(signs: StopSigns) -> Callable[[str], None]:
+def emitter(signs: StopSigns) -> Callable[[str], None]:
     """Prints a line at once; silent when nobody is left to read it (writing to a dead parent's pipe would block or raise)."""
 
     def emit(line: str) -> None:

@@ -132,11 +132,11 @@ class Story:
 
     def _do_start(self, name: str, extra: JSON) -> None:
         options = ["--limit", extra["limit"]] if "limit" in extra else []
-        options += ["-e", json.dumps(extra["extra"])] if "extra" in extra else []
-        self._start(name, extra.get("playbook", f"{COLLECTION}.release"), options, extra.get("with", {}))
+        self._start(name, extra.get("playbook", f"{COLLECTION}.release"), [*options, *_on_the_command_line(extra)], extra.get("with", {}))
 
     def _do_plan(self, name: str, extra: JSON) -> JSON:
-        self._start(name, extra.get("playbook", f"{COLLECTION}.release"), ["--check", "--diff"], extra.get("with", {}))
+        options = ["--check", "--diff", *_on_the_command_line(extra)]
+        self._start(name, extra.get("playbook", f"{COLLECTION}.release"), options, extra.get("with", {}))
         return {**self.runners[name].finish(WAIT_SECONDS), "output": self.runners[name].output()}
 
     def _do_abort(self, name: str, extra: JSON) -> JSON:
@@ -336,6 +336,10 @@ class Story:
             for d in rule.get("route", [])
             if d["destination"]["host"].startswith(f"{self.service}-canary")
         )
+
+
+def _on_the_command_line(extra: JSON) -> list[str]:
+    return ["-e", json.dumps(extra["extra"])] if "extra" in extra else []
 
 
 def expanded(stories: list[JSON]) -> list[JSON]:

@@ -2,6 +2,7 @@
 //
 //	VERSION              what it calls itself
 //	ERROR_SHARE          share (0..1) of answers that are 500
+//	TURNED_ERROR_SHARE   ERROR_SHARE from the moment that somebody asks /turn
 //	ORDER_SHARE          share of visits, which are its good answers, that end with an order
 //	SLOW_SHARE, SLOW_MS  share of answers that are held back, and for how long
 //	NEVER_READY          "true": /readyz never answers 200
@@ -46,11 +47,12 @@ var (
 )
 
 type shop struct {
-	version, pod                      string
-	errorShare, slowShare, orderShare float64
-	slow, crashAfter                  time.Duration
-	ready                             atomic.Bool
-	fuse                              sync.Once
+	version, pod                                        string
+	errorShare, turnedErrorShare, slowShare, orderShare float64
+
+	slow, crashAfter time.Duration
+	ready, turned    atomic.Bool
+	fuse             sync.Once
 }
 
 func number(name string) float64 {
@@ -75,8 +77,11 @@ func (s *shop) answer(w http.ResponseWriter, r *http.Request) {
 	if rand.Float64() < s.slowShare {
 		time.Sleep(s.slow)
 	}
-	code := http.StatusOK
-	if rand.Float64() < s.errorShare {
+	code, errorShare := http.StatusOK, s.errorShare
+	if s.turned.Load() {
+		errorShare = s.turnedErrorShare
+	}
+	if rand.Float64() < errorShare {
 		code = http.StatusInternalServerError
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -104,7 +109,8 @@ func main() {
 	pod, _ := os.Hostname()
 	s := &shop{
 		version: os.Getenv("VERSION"), pod: pod,
-		errorShare: number("ERROR_SHARE"), slowShare: number("SLOW_SHARE"), orderShare: number("ORDER_SHARE"),
+		errorShare: number("ERROR_SHARE"), turnedErrorShare: number("TURNED_ERROR_SHARE"),
+		slowShare: number("SLOW_SHARE"), orderShare: number("ORDER_SHARE"),
 		slow:       time.Duration(number("SLOW_MS") * float64(time.Millisecond)),
 		crashAfter: seconds("CRASH_AFTER_SECONDS"),
 	}
@@ -114,6 +120,9 @@ func main() {
 	mux.HandleFunc("/healthz", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("/readyz", s.readyz)
 	mux.Handle("/metrics", promhttp.Handler())
+	if s.turnedErrorShare > 0 {
+		mux.HandleFunc("/turn", func(http.ResponseWriter, *http.Request) { s.turned.Store(true) })
+	}
 	mux.HandleFunc("/", s.answer)
 	// A proxy keeps connections open before their first request: closing one first would race with that request.
 	server := &http.Server{Addr: ":8080", Handler: mux, ReadHeaderTimeout: time.Hour}

@@ -38,8 +38,13 @@ KINDS: dict[str, tuple[str, str]] = {
     "AuthorizationPolicy": ("security.istio.io/v1", "authorizationpolicies"),
     "PeerAuthentication": ("security.istio.io/v1", "peerauthentications"),
     "ScaledObject": ("keda.sh/v1alpha1", "scaledobjects"),
+    "Canary": ("flagger.app/v1beta1", "canaries"),
+    "MetricTemplate": ("flagger.app/v1beta1", "metrictemplates"),
+    "Rollout": ("argoproj.io/v1alpha1", "rollouts"),
+    "AnalysisTemplate": ("argoproj.io/v1alpha1", "analysistemplates"),
+    "ClusterAnalysisTemplate": ("argoproj.io/v1alpha1", "clusteranalysistemplates"),
 }
-CLUSTER_SCOPED = frozenset({"Namespace", "Node", "SelfSubjectAccessReview"})
+CLUSTER_SCOPED = frozenset({"Namespace", "Node", "SelfSubjectAccessReview", "ClusterAnalysisTemplate"})
 
 
 def api_version(kind: str) -> str:

@@ -71,7 +71,7 @@ def context_of(session: Session, spec: Spec, target: Target, caller: Caller, *, 
         process=caller.process,
         queries=_queries(session, spec, target),
         alerts=_alerts(session, spec),
-        alertmanager=_alertmanager(session, spec),
+        alertmanager=alertmanager(session, spec),
         deadline_at=caller.process.clock() + spec.deadline_seconds,
         events=events,
     )
@@ -135,7 +135,7 @@ def _burns(client: Prometheus, spec: Spec, target: Target) -> BurnReader | None:
     return BurnReader(Objective(client, spec.slo, budget_plan.arms_of(target, spec.own_source)), spec.slo, gates)
 
 
-def _alertmanager(session: Session, spec: Spec) -> Alertmanager | None:
+def alertmanager(session: Session, spec: Spec) -> Alertmanager | None:
     """Who silences the release's own alerts; None where nobody is asked to."""
     if spec.alerts is None or not (spec.alerts.silence_url or spec.alerts.silence_service):
         return None

@@ -12,7 +12,9 @@ from typing import Any
 from ..cluster.errors import ClusterError
 from ..cluster.kinds import KINDS
 from ..cluster.session import Session
+from ..metrics.catalogue import Arms
 from ..metrics.pod_inspect import inspect
+from ..metrics.sources import source_named
 from ..release import doctor as rules
 from ..release.arguments import completed
 from ..release.objects import CAUGHT, MISSED
@@ -23,6 +25,8 @@ from ..release.values import Problem
 from ..workload import selectors, twin
 from ..workload.drops import ERROR, Finding, requests_dropped
 from .assemble import transport
+from .doctor_guards import guards
+from .from_cluster import with_documents
 
 JSON = dict[str, Any]
 LOOKED_AT = (
@@ -40,8 +44,8 @@ GITOPS_WORDS = "no GitOps controller reverts"  # how a problem of preflight read
 def diagnose(session: Session, given: Mapping[str, Any]) -> JSON:
     """Findings, errors first, and whether there is no error among them. Changes nothing."""
     try:
-        spec = parse(completed(given))
-    except SpecError as error:
+        spec = parse(completed(with_documents(lambda: session, given)))
+    except (SpecError, Refused) as error:
         namespace, workload = str(given.get("release_namespace")), str(given.get("release_workload"))
         return _result([rules.of_problem(one, namespace, workload) for one in error.problems])
     if session.find("Namespace", None, spec.namespace) is None:
@@ -142,17 +146,23 @@ def _service(spec: Spec, deployment: JSON, services: list[JSON]) -> JSON | None:
 
 
 def _gates(session: Session, spec: Spec, objects: Mapping[str, list[JSON]]) -> list[Finding]:
-    """Whether the gates' queries parse and have data."""
+    """Whether the gates' queries parse and have data, and what watches a release beside them can."""
     deployment = next((one for one in objects[spec.workload_kind] if one["metadata"]["name"] == spec.workload), None)
     service = _service(spec, deployment, objects["Service"]) if deployment else None
-    if not spec.gates or service is None or deployment is None:
+    if service is None or deployment is None:
         return []
+    if not spec.gates:
+        return guards(session, spec, None)
     problems: list[Problem] = []
     found = inspect(
         session, spec, deployment, service["metadata"]["name"], transport(session, spec), problems=problems, container=spec.container
     )
     silent = rules.silent_gates(found.gates) if not problems else []
-    return [*(replace(_of(spec, one), check="gate_without_data") for one in problems), *silent]
+    arms = None
+    if found.source and source_named(found.source, spec.own_source) and not problems:
+        where = {"namespace": spec.namespace, "workload": spec.workload, "service": service["metadata"]["name"]}
+        arms = Arms.of(found.source, own=spec.own_source, **where)
+    return [*(replace(_of(spec, one), check="gate_without_data") for one in problems), *silent, *guards(session, spec, arms)]
 
 
 def _result(findings: list[Finding]) -> JSON:

@@ -25,6 +25,7 @@ from ..release.saved import spec_from
 from ..release.spec import Spec
 from ..release.standing import standing
 from ..release.target import Findings, Refused, Target
+from ..release.translate.translate import with_route
 from ..release.values import Problem
 from ..traffic.route import RouteError, fence_token
 from .assemble import Caller, context_of, router_of, transport
@@ -59,7 +60,7 @@ def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = Fa
         found = preflight(session, spec, transport(session, spec))
     except Refused as error:
         # A release of another name that runs here may be what preflight stumbles over: say who it is, too.
-        raise Refused([*error.problems, *_held_by_another(session, spec)]) from error
+        raise Refused([*with_route(error.problems, spec.origin), *_held_by_another(session, spec)]) from error
     if check_mode:
         _free_lease(session, spec)
         spec = effective(spec, found.target.budget)
@@ -169,7 +170,7 @@ def _begin(session: Session, spec: Spec, found: Findings, known: Record | None, 
     try:
         journal.create(spec.to_dict(), found.target.to_dict(), state, known)
         context = context_of(session, spec, found.target, caller, state=state, held=held, token=token)
-        for note in found.notes:
+        for note in (*(spec.origin.notes if spec.origin else ()), *found.notes):
             context.live.say("note", note)
         if spec.judged_by(SEQUENTIAL) and not found.target.history_known:
             context.live.say("note", "less than an hour of history: errors are taken to be independent (dispersion 1)")

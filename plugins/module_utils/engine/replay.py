@@ -24,6 +24,7 @@ from ..release.spec import Spec, SpecError, parse
 from ..release.target import Refused
 from ..release.values import Problem, Reader, spoken_seconds
 from .assemble import Caller, transport
+from .from_cluster import with_documents
 
 JSON = dict[str, Any]
 OWN = ("replay_hours", "replay_window_seconds", "replay_step_seconds", "replay_share_percent", "replay_ratios", "replay_record")
@@ -46,7 +47,7 @@ class Options:
 def replay(session: Session, given: Mapping[str, Any], caller: Caller) -> JSON:
     """Judge the past. Raises SpecError and Refused, with nothing changed in any case."""
     options = parse_options(given)
-    spec = parse(completed({name: value for name, value in given.items() if name not in OWN}))
+    spec = parse(completed(with_documents(lambda: session, {name: value for name, value in given.items() if name not in OWN})))
     gates = spec.judged_by(SEQUENTIAL)
     if not gates or spec.pods is not None:
         allowed = f"a source in Prometheus, and a gate whose judge is {SEQUENTIAL}: pods know nothing of their past"

@@ -22,8 +22,16 @@ TIMEOUT_SECONDS = 5.0
 JSON = dict[str, Any]
 
 
+ENDED = "expired"  # the state of a silence whose time is over, or that was removed
+NOT_FOUND = 404
+
+
 class AlertmanagerError(Exception):
-    """Alertmanager did not do what it was asked for."""
+    """Alertmanager did not do what it was asked for. status: of its answer, 0 where none came."""
+
+    def __init__(self, message: str, *, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,8 @@ class Alertmanager:
     def silence(self, labels: Mapping[str, str], *, never: tuple[str, str], until: float, by: str, why: str, now: float, known: str) -> str:
         """Silence alerts with all these labels that do not have the label never, until then (Unix times); the silence's id.
 
-        known: the id of the silence to prolong, or an empty string; one that is gone is put anew. Raises AlertmanagerError.
+        known: the id of the silence to prolong, or an empty string; one that has ended is put anew. Raises AlertmanagerError.
+        Alertmanager prolongs a silence only under the start that it knows; with another it ends the silence and makes a new one.
         """
         matchers = [_matcher(name, value, equal=True) for name, value in labels.items()]
         body = {
@@ -47,16 +56,29 @@ class Alertmanager:
             "createdBy": by,
             "comment": why,
         }
-        if known:
-            try:
-                return self._put({**body, "id": known})
-            except AlertmanagerError:
-                pass  # it has expired, or somebody removed it
-        return self._put(body)
+        began = self._began(known) if known else None
+        return self._put({**body, "id": known, "startsAt": began} if began else body)
 
     def lift(self, silence_id: str) -> None:
-        """Remove a silence. Raises AlertmanagerError."""
-        self._ask("DELETE", f"api/v2/silence/{silence_id}", None)
+        """Remove a silence; one that has ended already is none. Raises AlertmanagerError."""
+        if self._began(silence_id):
+            self._ask("DELETE", f"api/v2/silence/{silence_id}", None)
+
+    def status(self) -> None:
+        """Whether it answers, and nothing else. Raises AlertmanagerError."""
+        self._ask("GET", "api/v2/status", None)
+
+    def _began(self, silence_id: str) -> str | None:
+        """When a silence began, in Alertmanager's own words; None for one that has ended or that nobody knows."""
+        try:
+            found = self._ask("GET", f"api/v2/silence/{silence_id}", None)
+        except AlertmanagerError as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise
+        if not isinstance(found, dict) or not isinstance(found.get("startsAt"), str):
+            raise AlertmanagerError(f"this is no silence: {found}")
+        return None if (found.get("status") or {}).get("state") == ENDED else found["startsAt"]
 
     def _put(self, body: JSON) -> str:
         answer = self._ask("POST", "api/v2/silences", body)
@@ -75,7 +97,7 @@ class Alertmanager:
                     read_seconds=TIMEOUT_SECONDS,
                 )
             except ClusterError as error:
-                raise AlertmanagerError(str(error)) from error
+                raise AlertmanagerError(str(error), status=error.status) from error
         try:
             with open_url(
                 f"{(self.url or '').rstrip('/')}/{path}",
@@ -87,7 +109,7 @@ class Alertmanager:
                 text = answer.read()
                 return json.loads(text) if text else None
         except HTTPError as error:
-            raise AlertmanagerError(f"HTTP {error.code}: {error.read().decode('utf-8', 'replace')[:200]}") from error
+            raise AlertmanagerError(f"HTTP {error.code}: {error.read().decode('utf-8', 'replace')[:200]}", status=error.code) from error
         except (URLError, HTTPException, OSError, ValueError) as error:
             raise AlertmanagerError(f"{self.url}: {error}") from error
 

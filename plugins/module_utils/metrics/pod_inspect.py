@@ -43,8 +43,12 @@ def inspect(
     container: str | None = None,
     revision: str | None = None,
     canary: str | None = None,
+    sample: bool = True,
 ) -> MetricsPreflight:
-    """How the gates stand before the release, of whatever source the spec names. transport: Prometheus, where there is one. Raises ClusterError."""
+    """How the gates stand before the release, of whatever source the spec names. Raises ClusterError.
+
+    transport: Prometheus, where there is one. sample: read pods twice, a few seconds apart, for today's traffic.
+    """
     query.inspect(spec, service, transport, problems, canary=canary or "")
     pod_numbers.inspect(
         session, spec, deployment, names_by_gate(spec, service, canary=canary or ""), transport=transport, problems=problems
@@ -53,7 +57,7 @@ def inspect(
         return NOTHING
     if spec.pods is None:
         return inspect_prometheus(spec, service, transport, problems, revision=revision, canary=canary)
-    found = inspect_pods(session, spec, deployment, container, problems=problems)
+    found = inspect_pods(session, spec, deployment, container, problems=problems, sample=sample)
     if problems or transport is None:
         return found
     if spec.workload_kind in SETS:
@@ -62,8 +66,10 @@ def inspect(
     return replace(history, source=found.source, notes=found.notes)
 
 
-def inspect_pods(session: Session, spec: Spec, deployment: JSON, container: str | None, *, problems: list[Problem]) -> MetricsPreflight:
-    """Check that stable's pods answer, count requests, and have the gates' bounds; read today's traffic. Adds to problems."""
+def inspect_pods(
+    session: Session, spec: Spec, deployment: JSON, container: str | None, *, problems: list[Problem], sample: bool = True
+) -> MetricsPreflight:
+    """Check that stable's pods answer, count requests, and have the gates' bounds; with sample read today's traffic. Adds to problems."""
     where = spec.pods
     if where is None:
         return NOTHING
@@ -80,8 +86,10 @@ def inspect_pods(session: Session, spec: Spec, deployment: JSON, container: str 
         if not any(counter.startswith("code:") for pod in first.pods.values() for counter in pod.values):
             raise _NoCounters(where, reader, pods)
         notes = _check_bounds(reader, texts, spec.gates, problems)
-        session.sleep(SAMPLE_SECONDS)
-        second = _reading(reader, _texts(session, reader, pods), spec.counted, at_seconds=1.0 + SAMPLE_SECONDS)
+        second = first
+        if sample:
+            session.sleep(SAMPLE_SECONDS)
+            second = _reading(reader, _texts(session, reader, pods), spec.counted, at_seconds=1.0 + SAMPLE_SECONDS)
     except (Unavailable, ValueError) as error:
         problems.append(Problem("release_pods", shown(where), f"pods of {spec.workload} that answer there: {error}"))
         return NOTHING

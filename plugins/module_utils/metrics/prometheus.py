@@ -175,6 +175,13 @@ class Prometheus:
             raise BadQuery("no list of alerts")
         return found
 
+    def alert_rules(self) -> list[dict[str, Any]]:
+        """The rules of alerts, whether they fire or not: name, labels and more, as Prometheus has them."""
+        groups = self._data("api/v1/rules", {"type": "alert"}).get("groups")
+        if not isinstance(groups, list):
+            raise BadQuery("no list of groups of rules")
+        return [rule for group in groups for rule in group["rules"]]
+
     def _ask(self, path: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
         return self._data(path, parameters)["result"]
 

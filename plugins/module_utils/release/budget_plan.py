@@ -20,7 +20,7 @@ from ..metrics.prometheus import BadQuery, MetricsError, Prometheus
 from ..metrics.slo import NoData, Objective, SloReading
 from ..metrics.sources import source_named
 from .parts import StepSpec
-from .slo_spec import FIELD, SloSpec
+from .slo_spec import FIELD, RAW, SloSpec
 from .source_spec import OwnSource
 from .spec import Spec
 from .target import Findings, Target
@@ -69,7 +69,7 @@ def budget_plan(spec: Spec, found: Findings, transport: Any, problems: list[Prob
         return None
     choice = budget.choose(reading.remaining, reading.long_burn, reading.short_burn)
     why = choice.why
-    if reading.known_seconds is not None and reading.known_seconds < 0.95 * slo.period_seconds:
+    if slo.source == RAW and reading.known_seconds is not None and reading.known_seconds < 0.95 * slo.period_seconds:
         known = "less than an hour" if reading.known_seconds < HOUR else spoken_seconds(reading.known_seconds)
         why += f" (of the {spoken_seconds(slo.period_seconds)} Prometheus remembers {known})"
     if choice.word in (ASK, REFUSE) and slo.budget_override is None:

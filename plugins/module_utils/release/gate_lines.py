@@ -41,24 +41,30 @@ def seconds_of_gates(spec: Spec, found: Findings, steps: list[Step]) -> float:
         for gate in spec.judged_by(THRESHOLD)
         for looks in [gate.looks or spec.looks]
     )
-    sampled = (_samples_seconds(spec, gate) for gate in spec.judged_by(MANN_WHITNEY))
+    sampled = (samples_seconds(spec, gate) for gate in spec.judged_by(MANN_WHITNEY))
     return max([*tested, *looked, *sampled], default=0.0)
 
 
 def _gate_line(spec: Spec, gate: GateSpec, found: Findings) -> str:
+    said = gate_line(spec, gate, found.gates.get(gate.name))
+    if gate.judge != SEQUENTIAL or not gate.counts:
+        return said
+    return f"{said}; {_shows(spec, found.gates[gate.name], found.target, found.target.dispersion[gate.name])}"
+
+
+def gate_line(spec: Spec, gate: GateSpec, reading: GateReading | None) -> str:
+    """A gate's name, its limit, how it reads now, and who judges it where that is not the sequential rule."""
     if not gate.counts:
         return f"{gate.name}: {_uncounted(spec, gate)}"
-    reading = found.gates[gate.name]
     if gate.quantile is not None:
         limit = f"p{100 * gate.quantile.quantile:g} at most {gate.quantile.max_ms:g}ms"
         return f"{gate.name}: {limit} · judge {gate.judge}"
     if gate.min_per_second is not None:
         return f"{gate.name}: at least {gate.min_per_second:g} requests/s at the canary · judge {gate.judge}"
-    now = "no requests lately" if reading.share is None else f"{100 * reading.share:.3g} % of {100 * gate.max_share:g} % now"
+    share = reading.share if reading else None
+    now = "no requests lately" if share is None else f"{100 * share:.3g} % of {100 * gate.max_share:g} % now"
     what = "errors" if gate.kind == "error_rate" else f"slower than {gate.slower_than_ms:g}ms"
-    if gate.judge != SEQUENTIAL:
-        return f"{gate.name}: {what} {now} · judge {gate.judge}"
-    return f"{gate.name}: {what} {now}; {_shows(spec, reading, found.target, found.target.dispersion[gate.name])}"
+    return f"{gate.name}: {what} {now}" + ("" if gate.judge == SEQUENTIAL else f" · judge {gate.judge}")
 
 
 def _asks(query: QuerySpec) -> str:
@@ -105,7 +111,7 @@ def _allowed(options: Options) -> str:
     return f"{' to '.join(limits)} {'of its mean' if options.effect_size == MEAN_RATIO else 'of pairs'}"
 
 
-def _samples_seconds(spec: Spec, gate: GateSpec) -> float:
+def samples_seconds(spec: Spec, gate: GateSpec) -> float:
     """Seconds until all samples are taken, by versions of one pod; of more pods there are more at a moment."""
     ranked = rank_gate(spec, gate)
     return ranked.initial_delay_seconds + ranked.min_samples * ranked.sample_seconds

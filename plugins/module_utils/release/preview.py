@@ -88,6 +88,7 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
     said += [line for check in spec.checks for line in _check_lines(spec, check)]
     said += [f"  {one.plan_line()}" for one in spec.webhooks]
     said += [profile_line(spec.profile)] if spec.profile else []
+    said += [f"  {line}" for line in spec.origin.lines()] if spec.origin else []
     said += gate_lines(spec, found)
     said += budget_lines(spec, target.budget)
     known = seconds_of_gates(spec, found, steps)

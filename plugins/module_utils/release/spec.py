@@ -43,6 +43,8 @@ from .slo_spec import SloSpec
 from .source_spec import OwnSource
 from .subsets_spec import SubsetsSpec
 from .swap_spec import SwapSpec
+from .translate.draft import Origin
+from .translate.translate import blame, translate
 from .values import Problem, Reader
 from .webhooks_spec import WebhookSpec
 from .workload_spec import fits_kind, rolling, workload
@@ -56,6 +58,7 @@ DEFAULTS: dict[str, Any] = {
     "release_container": None,
     "release_template_patch": None,
     "release_manifests": None,
+    "release_from": None,
     "release_config": None,
     "release_profile": None,
     "release_profiles": None,
@@ -190,6 +193,7 @@ class Spec:
     share_check: str  # hold, report or off
     stop_after: str | None
     profile: ProfileUse | None = None  # who said what; not what makes this release this release
+    origin: Origin | None = None  # the manifest that said the rest, likewise
     requests_factor: int = 1  # how many times more requests its gates need: what the error budget has chosen (budget_plan)
 
     @property
@@ -212,9 +216,9 @@ class Spec:
         return self.provider not in ("service", ratio_spec.REPLICAS)
 
     def to_dict(self) -> dict[str, Any]:
-        """What makes this release this release: compared when an unfinished one is met. stop_after and profile may differ."""
+        """What makes this release this release: compared when an unfinished one is met. Who said it may differ, and stop_after."""
         fields = asdict(self)
-        for name in ("stop_after", "profile", "requests_factor"):
+        for name in ("stop_after", "profile", "origin", "requests_factor"):
             fields.pop(name)
         fields["checks"] = tuple(one.to_dict() for one in self.checks)
         fields["webhooks"] = tuple(one.to_dict() for one in self.webhooks)
@@ -240,8 +244,12 @@ def parse(given: Mapping[str, Any]) -> Spec:
     """Checked values from release_... variables; a missing or null one takes its default. Raises SpecError."""
     read = Reader()
     read.problems += unknown_variables(given)
+    explicit = given
+    given, origin = translate(read, given)
+    if given.get("release_from") is not None:
+        raise SpecError(read.problems)  # a manifest that could not be read: what it would have said is not to be asked for, too
     chosen = profile_spec.choose(read, given, DEFAULTS)
-    explicit, given = given, chosen.values
+    given = chosen.values
     values = {name: given[name] if given.get(name) is not None else default for name, default in DEFAULTS.items()}
     for name in given:
         if name not in DEFAULTS and name not in RESERVED and not any(p.field == name for p in read.problems):
@@ -286,8 +294,8 @@ def parse(given: Mapping[str, Any]) -> Spec:
         fields.update(provider="service", route_kind=None, route_object=None, route=None, subsets=None)
     fits_profile(read, explicit, fields)
     if read.problems:
-        raise SpecError(profile_spec.blame(read.problems, chosen.use))
-    return Spec(**fields, profile=chosen.use)
+        raise SpecError(blame(profile_spec.blame(read.problems, chosen.use), origin))
+    return Spec(**fields, profile=chosen.use, origin=origin)
 
 
 def _identity(read: Reader, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..analysis.look import Counts, Look, MetricLook, ScalarLook
+from ..analysis.look import Look
 from ..analysis.panel import PanelState, StepEntry
 from ..analysis.verdict import MAX_HOLD, SHARE_MISSED, Verdict
 from ..cluster.errors import ClusterError, Superseded, Unreachable
+from ..metrics.looks import counts_of, look_of
 from ..metrics.source import Answer
 from ..workload.deployment import Health
 from .alert_watch import AlertWatch
@@ -218,17 +219,8 @@ class Watch:
             self.stable_requests = max((stable.requests for _canary, stable in answer.counts.values() if stable), default=0)
             self._guards.block(answer.counts, now)
         self._number += ends
-        look = Look(
-            number=self._number + (0 if ends else 1),
-            at_seconds=now,
-            weight_percent=self._share,
-            metrics=tuple(MetricLook(gate, *both, answer.buckets.get(gate, ())) for gate, both in answer.counts.items()),
-            closes_block=answer.closes_block,
-            problem=answer.problem,
-            problem_detail=answer.detail,
-            scalars=scalars,
-            has_counts=has_counts,
-        )
+        number = self._number + (0 if ends else 1)
+        look = look_of(answer, scalars, number=number, at_seconds=now, weight_percent=self._share)
         said = self._panel.look(self._state, look)
         self._state, silence = said[0], self._alerts.silence
         self.verdict = self._guards.judge(said[1], silence, now)
@@ -247,7 +239,7 @@ class Watch:
             return
         if look.closes_block or look.scalars or verdict.decision == "roll_back":
             self._said = ("", now)
-            counts = " · ".join([*self._counted(look), *map(_answered, look.scalars)])
+            counts = counts_of(look)
             context.live.say(
                 "look",
                 f"{look.number:4d}   {counts}   {verdict.reason}",
@@ -269,10 +261,6 @@ class Watch:
             context.state.evidence = verdict.evidence
             if verdict.decision != "roll_back":
                 self._journal()
-
-    def _counted(self, look: Look) -> list[str]:
-        """The counts of the gates that count events; those of a quantile are in the verdict's sentence."""
-        return [f"{one.gate} {_versus(one.canary, one.baseline)}" for one in look.metrics if not one.buckets]
 
     def _journal(self) -> None:
         try:
@@ -296,20 +284,6 @@ class Watch:
             outcome = PARKED if policy == "ask" else "rolled_back"
             words = f"{verdict.reason}; release_on_inconclusive is {policy}"
             raise TurnBack(verdict.cause, words, outcome=outcome, evidence=verdict.evidence, gentle=True)
-
-
-def _versus(canary: Counts | None, stable: Counts | None) -> str:
-    def one(counts: Counts | None) -> str:
-        return "no data" if counts is None else f"{counts.events:,}/{counts.requests:,}"
-
-    return one(canary) if stable is None else f"{one(canary)} vs {one(stable)}"
-
-
-def _answered(scalar: ScalarLook) -> str:
-    def one(value: float | None) -> str:
-        return "no data" if value is None else f"{value:.4g}"
-
-    return f"{scalar.gate} {one(scalar.canary)}" + ("" if scalar.baseline is None else f" vs {one(scalar.baseline)}")
 
 
 def may_go_on(verdict: Verdict | None, policy: str) -> bool:

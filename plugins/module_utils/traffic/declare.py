@@ -51,7 +51,7 @@ def traffic(given: Mapping[str, Any], *, check_mode: bool = False, diff: bool = 
     """The verb traffic: arguments in, result out. Failures are results with failed and msg; nothing is raised."""
     try:
         wanted = parse(given)
-        return declare(_session(given), wanted, check_mode=check_mode, diff=diff)
+        return declare(session_of(given), wanted, check_mode=check_mode, diff=diff)
     except Unusable as error:
         return refusal(error.problems)
     except (ClusterError, RouteError) as error:
@@ -62,7 +62,7 @@ def traffic_info(given: Mapping[str, Any]) -> JSON:
     """The verb traffic_info: arguments in, result out. A route that cannot be told is a result, not a failure."""
     try:
         wanted = parse(given)
-        return describe(_session(given), wanted)
+        return describe(session_of(given), wanted)
     except Unusable as error:
         return refusal(error.problems)
     except (ClusterError, RouteError) as error:
@@ -138,8 +138,8 @@ def declare(session: Session, wanted: Declared, *, check_mode: bool = False, dif
 
 def _ready(session: Session, wanted: Declared) -> Sight:
     """The route as it stands, which nobody else holds, and a canary that can serve. Raises Unusable."""
-    sight = _look(session, wanted)
-    _free(session, wanted, sight)
+    sight = seen(session, wanted)
+    free(session, wanted, sight)
     _canary_serves(session, wanted)
     return sight
 
@@ -148,7 +148,7 @@ def describe(session: Session, wanted: Declared) -> JSON:
     """The route as it stands, who holds it, why it is not served; without exactly one route, what there is instead."""
     found: JSON = {"changed": False, "route": None, "object": None, "fence": None, "unserved": None, "problems": []}
     try:
-        sight = _look(session, wanted)
+        sight = seen(session, wanted)
     except Unusable as error:
         return {**found, "problems": [problem.to_dict() for problem in error.problems], "candidates": choices(session, wanted)}
     held = record.holder(session, wanted.namespace, sight.fence) if sight.fence else None
@@ -171,11 +171,13 @@ def refusal(problems: list[Problem]) -> JSON:
     return {"failed": True, "changed": False, "problems": [problem.to_dict() for problem in problems], "msg": "\n".join([*lines, count])}
 
 
-def _session(given: Mapping[str, Any]) -> Session:
+def session_of(given: Mapping[str, Any]) -> Session:
+    """A session by the connection options among a task's arguments."""
     return connect({name: given[name] for name in CONNECTION if given.get(name) is not None})
 
 
-def _look(session: Session, wanted: Declared) -> Sight:
+def seen(session: Session, wanted: Declared) -> Sight:
+    """The route as it stands. Raises Unusable in the words of the verbs' options."""
     try:
         return look(session, wanted)
     except Unusable as error:
@@ -198,7 +200,8 @@ def _unable(provider: str, wanted: Route) -> list[Problem]:
     ]
 
 
-def _free(session: Session, wanted: Declared, sight: Sight) -> None:
+def free(session: Session, wanted: Declared, sight: Sight) -> None:
+    """Raises Unusable while a release holds the route."""
     held = record.holder(session, wanted.namespace, sight.fence) if sight.fence else None
     if held is None:
         return

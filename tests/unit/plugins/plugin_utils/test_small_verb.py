@@ -4,6 +4,7 @@
 """A small verb runs in the worker only where a module would do the same, and both give the same result."""
 
 import json
+import signal
 import sys
 from types import SimpleNamespace
 from unittest.mock import MagicMock
@@ -12,16 +13,23 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
+from ansible_collections.progressive.delivery.plugins.action import metric_gate as gate_action
 from ansible_collections.progressive.delivery.plugins.action import traffic as traffic_action
 from ansible_collections.progressive.delivery.plugins.action import traffic_info as info_action
 from ansible_collections.progressive.delivery.plugins.doc_fragments.traffic import ModuleDocFragment
 from ansible_collections.progressive.delivery.plugins.module_utils.release.arguments import CONNECTION
 from ansible_collections.progressive.delivery.plugins.module_utils.traffic import declare
-from ansible_collections.progressive.delivery.plugins.modules import traffic, traffic_info
+from ansible_collections.progressive.delivery.plugins.modules import metric_gate, traffic, traffic_info
+from ansible_collections.progressive.delivery.plugins.plugin_utils import verb
 from ansible_collections.progressive.delivery.plugins.plugin_utils.small_verb import is_this_python
+from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_canary import TASK, Canary
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_shop import OBJECTS, QA, STATES, Shop
 
-VERBS = {"traffic": (traffic_action, traffic), "traffic_info": (info_action, traffic_info)}
+VERBS = {
+    "traffic": (traffic_action, traffic),
+    "traffic_info": (info_action, traffic_info),
+    "metric_gate": (gate_action, metric_gate),
+}
 WHICH = {"namespace": "eu", "service": "shop"}
 
 
@@ -144,6 +152,35 @@ def test_both_ways_read_the_same(server, capsys, service):
     there = as_module("traffic_info", {**WHICH, "service": service}, capsys, check=False, diff=False)
     assert here == there
     assert (here["route"] is None) == (service == "zzz")
+
+
+@pytest.fixture
+def signals():
+    """A gate notes them; the process of the tests keeps its own."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_both_ways_plan_the_same_gate_and_the_worker_prints_whose_it_is(server, signals, capsys, monkeypatch):
+    lines = []
+    monkeypatch.setattr(verb.display, "display", lines.append)
+    server.api = Canary()
+    here = action("metric_gate", args=TASK, check=True).run(task_vars={"inventory_hostname": "eu-west-1"})
+    server.api = Canary()
+    there = as_module("metric_gate", TASK, capsys, check=True, diff=False)
+    assert here == there
+    assert here["gates"][0]["requests"] > 0 and here["verdict"] is None
+    assert [line for line in lines if "eu-west-1     plan       gate errors" in line]
+
+
+def test_a_gate_in_the_worker_hears_that_it_should_stop(server, signals, monkeypatch):
+    world = server.api = Canary()
+    monkeypatch.setattr(verb.display, "display", lambda line: signal.raise_signal(signal.SIGTERM))
+    result = action("metric_gate", args={**TASK, "on_violation": "restore"}).run()
+    assert (result["verdict"], result["cause"], result["restored"]) == ("inconclusive", "runner_stopped", True)
+    assert [one["destination"]["host"] for one in world.route] == ["shop"]
 
 
 @pytest.mark.parametrize(("verb", "spec"), [("traffic", {**declare.WHICH, **declare.STATE}), ("traffic_info", declare.WHICH)])

@@ -7,9 +7,10 @@ import os
 import signal
 
 import pytest
+from ansible_collections.progressive.delivery.plugins.module_utils.release.stop_signs import StopSigns
 from ansible_collections.progressive.delivery.plugins.module_utils.release.values import Problem
 from ansible_collections.progressive.delivery.plugins.plugin_utils import verb
-from ansible_collections.progressive.delivery.plugins.plugin_utils.verb import StopSigns, refusal
+from ansible_collections.progressive.delivery.plugins.plugin_utils.verb import refusal
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_the_first_signal_is_the_one_that_is_told(signs):
 def test_another_parent_means_that_the_job_is_gone_and_nobody_reads(signs, monkeypatch):
     shown = []
     monkeypatch.setattr(verb.display, "display", shown.append)
-    emit = verb._emitter(signs)
+    emit = verb.emitter(signs)
     emit("before")
     monkeypatch.setattr(os, "getppid", lambda: 1)
     emit("after")

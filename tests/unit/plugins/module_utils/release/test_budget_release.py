@@ -255,6 +255,19 @@ def test_alerts_that_can_be_read_again_let_the_release_go_on(world):
     assert world.start(**given(**ALERTED))["outcome"] == "promoted"
 
 
+def test_how_much_prometheus_remembers_is_not_said_of_what_sloth_has_recorded():
+    selected = '{sloth_id="shop"}'
+    series = ("slo:period_error_budget_remaining:ratio", "slo:sli_error:ratio_rate5m", "slo:sli_error:ratio_rate1h")
+    recorded = {name + selected: value for name, value in zip(series, (0.7, 0.0004, 0.0004), strict=True)}
+    spec = parse({**GIVEN, **given(release_slo=SLO)})
+    who = {"namespace": "eu", "workload": "shop", "workload_kind": "Deployment", "service": "shop", "revision": None, "canary": ""}
+    found = SimpleNamespace(gates={}, target=SimpleNamespace(metrics_source="istio_destination", **who))
+    problems = []
+    plan = budget_plan.budget_plan(spec, found, Answers(answers={**RAW, KNOWN: 540, **recorded}), problems)
+    assert problems == []
+    assert plan.why == "70 % of the error budget is left, it burns 0.4 times (1 h) and 0.4 times (5 min)"
+
+
 @pytest.mark.parametrize(("hours", "says"), [(540, "remembers 22.5 days"), (None, "remembers less than an hour"), (720, None)])
 def test_a_short_memory_is_told(hours, says):
     spec = parse({**GIVEN, **given(release_slo={"objective": "99.9%"})})

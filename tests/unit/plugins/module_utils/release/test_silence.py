@@ -16,11 +16,11 @@ from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fa
 
 
 class Silences(ThreadingHTTPServer):
-    """What Alertmanager's API does with silences, behind real HTTP."""
+    """What Alertmanager's API does with silences, behind real HTTP: as version 0.28 answered in the lab."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.there, self.put, self.removed = {}, [], []
+        self.there, self.ended, self.put, self.removed = {}, {}, [], []
         self.broken = False
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
@@ -44,18 +44,36 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.server.broken or self.path != "/api/v2/silences":
             return self.answer(503, "not now")
-        if body.get("id", "new") not in {*self.server.there, "new"}:
+        name = body.pop("id", None)
+        if name and name not in {**self.server.there, **self.server.ended}:
             return self.answer(404, "silence not found")
-        name = body.pop("id", None) or f"s{len(self.server.put)}"
+        standing = self.server.there.get(name)
+        if standing and standing["startsAt"] != body["startsAt"]:
+            self.server.ended[name] = self.server.there.pop(name)
+            standing = None
+        name = name if standing else f"s{len(self.server.put)}"
         self.server.there[name] = body
         self.server.put.append((name, body))
         return self.answer(200, {"silenceID": name})
 
+    def do_GET(self):
+        name = self.path.rpartition("/")[2]
+        if self.server.broken:
+            return self.answer(503, "not now")
+        for state, found in (("active", self.server.there), ("expired", self.server.ended)):
+            if name in found:
+                return self.answer(200, {**found[name], "id": name, "status": {"state": state}})
+        return self.answer(404, f"silence {name} not found")
+
     def do_DELETE(self):
         name = self.path.rpartition("/")[2]
         found = self.server.there.pop(name, None)
+        if found:
+            self.server.ended[name] = found
         self.server.removed.append(name)
-        self.answer(200 if found else 404, {})
+        self.send_response(200 if found else 404)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
 
 @pytest.fixture
@@ -97,7 +115,21 @@ def test_it_is_prolonged_under_the_same_id_and_never_lasts_long(world, alertmana
     world.start(**given(alertmanager, release_steps=[{"weight": 10, "bake_seconds": 900}, 100]))
     assert len({name for name, _body in alertmanager.put}) == 1
     assert len(alertmanager.put) >= 4
+    assert len({body["startsAt"] for _name, body in alertmanager.put}) == 1, "another start would end it and make a new one"
+    ends = [body["endsAt"] for _name, body in alertmanager.put]
+    assert ends == sorted(set(ends))
     assert alertmanager.there == {}
+
+
+def test_one_that_somebody_removed_is_no_trouble_at_the_end(world, alertmanager):
+    def remove():
+        alertmanager.ended.update(alertmanager.there)
+        alertmanager.there.clear()
+
+    world.at["  bake "] = remove
+    world.start(**given(alertmanager, release_steps=[{"weight": 10, "bake_seconds": 60}, 100]))
+    assert alertmanager.put and alertmanager.removed == []
+    assert not [line for line in world.lines if "could not be removed" in line]
 
 
 def test_a_silence_that_somebody_removed_is_put_anew(world, alertmanager):
@@ -136,14 +168,16 @@ def test_a_broken_alertmanager_is_told_once_and_stops_nothing(world, alertmanage
 
 
 def test_through_the_api_server_it_is_the_service_proxy():
-    asked = []
+    asked, gone = [], []
 
     class Proxy:
         def request(self, method, path, **options):
             asked.append((method, path, options.get("body")))
+            if method == "GET" and gone:
+                raise error_for(404, "NotFound", "no such silence", "GET x")
             if method == "DELETE":
-                raise error_for(404, "NotFound", "no such silence", "DELETE x")
-            return {"silenceID": "abc"}
+                raise error_for(500, "", "not now", "DELETE x")
+            return {"silenceID": "abc", "startsAt": "then", "status": {"state": "active"}}
 
     client = Alertmanager(Proxy(), None, ("monitoring", "alertmanager", "9093"))
     found = client.silence({"app": "shop"}, never=("action", "rollback"), until=1060.0, by="us", why="it", now=1000.0, known="")
@@ -151,8 +185,11 @@ def test_through_the_api_server_it_is_the_service_proxy():
     method, path, body = asked[0]
     assert (method, path) == ("POST", "/api/v1/namespaces/monitoring/services/alertmanager:9093/proxy/api/v2/silences")
     assert (body["startsAt"], body["endsAt"]) == ("1970-01-01T00:16:40.000Z", "1970-01-01T00:17:40.000Z")
-    with pytest.raises(AlertmanagerError, match="no such silence"):
+    with pytest.raises(AlertmanagerError, match="not now"):
         client.lift("abc")
+    gone.append(True)
+    client.lift("abc")
+    assert [method for method, _path, _body in asked] == ["POST", "GET", "DELETE", "GET"]
 
 
 @pytest.mark.parametrize(
