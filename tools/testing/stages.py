@@ -94,16 +94,28 @@ def lab_up() -> Stage | None:
 
 def standard() -> list[Stage]:
     """The stages of `make test`, in order; a part that this checkout does not have is left out."""
-    stages = [Stage("venv", ["tools/venv"], preparation), Stage("gates", ["tools/gates"], gates, ("venv",))]
-    stages += [pytest(folder) for folder in ("tests/unit", "tests/simulation") if any((REPOSITORY / folder).rglob("test_*.py"))]
+    stages = [
+        Stage("venv", ["tools/venv"], preparation),
+        Stage("gates", ["tools/gates", "--without", "ansible-test-units"], gates, ("venv",)),
+        units(),
+        pytest("tests/unit/lab"),
+    ]
     if lab_up():  # which builds the Prometheus that they start
         stages.append(pytest("tests/prometheus", workers=0, needs=("venv", "lab-up")))
+    stages.append(pytest("tests/simulation"))
     return stages + [scenario(name) for name in scenario_names() if name not in LONG]
+
+
+def units() -> Stage:
+    """The unit tests of the collection, as ansible-test runs them: the longest of the gates, so it goes beside the scenarios."""
+    report = RESULTS / "ansible-test-units.xml"
+    command = ["env", f"PD_JUNIT={report}", "tools/ansible-test", "units", "--num-workers", "2"]
+    return Stage("ansible-test-units", command, junit(report), ("venv",), aside=True)
 
 
 def pytest(folder: str, workers: int = 2, needs: tuple[str, ...] = ("venv",)) -> Stage:
     """Plain pytest on one folder, with one worker a core; 0 workers: all in one process."""
-    name = folder.removeprefix("tests/")
+    name = folder.removeprefix("tests/").replace("/", "-")
     report = RESULTS / f"{name}.xml"
     command = ["tools/with-environment", "pytest", "-q", "-n", str(workers), "-m", "not deep", f"--junit-xml={report}", folder]
     return Stage(name, command, junit(report), needs, aside=True)

@@ -129,7 +129,7 @@ class Threshold:
             *(self._count(gate, state, look, seconds) for gate in self.rule.counted),
             *self._answers(look, compare=not state.absolute_only),
         ]
-        worst = max(found, key=lambda one: (PASSED, UNCLEAR, ERROR, FAILED).index(one.outcome))
+        worst = max(found, key=lambda one: ((PASSED, UNCLEAR, ERROR, FAILED).index(one.outcome), one.cause == words.BAD_QUERY))
         outcome = FAILED if worst.outcome == ERROR and self.rule.no_data_fails else worst.outcome
         said = "; ".join(one.words for one in found if one.outcome == worst.outcome)
         no_answer = any(one.outcome == ERROR and one.gate in {gate.name for gate in self.rule.asked} for one in found)

@@ -62,7 +62,8 @@ def reader(monkeypatch, api, made, script):
     return assemble._queries(api, made, target)
 
 
-def read(monkeypatch, api, values, gate=GAUGE):
+def read(monkeypatch, api, values, gate=None):
+    gate = gate or GAUGE
     script = Script(values if isinstance(values, Exception) else series(values))
     return reader(monkeypatch, api, spec(gate), script).read([gate["name"]], compare=True)[0]
 
@@ -125,9 +126,9 @@ def test_cpu_and_memory_ask_what_the_kubelet_counts(monkeypatch, api, gate, part
     assert all(part in script.asked[0] for part in parts), script.asked
 
 
-def inspected(api, answer, gate=GAUGE):
+def inspected(api, answer, gate=None):
     problems = []
-    pod_inspect.inspect(api, spec(gate), DEPLOYMENT, "shop", Script(answer), problems=problems)
+    pod_inspect.inspect(api, spec(gate or GAUGE), DEPLOYMENT, "shop", Script(answer), problems=problems)
     return {one.field: str(one) for one in problems}
 
 

@@ -33,12 +33,12 @@ ORIGIN = (
 
 
 def documents(name):
-    return list(yaml.safe_load_all((FOLDER / f"{name}.yml").read_text()))
+    return list(yaml.safe_load_all((FOLDER / f"{name}.manifest").read_text()))
 
 
 def read(name, **over):
     """The spec of a file of manifests; over: what the user says."""
-    return parse({**BESIDE, "release_from": (FOLDER / f"{name}.yml").read_text(), **over})
+    return parse({**BESIDE, "release_from": (FOLDER / f"{name}.manifest").read_text(), **over})
 
 
 def refused(given, **over):
@@ -329,7 +329,7 @@ def test_every_field_that_is_refused_says_why(kind):
             assert len(row.what) > 20, row.path
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.manifest")), ids=lambda path: path.stem)
 def test_every_field_of_every_example_has_a_row_of_its_table(path):
     for document in yaml.safe_load_all(path.read_text()):
         wrong, _said = TABLES[document["kind"]].check(document)

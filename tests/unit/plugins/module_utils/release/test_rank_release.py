@@ -144,4 +144,4 @@ def test_the_plan_says_what_is_compared_when_it_is_judged_and_how_long_that_take
         "queue: a query, at most 5 · judge threshold",
         "usable: queue or restarts; these decide together, not each alone",
     ]
-    assert gate_lines._samples_seconds(spec, spec.gates[1]) == 150.0
+    assert gate_lines.samples_seconds(spec, spec.gates[1]) == 150.0

@@ -250,7 +250,12 @@ def test_its_pods_and_those_of_its_service_are_told_by_a_label_of_their_own(worl
         ({"release_traffic": {"provider": "istio", "max_extra_pods": 4}}, "release_traffic.max_extra_pods", "unless strategy canary"),
         ({"release_traffic": {"provider": "service", "max_extra_pods": 0}}, "release_traffic.max_extra_pods", "from 1 to 1000"),
         (
-            {"release_traffic": {"provider": "service"}, "release_metrics_source": "istio_source"},
+            {
+                "release_traffic": {"provider": "service"},
+                "release_metrics_source": "istio_source",
+                "release_gates": [{"name": "errors", "error_rate": {"max": "1%"}}],
+                "release_prometheus": {"url": "https://prometheus.example.org"},
+            },
             "release_metrics_source",
             "counts both alike",
         ),
