@@ -208,7 +208,7 @@ def main() -> int:
 
     run = Run(plan.DEEP_RESULTS if options.deep else plan.RESULTS)
     run.logs.mkdir(parents=True, exist_ok=True)
-    for report in run.logs.glob("*.xml"):
+    for report in run.logs.rglob("*.xml"):
         report.unlink()  # a stage that dies must not be counted by its last run
     lab = plan.lab_up()
     if lab and any(lab.name in stage.needs for stage in chosen):

@@ -71,12 +71,15 @@ def gates(code: int) -> Count:
 
 
 def junit(path: pathlib.Path) -> Callable[[int], Count]:
-    """Counts the cases of a JUnit file; a run that leaves none, or fails without a failed case, is one failure."""
+    """Counts the cases of a JUnit file, or of those in a folder; a run that leaves none, or fails without a failed case, is one failure."""
 
     def count(code: int) -> Count:
         try:
-            cases = list(xml.etree.ElementTree.parse(path).iter("testcase"))
+            files = sorted(path.glob("*.xml")) if path.is_dir() else [path]
+            cases = [case for file in files for case in xml.etree.ElementTree.parse(file).iter("testcase")]
         except (OSError, xml.etree.ElementTree.ParseError):
+            return Count(failed=1)
+        if not cases:
             return Count(failed=1)
         failed = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
         skipped = sum(case.find("skipped") is not None for case in cases)
@@ -108,9 +111,9 @@ def standard() -> list[Stage]:
 
 def units() -> Stage:
     """The unit tests of the collection, as ansible-test runs them: the longest of the gates, so it goes beside the scenarios."""
-    report = RESULTS / "ansible-test-units.xml"
-    command = ["env", f"PD_JUNIT={report}", "tools/ansible-test", "units", "--num-workers", "2"]
-    return Stage("ansible-test-units", command, junit(report), ("venv",), aside=True)
+    reports = RESULTS / "ansible-test-units"
+    command = ["env", f"PD_JUNIT={reports}", "tools/ansible-test", "units", "--num-workers", "2"]
+    return Stage("ansible-test-units", command, junit(reports), ("venv",), aside=True)
 
 
 def pytest(folder: str, workers: int = 2, needs: tuple[str, ...] = ("venv",)) -> Stage:

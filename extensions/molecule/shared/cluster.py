@@ -54,7 +54,8 @@ class Cluster:
                     raise
             else:
                 if answer.status < 500 and answer.status not in (401, 403, 429):
-                    return {"status": answer.status, "body": json.loads(answer.data)}
+                    # of a kind that is not served the 404 is plain text
+                    return {"status": answer.status, "body": {} if answer.status == 404 else json.loads(answer.data)}
                 if time.monotonic() > deadline:
                     raise RuntimeError(f"GET {path}: {answer.status} {answer.data[:200]!r}")
             time.sleep(0.2)
