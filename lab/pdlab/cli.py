@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from . import cluster, engine, images, load, network, stack, target
+from . import cluster, engine, load, network, optional, stack, target
 from .build import build_all, workload_archives
-from .cache import locked, purge
+from .cache import locked, purge, write_atomically
 from .errors import LabError
 from .paths import cache_root, kubeconfig
 from .progress import say
@@ -56,9 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("name", nargs="?", default=cluster.DEFAULT)
     where.set_defaults(run=lambda options: print(kubeconfig(options.name)))
 
-    pod = commands.add_parser("image", help="build an image that is not loaded by default and load it")
-    pod.add_argument("name", choices=sorted(images.ON_DEMAND))
+    pod = commands.add_parser("image", help="build images that are not loaded by default and load them")
+    pod.add_argument("names", nargs="+", choices=sorted(optional.ARCHIVES), metavar=f"{{{','.join(sorted(optional.ARCHIVES))}}}")
     pod.add_argument("--cluster", default=cluster.DEFAULT, metavar="NAME")
+    pod.add_argument("--variables", type=Path, metavar="FILE.json", help="write what the roles that use these images must be told")
     pod.set_defaults(run=_image)
 
     target.add_command(commands)
@@ -81,7 +84,10 @@ def _up(options: argparse.Namespace) -> None:
 
 
 def _image(options: argparse.Namespace) -> None:
-    cluster.load_images(engine.find_engine(), options.cluster, {options.name: images.ON_DEMAND[options.name]()})
+    archives = {name: optional.ARCHIVES[name]() for name in options.names}
+    cluster.load_images(engine.find_engine(), options.cluster, archives)
+    if options.variables:
+        write_atomically(options.variables, json.dumps(optional.role_variables(options.names), indent=1))
 
 
 def _down(options: argparse.Namespace) -> None:

@@ -41,7 +41,10 @@ _KUBERNETES_STAMP = " ".join(
 
 @dataclass(frozen=True)
 class Program:
-    """One module to build: its folder under lab/, the packages, and how long it takes on two cores from nothing."""
+    """One module to build: its folder under lab/, the packages, and how long it takes on two cores from nothing.
+
+    Without packages nothing is built: only what `keep` names is taken out of the modules.
+    """
 
     name: str
     folder: str
@@ -54,6 +57,8 @@ class Program:
 
 
 _K8S = "k8s.io/kubernetes/cmd/"
+_FLAGGER = "github.com/fluxcd/flagger"
+_ARGO_ROLLOUTS = "github.com/argoproj/argo-rollouts"
 PROGRAMS = {
     program.name: program
     for program in (
@@ -96,6 +101,31 @@ PROGRAMS = {
         Program("vegeta", "go/vegeta", ("github.com/tsenart/vegeta/v12",), "20 s"),
         Program("shop", "apps/shop", (".",), "10 s"),
         Program("podinfo", "go/podinfo", ("github.com/stefanprodan/podinfo/cmd/podinfo",), "1 min"),
+        Program(
+            "flagger",
+            "go/flagger",
+            (f"{_FLAGGER}/cmd/flagger",),
+            "2 min",
+            keep=((_FLAGGER, "charts/flagger", "chart"),),
+        ),
+        Program(
+            "flagger-loadtester",
+            "go/flagger",
+            (f"{_FLAGGER}/cmd/loadtester",),
+            "30 s",
+            keep=((_FLAGGER, "charts/loadtester", "chart"),),
+        ),
+        Program(
+            "argo-rollouts",
+            "go/argo_rollouts",
+            (f"{_ARGO_ROLLOUTS}/cmd/rollouts-controller",),
+            "4 min",
+            keep=((_ARGO_ROLLOUTS, "manifests/install.yaml", "install.yaml"),),
+        ),
+        Program("wget", "go/wget", (".",), "3 s"),
+        # What an upgrade starts from.
+        Program("flagger-previous", "go/previous", (), "3 s", keep=((_FLAGGER, "charts/flagger", "chart"),)),
+        Program("argo-rollouts-previous", "go/previous", (), "3 s", keep=((_ARGO_ROLLOUTS, "manifests/install.yaml", "install.yaml"),)),
     )
 }
 
@@ -127,23 +157,21 @@ def program(name: str) -> Path:
 def _builder(program: Program) -> Callable[[Path], None]:
     def build(out: Path) -> None:
         with step(f"Go build: {program.name}", program.usually):
-            command = [
-                "go",
-                "build",
-                "-tags",
-                program.tags,
-                "-ldflags",
-                f"-s -w {program.stamp}",
-                "-o",
-                f"{out}{os.sep}",
-                *program.packages,
-            ]
-            run(command, cwd=LAB / program.folder, env=_ENVIRONMENT, log=log_path(f"go-{program.name}"))
+            log = log_path(f"go-{program.name}")
+            if program.packages:
+                run(_go_build(program, out), cwd=LAB / program.folder, env=_ENVIRONMENT, log=log)
+            else:
+                modules = [module for module, _, _ in program.keep]
+                run(["go", "mod", "download", *modules], cwd=LAB / program.folder, env=_ENVIRONMENT, log=log)
             _rename_by_version(out)
             for module, inside, name in program.keep:
                 _keep(LAB / program.folder, module, inside, out / name)
 
     return build
+
+
+def _go_build(program: Program, out: Path) -> list[str]:
+    return ["go", "build", "-tags", program.tags, "-ldflags", f"-s -w {program.stamp}", "-o", f"{out}{os.sep}", *program.packages]
 
 
 def _rename_by_version(out: Path) -> None:

@@ -1,0 +1,3 @@
+module progressive.delivery/lab/wget
+
+go 1.25
