@@ -12,7 +12,12 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 RESULTS = REPOSITORY / "build" / "test"
 DEEP_RESULTS = REPOSITORY / "build" / "deep"
 # The cheapest first: a mistake that breaks all of them shows soonest. What is not named here follows by name.
-LONG = ("controllers", "documentation", "matrix")  # scenarios of make test-deep alone; the others play a selection of the matrix's cells
+LONG = (
+    "controllers",
+    "documentation",
+    "matrix",
+    "slo",
+)  # scenarios of make test-deep alone; the others play a selection of the matrix's cells
 SCENARIO_ORDER = ["bad_input", "canary_istio", "bad_versions", "control"]
 # Scenarios that take what all share away (the API server, istiod, Prometheus), or install it: nothing else is played meanwhile.
 ALONE = ("faults", "roles")
@@ -150,7 +155,9 @@ def deep() -> list[Stage]:
             stages.append(Stage(name, command, junit(report), ("venv",)))
     shards: dict[str, dict[str, object]] = {
         "resume": {"resume_points": points(DISTURBED_STEPS)},
+        "bad_input": {"bad_input_all": True},
         "abort": {"abort_points": points(DISTURBED_STEPS[:-1])},
+        "slo": {},
         "controllers": {},  # builds Flagger and Argo Rollouts first
         "documentation": {},
         "faults": {"faults_taken": True},
