@@ -19,8 +19,8 @@ LONG = (
     "slo",
 )  # scenarios of make test-deep alone; the others play a selection of the matrix's cells
 SCENARIO_ORDER = ["bad_input", "canary_istio", "bad_versions", "control"]
-# Scenarios that take what all share away (the API server, istiod, Prometheus), or install it: nothing else is played meanwhile.
-ALONE = ("faults", "roles")
+# Nothing else is played beside scenarios that take what all share away (the API server, istiod, Prometheus), install it, or measure seconds.
+ALONE = ("abort", "faults", "roles")
 STATE = REPOSITORY / "build" / "molecule" / "state"  # each its own: molecule's usual place is that of all scenarios, and of other checkouts
 
 # The steps of the scenarios' quick release at which a runner dies or an abort arrives; nothing is left to abort after promote.
@@ -155,7 +155,6 @@ def deep() -> list[Stage]:
             stages.append(Stage(name, command, junit(report), ("venv",)))
     shards: dict[str, dict[str, object]] = {
         "resume": {"resume_points": points(DISTURBED_STEPS)},
-        "bad_input": {"bad_input_all": True},
         "abort": {"abort_points": points(DISTURBED_STEPS[:-1])},
         "slo": {},
         "controllers": {},  # builds Flagger and Argo Rollouts first

@@ -107,6 +107,8 @@ def _steer(context: Context, step: Step, watch: Watch, what: str) -> None:
     if short:
         hold_for_room(context, watch, wanted - found["spec"].get("replicas", 1), "the canary", route_is_ours)
         context.scale_twin(wanted)
+    else:
+        context.has_extra_pods(found["spec"].get("replicas", 1))  # a runner that died may have scaled it, and noted nothing
     if short or not rollout(found).complete:  # somebody may have deleted or evicted a pod whose successor is not there yet
         await_twin(context, watch)
         settle(context, watch)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,6 @@ HOUR = 60  # in steps of the series below, which are minutes
 
 @pytest.fixture(scope="session")
 def promtool() -> Path:
-    if not shutil.which("go"):
-        pytest.skip("Go is missing: promtool cannot be built")
     return programs("prometheus") / "promtool"
 
 
