@@ -8,7 +8,6 @@ after LIFETIME_SECONDS.
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import time
 from pathlib import Path
@@ -16,6 +15,10 @@ from typing import Any
 
 import urllib3
 from kubernetes import client, config
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "shared"))
+
+from background import stays_behind
 
 JSON = dict[str, Any]
 LINKERD = ("policy.linkerd.io", "v1beta3", "httproutes")
@@ -93,12 +96,8 @@ class StandIn:
 def main(kubeconfig: str, stop: str) -> int:
     """Look again and again, in the background."""
     Path(stop).unlink(missing_ok=True)
-    if os.fork():
+    if not stays_behind():
         return 0
-    os.setsid()
-    silence = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(silence, stream)
     stand_in, until = StandIn(kubeconfig), time.monotonic() + LIFETIME_SECONDS
     while time.monotonic() < until and not Path(stop).exists():
         with contextlib.suppress(client.ApiException, urllib3.exceptions.HTTPError):  # of an object that goes, of a server that restarts

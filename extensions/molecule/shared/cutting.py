@@ -9,7 +9,6 @@ It ends by a POST to /quit, and by itself after a quarter of an hour.
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 import threading
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import yaml
+from background import stays_behind
 from kubernetes import client, config
 
 SILENT_SECONDS = 5.0
@@ -112,12 +112,8 @@ def main(kubeconfig: str, folder: str, *told: str) -> int:
     }
     (place / "kubeconfig").write_text(yaml.safe_dump(named))
     print(server.server_port, flush=True)
-    if os.fork():
+    if not stays_behind():
         return 0
-    os.setsid()
-    silence = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(silence, stream)
     Handler.upstream = config.new_client_from_config(kubeconfig)
     end = threading.Timer(LIFETIME_SECONDS, server.shutdown)
     end.daemon = True

@@ -7,13 +7,16 @@ LOG gets a line of JSON for each request. It ends by a POST to /quit, and by its
 from __future__ import annotations
 
 import json
-import os
 import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "shared"))
+
+from background import stays_behind
 
 LIFETIME_SECONDS = 900.0
 
@@ -62,12 +65,8 @@ def main() -> int:
     log.write_text("")
     receiver = Receiver(rules, log)
     print(receiver.server_port, flush=True)
-    if os.fork():
+    if not stays_behind():
         return 0
-    os.setsid()
-    silence = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(silence, stream)
     end = threading.Timer(LIFETIME_SECONDS, receiver.shutdown)
     end.daemon = True
     end.start()
