@@ -77,32 +77,26 @@ class Playbooks:
         with self.started(name, target, variables, log) as process:
             return process.wait()
 
+    def module(self, name: str, target: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """What one of the collection's modules answers for a target. Raises LabError when it fails."""
+        words: list[str | Path] = [self._programs / "ansible", target, "-i", f"{target},", "-c", "local"]
+        words += ["-m", f"{COLLECTION}.{name}", "-a", json.dumps(dict(arguments))]
+        answer = ask(words, cwd=CHECKOUT, env={**self._env, "ANSIBLE_NOCOLOR": "true", "ANSIBLE_FORCE_COLOR": "false"})
+        _host, found, result = answer.partition("=> ")
+        if not found:
+            raise LabError(f"{name} answered without a result: {answer[:500]}")
+        return dict(json.loads(result))
+
     def statuses(self, target: str, namespace: str) -> list[dict[str, Any]]:
         """What release_info says of the releases in a namespace, newest first; an API server that is away is asked again."""
-        module: list[str | Path] = [
-            self._programs / "ansible",
-            target,
-            "-i",
-            f"{target},",
-            "-c",
-            "local",
-            "-m",
-            f"{COLLECTION}.release_info",
-        ]
-        env = {**self._env, "ANSIBLE_NOCOLOR": "true", "ANSIBLE_FORCE_COLOR": "false"}
         deadline = time.monotonic() + _API_PATIENCE_SECONDS
         while True:
             try:
-                answer = ask([*module, "-a", f"release_namespace={namespace}"], cwd=CHECKOUT, env=env)
-                break
+                return list(self.module("release_info", target, {"release_namespace": namespace})["releases"])
             except LabError:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(2.0)
-        _host, found, result = answer.partition("=> ")
-        if not found:
-            raise LabError(f"release_info answered without a result: {answer[:500]}")
-        return list(json.loads(result)["releases"])
 
     def abort_unfinished(self, target: str, namespace: str) -> list[str]:
         """Ends every release of the namespace that nobody finished; their names."""

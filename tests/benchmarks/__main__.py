@@ -17,8 +17,10 @@ from . import (
     bad_answers,
     cut_over,
     decisions,
+    detection,
     failed_requests,
     good_release,
+    healthy_releases,
     tables,
     waiting_release,
     weight_shift_in_release,
@@ -37,6 +39,8 @@ BENCHMARKS: dict[str, tuple[Callable[[int], None], int]] = {
     "failed_requests": (failed_requests.measure, failed_requests.RUNS),
     "cut_over": (cut_over.measure, cut_over.RUNS),
     "bad_answers_15s": (bad_answers.measure_15s, bad_answers.RUNS),
+    "healthy_releases": (healthy_releases.measure, healthy_releases.RUNS),
+    "detection": (detection.measure, detection.RUNS),
     "decisions": (decisions.measure, decisions.RUNS),
 }
 WITHOUT_LAB = {"decisions"}

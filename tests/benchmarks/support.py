@@ -60,11 +60,11 @@ def settings(namespace: str, **more: Any) -> JSON:
 
 
 @contextlib.contextmanager
-def target(namespace: str) -> Iterator[Playbooks]:
+def target(namespace: str, replicas: int = 3) -> Iterator[Playbooks]:
     """A pristine target for one benchmark, removed afterwards, and the playbooks for it."""
     playbooks = Playbooks(CLUSTER)
     try:
-        reset_target(CLUSTER, namespace)
+        reset_target(CLUSTER, namespace, replicas=replicas)
         yield playbooks
     finally:
         try:

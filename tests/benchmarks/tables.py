@@ -66,6 +66,18 @@ def cut_overs(part: JSON) -> str:
     return CUT_OVERS + "\n".join(lines) + "\n"
 
 
+def detections(part: JSON) -> str:
+    """Each fault by each rule, as a table."""
+    rules = list(next(iter(part["faults"].values())))
+    head = DETECTION.format(**part, rules=" | ".join(rules), lines="|".join("---" for _rule in rules))
+    rows = (f"| {fault} | " + " | ".join(_moments(found[rule]) for rule in rules) + " |" for fault, found in part["faults"].items())
+    return head + "\n".join(rows) + "\n"
+
+
+def _moments(seconds: list[float | None]) -> str:
+    return ", ".join("–" if one is None else f"{one:.0f}" for one in seconds)
+
+
 def _overlap(case: JSON, key: str) -> str:
     if key not in case:
         return "–"
@@ -105,11 +117,18 @@ ROWS = (
     Row("cut_over", "requests that failed in cut-overs by each strategy and router, 200 requests/s", "0", _cut_over),
     Row(
         "waiting_release",
-        "a release that bakes with two gates",
+        "releases that bake with two gates, each target of one playbook",
         "≤ 12 MB and ≤ 1 % of a core",
         lambda p: (
-            f"{p['own_mb']} MB of its own ({p['rss_mb']} MB resident, most of it shared with ansible-playbook), {p['cpu_percent']} % of a core"
+            f"{p['mb']} MB each with {p['targets']} targets ({p['alone_mb']} MB of them shared with nobody), {p['cpu_percent']} % of a core; "
+            f"the playbook above them {p['controller_mb']} MB"
         ),
+    ),
+    Row(
+        "healthy_releases",
+        "healthy versions returned, looks every second, counters straight from pods",
+        "1 in 100, as simulated",
+        lambda p: f"{p['returned']} of {p['runs']} releases with {p['looks']:,} looks; {p['failed']} of {p['requests']:,} requests failed",
     ),
 )
 
@@ -125,6 +144,16 @@ and a rolling update has no single moment: its *there* is how long both versions
 
 | by | requests that failed | releases | there | home |
 |---|---|---|---|---|
+"""
+
+DETECTION = """
+## Detection on the same counters
+
+A version kept {weight} % of {requests_per_second} requests a second for {recorded_seconds} s while every look was recorded, scrapes of 5 s; then each rule judged
+the same looks. Seconds from the shift to the look that returns the version, for each recording; – where it never does. Flagger itself acts one interval after that.
+
+| what is wrong | {rules} |
+|---|{lines}|
 """
 
 HEAD = """# Benchmarks
@@ -151,7 +180,9 @@ How each is measured:
 - **Failed requests**: answers that are not 2xx, or none, over whole releases without gates; a rollback is an abort at 5, 25, 50, 75 or 100 %.
 - **Cut-overs**: whole releases without gates, versions in turns; the rival is the lab's own `kubectl set image` on the same Deployment, with the same probes and
   the same five seconds of drain.
-- **Waiting release**: the worker of a release that bakes at 10 % with two gates, over a minute.
+- **Waiting releases**: the workers of releases that bake at 10 % with two gates in several targets of one playbook, over a minute. Workers are forked: a page
+  that n processes use counts with one n-th in each.
+- **Healthy releases**: in three targets at once, each under 60 requests a second, with the two gates of above and no Prometheus.
 """
 
 
@@ -161,6 +192,8 @@ def show(found: JSON) -> None:
         print(f"{row.what}\n    goal {row.goal}\n    {row.text(found[row.key]) if row.key in found else 'not measured'}")
     if "cut_over" in found:
         print(cut_overs(found["cut_over"]))
+    if "detection" in found:
+        print(detections(found["detection"]))
 
 
 def write_document(found: JSON, file: Path) -> None:
@@ -172,6 +205,8 @@ def write_document(found: JSON, file: Path) -> None:
     text = HEAD.format(cores=found[measured[0].key]["cores"]) + "\n".join(lines) + "\n" + TAIL
     if "cut_over" in found:
         text += cut_overs(found["cut_over"])
+    if "detection" in found:
+        text += detections(found["detection"])
     missing = [row.what for row in ROWS if row.key not in found]
     if missing:
         text += "\nNot measured yet: " + "; ".join(missing) + ".\n"

@@ -1,63 +1,88 @@
-"""What a release costs the control node while it bakes: memory and CPU of its worker, and of one more worker."""
+"""What releases cost the control node while they bake: memory and CPU of each target's worker, and of the playbook above them.
+
+Workers are forked and share most pages with each other, so their memory is the proportional set size: a page counts with its share.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import time
 from pathlib import Path
 
+from pddemo.playbook import Playbooks
 from pddemo.traffic import steady
 
-from .support import CLUSTER, events, fresh_folder, host, image, keep, moment, say, settings, target
+from .support import CLUSTER, JSON, fresh_folder, host, image, keep, say, settings, target
 
 RUNS = 1
+TARGETS = 8
 NAMESPACE = "bench-wait"
 WATCHED_SECONDS = 60.0
-PATIENCE_SECONDS = 90.0
-REQUESTS_PER_SECOND = 50
+PATIENCE_SECONDS = 180.0
+REQUESTS_PER_SECOND = 15
 
 
 def measure(runs: int) -> None:
-    """Watches a release that bakes at 10 % with both gates, once; writes waiting_release."""
+    """Watches releases that bake at 10 % with both gates in several targets of one playbook, once; writes waiting_release."""
+    names = [f"{NAMESPACE}-{number}" for number in range(TARGETS)]
     folder = fresh_folder("waiting_release")
     steps = [{"weight": 10, "bake_seconds": 3600}, 100]
-    variables = settings(NAMESPACE, name="waiting", image=image("1.1.0"), steps=steps, log_dir=str(folder))
-    with (
-        target(NAMESPACE) as playbooks,
-        steady(host(NAMESPACE), REQUESTS_PER_SECOND, CLUSTER, fresh_folder("waiting_release-load") / "load.jsonl") as load,
-    ):
+    variables = settings("{{ inventory_hostname }}", name="waiting", image=image("1.1.0"), steps=steps, log_dir=str(folder))
+    os.environ["ANSIBLE_FORKS"] = str(TARGETS)
+    with contextlib.ExitStack() as stack:
+        for name in names:
+            stack.enter_context(target(name, replicas=1))
+            stack.enter_context(steady(host(name), REQUESTS_PER_SECOND, CLUSTER, fresh_folder("waiting_release-load", name) / "load.jsonl"))
         time.sleep(15.0)
-        with playbooks.started("release", NAMESPACE, variables, folder / "playbook.txt") as release:
+        with Playbooks(CLUSTER).started("release", ",".join(names), variables, folder / "playbook.txt") as release:
             deadline = time.monotonic() + PATIENCE_SECONDS
-            while moment(events(folder), "bake") is None:
+            while _baking(folder) < TARGETS:
                 if release.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"the release does not bake; see {folder}")
+                    raise RuntimeError(f"{_baking(folder)} of {TARGETS} releases bake; see {folder}")
                 time.sleep(0.5)
             time.sleep(5.0)
-            worker = _busiest_child(release.pid)
-            before = _cpu_seconds(worker)
-            time.sleep(WATCHED_SECONDS)
-            cpu = 100 * (_cpu_seconds(worker) - before) / WATCHED_SECONDS
-            memory = _memory_mb(worker)
-            controller = _memory_mb(release.pid)
-            load.new_records(0)
+            keep({"waiting_release": _watched(release.pid, runs)})
+
+
+def _watched(playbook: int, runs: int) -> JSON:
+    workers = _workers(playbook)
+    before = [_cpu_seconds(worker) for worker in workers]
+    time.sleep(WATCHED_SECONDS)
+    cpu = [100 * (_cpu_seconds(worker) - began) / WATCHED_SECONDS for worker, began in zip(workers, before, strict=True)]
+    memory = [_memory_mb(worker) for worker in workers]
     part = {
-        "rss_mb": memory["Rss"],
-        "own_mb": memory["Private"],
-        "cpu_percent": round(cpu, 2),
-        "controller_rss_mb": controller["Rss"],
+        "targets": len(workers),
+        "mb": _mean([one["Pss"] for one in memory]),
+        "alone_mb": _mean([one["Private"] for one in memory]),
+        "rss_mb": _mean([one["Rss"] for one in memory]),
+        "cpu_percent": _mean(cpu),
+        "controller_mb": _memory_mb(playbook)["Pss"],
         "runs": runs,
     }
-    say(f"waiting release: {part['rss_mb']} MB resident, of these {part['own_mb']} MB its own, {part['cpu_percent']} % of a core")
-    keep({"waiting_release": part})
+    say(
+        f"{part['targets']} waiting releases: {part['mb']} MB each ({part['alone_mb']} MB of them its own), {part['cpu_percent']} % of a core"
+    )
+    return part
 
 
-def _busiest_child(parent: int) -> int:
-    """The worker: ansible-playbook's child that has used most CPU."""
+def _baking(folder: Path) -> int:
+    """How many of the releases bake, as their logs say."""
+    lines = (line for log in folder.glob("*.jsonl") for line in log.read_text().splitlines() if line.endswith("}"))
+    return sum(json.loads(line)["event"] == "bake" for line in lines)
+
+
+def _mean(values: list[float]) -> float:
+    return round(sum(values) / len(values), 2)
+
+
+def _workers(parent: int) -> list[int]:
+    """ansible-playbook's children that run a release."""
     children = [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and _parent_of(int(entry)) == parent]
-    if not children:
-        raise RuntimeError("ansible-playbook has no worker")
-    return max(children, key=_cpu_seconds)
+    if len(children) < TARGETS:
+        raise RuntimeError(f"ansible-playbook has {len(children)} workers for {TARGETS} targets")
+    return sorted(children, key=_cpu_seconds)[-TARGETS:]
 
 
 def _fields(pid: int) -> list[str]:
@@ -78,10 +103,11 @@ def _cpu_seconds(pid: int) -> float:
 
 
 def _memory_mb(pid: int) -> dict[str, float]:
-    """Resident, and what no other process shares (a worker is forked and shares most pages with its parent)."""
-    found = {"Rss": 0, "Private": 0}
+    """Resident, of that its share of what several use (Pss), and what no other process shares."""
+    found = {"Rss": 0, "Pss": 0, "Private": 0}
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
         name, value = line.split(":")
-        if name == "Rss" or name.startswith("Private_"):
-            found["Rss" if name == "Rss" else "Private"] += int(value.split()[0])
+        kept = "Private" if name.startswith("Private_") and name != "Private_Hugetlb" else name
+        if kept in found:
+            found[kept] += int(value.split()[0])
     return {name: round(kilobytes / 1024, 1) for name, kilobytes in found.items()}
