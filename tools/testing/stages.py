@@ -16,6 +16,7 @@ LONG = (
     "controllers",
     "documentation",
     "matrix",
+    "saturation",
     "slo",
 )  # scenarios of make test-deep alone; the others play a selection of the matrix's cells
 SCENARIO_ORDER = ["bad_input", "canary_istio", "bad_versions", "control"]
@@ -157,6 +158,7 @@ def deep() -> list[Stage]:
         "resume": {"resume_points": points(DISTURBED_STEPS)},
         "abort": {"abort_points": points(DISTURBED_STEPS[:-1])},
         "slo": {},
+        "saturation": {},
         "controllers": {},  # builds Flagger and Argo Rollouts first
         "documentation": {},
         "faults": {"faults_taken": True},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -60,6 +61,17 @@ class Cluster:
                     raise RuntimeError(f"GET {path}: {answer.status} {answer.data[:200]!r}")
             time.sleep(0.2)
 
+    def lines(self, path: str, read_seconds: float) -> Iterator[JSON]:
+        """The events of a watch, until it ends. Raises urllib3's HTTPError when it breaks."""
+        timeout = urllib3.Timeout(connect=2.0, read=read_seconds)
+        with self._client.rest_client.pool_manager.request(
+            "GET", self._client.configuration.host + path, timeout=timeout, retries=False, preload_content=False
+        ) as answer:
+            rest = b""
+            for part in answer.stream(65536):
+                *whole, rest = (rest + part).split(b"\n")
+                yield from (json.loads(line) for line in whole if line)
+
     def find(self, kind: str, namespace: str, name: str) -> JSON | None:
         """One object, or None when there is none."""
         answer = self.read(f"{PATHS[kind].format(namespace)}/{name}")
@@ -80,7 +92,7 @@ class Cluster:
 
         Status is left out: pods come and go by themselves. A Lease or a record counts with its resourceVersion.
         """
-        return {f"{kind}/{one['metadata']['name']}": _essence(kind, one) for kind in PATHS for one in self.list(kind, namespace)}
+        return {f"{kind}/{one['metadata']['name']}": essence(kind, one) for kind in PATHS for one in self.list(kind, namespace)}
 
     def proxy_image(self) -> str:
         """The image of the ingress gateway's proxy, which is in the node for sure."""
@@ -95,7 +107,8 @@ class Cluster:
         return json.loads(answer.data)["data"]["result"] if answer.status == 200 else []
 
 
-def _essence(kind: str, one: JSON) -> str:
+def essence(kind: str, one: JSON) -> str:
+    """What would differ had somebody changed the object."""
     meta = one["metadata"]
     if kind in ("ConfigMap", "Lease"):
         return f"{meta['uid']} {meta['resourceVersion']}"

@@ -5,6 +5,8 @@
 //	TURNED_ERROR_SHARE   ERROR_SHARE from the moment that somebody asks /turn
 //	ORDER_SHARE          share of visits, which are its good answers, that end with an order
 //	SLOW_SHARE, SLOW_MS  share of answers that are held back, and for how long
+//	BURN_MS              processor time that every answer takes
+//	BALLAST_MB           memory that it holds from the start
 //	NEVER_READY          "true": /readyz never answers 200
 //	CRASH_AFTER_SECONDS  exit 1 that long after the first answered request
 //	DRAIN_SECONDS        after SIGTERM: not ready, but still answering for that long
@@ -50,9 +52,10 @@ type shop struct {
 	version, pod                                        string
 	errorShare, turnedErrorShare, slowShare, orderShare float64
 
-	slow, crashAfter time.Duration
-	ready, turned    atomic.Bool
-	fuse             sync.Once
+	slow, burn, crashAfter time.Duration
+	ballast                []byte
+	ready, turned          atomic.Bool
+	fuse                   sync.Once
 }
 
 func number(name string) float64 {
@@ -76,6 +79,8 @@ func (s *shop) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	if rand.Float64() < s.slowShare {
 		time.Sleep(s.slow)
+	}
+	for until := time.Now().Add(s.burn); time.Now().Before(until); {
 	}
 	code, errorShare := http.StatusOK, s.errorShare
 	if s.turned.Load() {
@@ -112,7 +117,12 @@ func main() {
 		errorShare: number("ERROR_SHARE"), turnedErrorShare: number("TURNED_ERROR_SHARE"),
 		slowShare: number("SLOW_SHARE"), orderShare: number("ORDER_SHARE"),
 		slow:       time.Duration(number("SLOW_MS") * float64(time.Millisecond)),
+		burn:       time.Duration(number("BURN_MS") * float64(time.Millisecond)),
 		crashAfter: seconds("CRASH_AFTER_SECONDS"),
+		ballast:    make([]byte, int(number("BALLAST_MB"))<<20),
+	}
+	for index := 0; index < len(s.ballast); index += 4096 { // a page counts once it is written
+		s.ballast[index] = 1
 	}
 	s.ready.Store(os.Getenv("NEVER_READY") != "true")
 
