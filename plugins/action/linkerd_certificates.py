@@ -115,4 +115,4 @@ def checked_chain(anchors: str, issuer: certificates.Pair, arguments: dict[str, 
 
 def refused(problems: list[str]) -> dict[str, Any]:
     """A failure that says everything at once."""
-    return {"failed": True, "changed": False, "problems": problems, "msg": " ".join(problems)}
+    return {"failed": True, "changed": False, "problems": problems, "msg": " ".join([*problems, "Nothing was changed."])}

@@ -15,6 +15,7 @@ DEEP_RESULTS = REPOSITORY / "build" / "deep"
 LONG = (
     "controllers",
     "documentation",
+    "linkerd_role",
     "matrix",
     "slo",
 )  # scenarios of make test-deep alone; the others play a selection of the matrix's cells
@@ -159,6 +160,7 @@ def deep() -> list[Stage]:
         "slo": {},
         "controllers": {},  # builds Flagger and Argo Rollouts first
         "documentation": {},
+        "linkerd_role": {},
         "faults": {"faults_taken": True},
         "matrix": {"matrix_cells": ["all"], "matrix_folder": str(DEEP_RESULTS)},
     }
