@@ -21,6 +21,7 @@ try:
 
     WHY_NOT = ""
 except ImportError as error:  # pragma: no cover (an ansible-core without its own requirement)
+    x509 = None  # type: ignore[assignment]
     WHY_NOT = f"the Python library cryptography, which ansible-core requires, cannot be imported on the controller: {error}"
 
 CLOCK_SKEW = datetime.timedelta(minutes=5)  # a certificate made now counts on a cluster whose clock is behind by this

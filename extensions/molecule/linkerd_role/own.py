@@ -15,16 +15,21 @@ from ansible.plugins.loader import init_plugin_loader
 init_plugin_loader(os.environ["ANSIBLE_COLLECTIONS_PATH"].split(":"))
 
 from ansible_collections.progressive.delivery.plugins.plugin_utils.certificates import Pair, make_issuer
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 
 def main(folder: pathlib.Path, name: str, new: pathlib.Path, days: int) -> None:
-    """Write ca.crt, issuer.crt and issuer.key into the new folder."""
+    """Write ca.crt, issuer.crt and issuer.key into the new folder, and beside them a key of a kind that Linkerd does not take."""
     now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
     anchor = Pair((folder / "ca.crt").read_text(), (folder / "ca.key").read_text())
     began = now if days > 0 else now + datetime.timedelta(days=days - 1)
     issuer = make_issuer(anchor, name, max(days, 1), began)
     new.mkdir(mode=0o700, exist_ok=True)
-    for file, text in {"ca.crt": anchor.certificate, "issuer.crt": issuer.certificate, "issuer.key": issuer.key}.items():
+    other = rsa.generate_private_key(65537, 2048)
+    kind = other.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
+    texts = {"ca.crt": anchor.certificate, "issuer.crt": issuer.certificate, "issuer.key": issuer.key, "rsa.key": kind}
+    for file, text in texts.items():
         (new / file).write_text(text)
 
 

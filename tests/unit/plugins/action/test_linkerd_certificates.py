@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.progressive.delivery.plugins.action.linkerd_certificates import ActionModule
+from ansible_collections.progressive.delivery.plugins.plugin_utils import certificates
 
 NAME = "identity.linkerd.cluster.local"
 
@@ -67,6 +68,11 @@ def test_certificates_of_the_user_are_taken_as_they_are(run: Any, tmp_path: Path
     assert (result["changed"], result["certificate_pem"]) == (False, made["certificate_pem"])
     assert not run(**given).get("failed")  # the key is somebody else's
     assert "cannot be read" in run(**given, key_pem="no key")["msg"]
+
+
+def test_without_the_library_it_says_so(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(certificates, "WHY_NOT", "the Python library cryptography cannot be imported")
+    assert run(folder="x")["problems"] == ["the Python library cryptography cannot be imported"]
 
 
 @pytest.mark.parametrize(
