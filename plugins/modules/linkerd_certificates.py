@@ -25,8 +25,10 @@ attributes:
     description: Makes in memory what is missing, so that what follows can be checked, and writes nothing.
   diff_mode:
     support: none
+    description: Shows no difference, since a key would be part of it.
   async:
     support: none
+    description: Runs in the worker's process and takes milliseconds.
 options:
   folder:
     description:
