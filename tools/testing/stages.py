@@ -15,6 +15,7 @@ DEEP_RESULTS = REPOSITORY / "build" / "deep"
 LONG = (
     "controllers",
     "documentation",
+    "linkerd_role",
     "matrix",
     "saturation",
     "slo",
@@ -161,6 +162,7 @@ def deep() -> list[Stage]:
         "saturation": {},
         "controllers": {},  # builds Flagger and Argo Rollouts first
         "documentation": {},
+        "linkerd_role": {},
         "faults": {"faults_taken": True},
         "matrix": {"matrix_cells": ["all"], "matrix_folder": str(DEEP_RESULTS)},
     }
