@@ -37,7 +37,6 @@ FILES: dict[str, tuple[str, Callable[[Story], str]]] = {
     "junit": ("junit.xml", junit.suites),
 }
 FORMATS = (*FILES, "jsonl")
-FLEET = ("name", "release_id", "outcome", "reason", "started_at", "ended_at", "stopped", "waves")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -92,7 +91,7 @@ def parse(given: Mapping[str, Any]) -> Asked:
     """The verb's arguments. Raises SpecError."""
     read = Reader()
     releases, results = (read.mapping(name, given[name]) if given.get(name) is not None else None for name in ("releases", "results"))
-    fleet = read.mapping("fleet", given["fleet"], FLEET) if given.get("fleet") is not None else None
+    fleet = read.mapping("fleet", given["fleet"]) if given.get("fleet") is not None else None
     for number, wave in enumerate((fleet or {}).get("waves") or ()):
         if not isinstance(wave, Mapping) or not wave.get("group") or any("target" not in one for one in wave.get("targets") or ()):
             read.refuse(f"fleet.waves[{number}]", wave, "a wave with its group, and targets that each have a target")

@@ -19,6 +19,7 @@ BADGES = {
     story.REFUSED: "wait",
     story.PARKED: "wait",
     story.RUNNING: "wait",
+    story.UNREACHABLE: "wait",
 }
 
 

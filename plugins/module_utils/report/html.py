@@ -38,15 +38,15 @@ def page(told: Story) -> str:
         tag("title", title),
         tag("style", Markup(sheet())),
     )
-    sections = [_summary(told), _matrix(told), *(region_section(region, f"region-{number}", alone=len(told.regions) == 1) for number, region in enumerate(told.regions, 1))]
+    regions = [region_section(region, f"region-{number}", alone=len(told.regions) == 1) for number, region in enumerate(told.regions, 1)]
     body = tag(
         "body",
         tag("a", "Skip to the content", href="#content", class_="skip"),
         _header(told),
-        tag("main", *sections, id="content"),
+        tag("main", _summary(told), _matrix(told), *regions, id="content"),
         _footer(told),
     )
-    return f'<!DOCTYPE html>\n{tag("html", head, body, lang="en")}\n'
+    return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
 
 
 def _header(told: Story) -> Markup:
@@ -122,7 +122,10 @@ def _matrix(told: Story) -> Markup | None:
 
 def _wave_head(wave: Wave) -> Markup:
     more = [f"{wave.share_percent:g} % of the world" if wave.share_percent is not None else ""]
-    more += [f"watched {length(wave.bake_seconds)}" if wave.bake_seconds else "", f"from {clock(wave.started_at)}" if wave.started_at else ""]
+    more += [
+        f"watched {length(wave.bake_seconds)}" if wave.bake_seconds else "",
+        f"from {clock(wave.started_at)}" if wave.started_at else "",
+    ]
     return joined(wave.group, *(joined(tag("br"), tag("span", text, class_="small soft")) for text in more if text))
 
 
@@ -136,5 +139,9 @@ def _footer(told: Story) -> Markup:
     ids = ", ".join(filter(None, [told.release_id, *(region.release_id for region in told.regions)]))
     last = max((moment for region in told.regions if (moment := region.updated_at)), default=None)
     as_of = f" The records were last written on {day_and_time(last)}." if last else ""
-    about = f"Made by progressive.delivery from the records of {ids}." if ids else "Made by progressive.delivery; nothing was begun, so there is no record."
+    about = (
+        f"Made by progressive.delivery from the records of {ids}."
+        if ids
+        else "Made by progressive.delivery; nothing was begun, so there is no record."
+    )
     return tag("footer", tag("p", f"{about}{as_of} All times are UTC."))

@@ -44,7 +44,10 @@ def _facts(region: Region) -> list[tuple[str, Any]]:
         ("digest", tag("code", region.digest) if region.digest else ""),
         ("strategy", region.strategy.replace("_", "-")),
         ("began", began),
-        ("requests", f"{count(costs['requests'])} counted, {count(costs.get('failed_requests') or 0)} failed" if costs.get("requests") else ""),
+        (
+            "requests",
+            f"{count(costs['requests'])} counted, {count(costs.get('failed_requests') or 0)} failed" if costs.get("requests") else "",
+        ),
         ("switch", "" if switch is None else f"all traffic in {switch:g} ms, from the write of the route to its read back"),
         ("additional pods", f"{count(costs['extra_pod_seconds'])} pod-seconds" if costs.get("extra_pod_seconds") else ""),
     ]
@@ -99,7 +102,11 @@ def _people(region: Region) -> Markup | None:
 
 def _webhooks(region: Region) -> Markup | None:
     rows = [(clock(event.at), event.text) for event in region.webhooks]
-    return joined(tag("h3", "Refusals of webhooks"), table("The last ones.", [("UTC", "time"), ("What was said", "wide")], rows)) if rows else None
+    return (
+        joined(tag("h3", "Refusals of webhooks"), table("The last ones.", [("UTC", "time"), ("What was said", "wide")], rows))
+        if rows
+        else None
+    )
 
 
 def _steps(region: Region) -> Markup | None:
@@ -134,7 +141,9 @@ def _looks(region: Region) -> Markup | None:
     if not region.looks:
         return None
     shown = region.looks[-MOST_LOOKS:]
-    rows = [(look.number, clock(look.at), f"{look.weight:g} %", look.decision.replace("_", " "), look.counts, look.reason) for look in shown]
+    rows = [
+        (look.number, clock(look.at), f"{look.weight:g} %", look.decision.replace("_", " "), look.counts, look.reason) for look in shown
+    ]
     heads = [("Look", "number"), ("UTC", "time"), ("Share", "number"), ("Verdict", ""), ("Counts of this look", ""), ("Sentence", "")]
     words = f"The last {len(shown)} of {len(region.looks)} looks" if len(shown) < len(region.looks) else "Every look"
     return folded(f"Looks ({len(region.looks)})", table(f"{words}. {COUNTS_HINT}", heads, rows))
@@ -145,4 +154,5 @@ def _said(region: Region) -> Markup | None:
         return None
     rows = [(clock(event.at), event.word, event.text) for event in region.events]
     cut = f" {region.cut_lines} lines were cut short by a runner that died." if region.cut_lines else ""
-    return folded(f"All that was said ({len(rows)})", table(f"The lines of the release but its looks.{cut}", [("UTC", "time"), ("Word", ""), ("Text", "wide")], rows))
+    said = table(f"The lines of the release but its looks.{cut}", [("UTC", "time"), ("Word", ""), ("Text", "wide")], rows)
+    return folded(f"All that was said ({len(rows)})", said)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The report for a CI system: a suite for each region, a case for each step. Story → JUnit XML. Pure.
 
-A step in which the release was returned or aborted has failed, one that was refused is in error, one that is parked or unfinished was
+A step in which the release was returned or aborted has failed, one that was refused or could not be reached is in error, one that is parked or unfinished was
 skipped: it is neither good nor bad yet. A region to which the release never came is one skipped case.
 """
 
@@ -24,6 +24,7 @@ SORTS = {
     words.PARKED: SKIPPED,
     words.RUNNING: SKIPPED,
     words.UNTOUCHED: SKIPPED,
+    words.UNREACHABLE: ERROR,
 }
 
 
@@ -53,7 +54,13 @@ def _suite(told: Story, region: Region) -> tuple[Markup, dict[str, int], float]:
     known = {"release_id": region.release_id, "image": region.image, "digest": region.digest, "outcome": region.outcome}
     properties = [tag("property", name=name, value=value) for name, value in known.items() if value]
     whole = tag(
-        "testsuite", tag("properties", *properties), *cases, name=f"{told.name} {region.target}", **counts, time=f"{took:.3f}", timestamp=began
+        "testsuite",
+        tag("properties", *properties),
+        *cases,
+        name=f"{told.name} {region.target}",
+        **counts,
+        time=f"{took:.3f}",
+        timestamp=began,
     )
     return whole, counts, took
 
@@ -67,7 +74,12 @@ def _case(told: Story, region: Region, step: Step, sort: str | None) -> Markup:
     name = step.name
     found = None
     if sort is not None:
-        text = joined(headline(told), "\n", region.reason, *(f"\n{one.get('field')}: {one.get('value')}: {one.get('allowed')}" for one in region.problems))
+        text = joined(
+            headline(told),
+            "\n",
+            region.reason,
+            *(f"\n{one.get('field')}: {one.get('value')}: {one.get('allowed')}" for one in region.problems),
+        )
         about = {"message": region.reason or words.SPOKEN[region.outcome]}
         found = tag(SKIPPED, **about) if sort == SKIPPED else tag(sort, text, **about, type=region.outcome)
     return tag("testcase", found, name=name, classname=f"{told.name}.{region.target}", time=f"{_seconds(step):.3f}")

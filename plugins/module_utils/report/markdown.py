@@ -25,7 +25,7 @@ def comment(told: Story) -> str:
         f"**{plain(headline(told))}**",
         " ".join(plain(sentence) for sentence in account(told)),
         _regions(told),
-        *(_decisions(region, alone=len(told.regions) == 1) for region in told.regions if region.outcome == told.outcome),
+        _decisions(told.lead, alone=len(told.regions) == 1),
         _next(told),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -49,7 +49,7 @@ def _regions(told: Story) -> str:
 
 
 def _decisions(region: Region, *, alone: bool) -> str:
-    """The last decisions of a region that explains the ending."""
+    """The last decisions of the region that explains the ending."""
     shown = region.decisions[-SHOWN_DECISIONS:]
     if not shown:
         return ""

@@ -37,7 +37,9 @@ def joined(*parts: Any) -> Markup:
 
 def tag(name: str, /, *children: Any, **attributes: Any) -> Markup:
     """An element. class_ is class, aria_label is aria-label; an attribute that is None is left out, True is its own name."""
-    shown = "".join(f' {_name(key)}="{escaped(_name(key) if value is True else value)}"' for key, value in attributes.items() if value is not None)
+    shown = "".join(
+        f' {_name(key)}="{escaped(_name(key) if value is True else value)}"' for key, value in attributes.items() if value is not None
+    )
     if name in VOID:
         return Markup(f"<{name}{shown}/>")
     return Markup(f"<{name}{shown}>{joined(*children)}</{name}>")

@@ -109,7 +109,11 @@ def _with_unit(unit: str, value: float) -> str:
 
 def _described(gate: Gate, canary: svg.Points, stable: svg.Points, bounds: Sequence[str]) -> str:
     show = _shown(gate)
-    said = [f"{word}: from {show(points[0][1])} to {show(points[-1][1])}" for points, word in ((canary, "New version"), (stable, "stable")) if points]
+    said = [
+        f"{word}: from {show(points[0][1])} to {show(points[-1][1])}"
+        for points, word in ((canary, "New version"), (stable, "stable"))
+        if points
+    ]
     return f"{'; '.join([*said, *bounds]) or 'No numbers'}. Every look is in the table of looks."
 
 

@@ -21,6 +21,7 @@ _DID = {
     words.PARKED: "is parked",
     words.RUNNING: "is unfinished",
     words.UNTOUCHED: "was never begun",
+    words.UNREACHABLE: "could not be reached",
 }
 
 
@@ -34,7 +35,11 @@ def headline(told: Story) -> str:
     if told.outcome == words.PROMOTED:
         return f"{what} was promoted in {where}, in {length(told.seconds)}."
     wave = next((one.group for one in told.waves if lead.target in one.targets), "") if told.is_fleet else ""
-    at = f" at {lead.highest_percent:g} % of the traffic" if told.outcome in (words.ROLLED_BACK, words.ABORTED) and lead.highest_percent else ""
+    at = (
+        f" at {lead.highest_percent:g} % of the traffic"
+        if told.outcome in (words.ROLLED_BACK, words.ABORTED) and lead.highest_percent
+        else ""
+    )
     numbers = _numbers(lead) if told.outcome == words.ROLLED_BACK else ""
     return f"{what} {_DID[told.outcome]} in {lead.target if wave else where}{f' ({wave})' if wave else ''}{at}{numbers}."
 
@@ -97,6 +102,7 @@ def _traffic(told: Story) -> str:
     """Where traffic is now."""
     back = [region for region in told.regions if region.outcome in (words.ROLLED_BACK, words.ABORTED)]
     untouched = [region.target for region in told.regions if region.outcome == words.UNTOUCHED]
+    away = [region.target for region in told.regions if region.outcome == words.UNREACHABLE]
     said = []
     if touched := [region for region in back if region.highest_percent]:
         stable = {version(region.stable_image) for region in touched if region.stable_image}
@@ -111,6 +117,8 @@ def _traffic(told: Story) -> str:
         if region.outcome in (words.PARKED, words.RUNNING):
             until = f"; it may be taken up again until {day_and_time(region.open_until)}" if region.open_until else ""
             said.append(f"In {region.target} the new version has {region.weight_percent:g} % of the traffic{until}.")
+    if away:
+        said.append(f"Not reached, so that nothing is known of it: {listed(away)}.")
     if untouched:
         said.append(f"Untouched: {listed(untouched)}.")
     return " ".join(said)

@@ -20,8 +20,9 @@ PROMOTED, PASSED, ROLLED_BACK, ABORTED, REFUSED, PARKED, RUNNING = (
     "running",
 )
 UNTOUCHED = "untouched"  # a target of a later wave, to which the release never came
+UNREACHABLE = "unreachable"  # a target that did not answer when its turn came
 GOOD = (PROMOTED, PASSED)
-WORST_FIRST = (RUNNING, PARKED, ROLLED_BACK, ABORTED, REFUSED, UNTOUCHED, PASSED, PROMOTED)
+WORST_FIRST = (RUNNING, PARKED, ROLLED_BACK, ABORTED, REFUSED, UNREACHABLE, UNTOUCHED, PASSED, PROMOTED)
 SPOKEN = {
     PROMOTED: "Promoted",
     PASSED: "Passed",
@@ -31,6 +32,7 @@ SPOKEN = {
     PARKED: "Parked",
     RUNNING: "Unfinished",
     UNTOUCHED: "Untouched",
+    UNREACHABLE: "Unreachable",
 }
 
 
@@ -148,6 +150,7 @@ class Region:
     history: tuple[JSON, ...] = ()
     problems: tuple[JSON, ...] = ()
     next: tuple[str, ...] = ()
+    followed: bool = False  # it was returned because another one of its fleet was
     lines: int = 0  # of its log; without any the story is the record's alone
     cut_lines: int = 0
 
@@ -195,12 +198,12 @@ class Story:
     def lead(self) -> Region:
         """The region that explains the ending: the first of those that ended as the release did."""
         same = [region for region in self.regions if region.outcome == self.outcome]
-        return min(same or self.regions, key=lambda region: region.ended_at or float("inf"))
+        return min(same or self.regions, key=lambda region: (region.followed, region.ended_at or float("inf")))
 
     @property
     def image(self) -> str:
         """The new version."""
-        return next((region.image for region in self.regions if region.image), "")
+        return self.lead.image or next((region.image for region in self.regions if region.image), "")
 
     @property
     def seconds(self) -> float | None:

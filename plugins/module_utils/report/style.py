@@ -70,7 +70,9 @@ h2 { font-size: 1.35rem; }
 h3 { font-size: 1.05rem; margin: 2rem 0 .5rem; }
 p { margin: .5rem 0; max-width: 46rem; }
 a { color: var(--link); }
-a:focus-visible, summary:focus-visible, [tabindex]:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; border-radius: 2px; }
+a:focus-visible, summary:focus-visible, [tabindex]:focus-visible {
+  outline: 3px solid var(--link); outline-offset: 2px; border-radius: 2px;
+}
 .skip { position: absolute; left: -100rem; }
 .skip:focus { left: 1rem; top: 1rem; background: var(--card); padding: .5rem 1rem; }
 .over { color: var(--soft); font-size: .875rem; margin: 0 0 .35rem; }
@@ -78,13 +80,19 @@ a:focus-visible, summary:focus-visible, [tabindex]:focus-visible { outline: 3px 
 .lead { font-size: 1.25rem; line-height: 1.45; margin: 1rem 0 .5rem; max-width: 60rem; text-wrap: balance; }
 .soft, caption, .small { color: var(--soft); }
 .small { font-size: .875rem; }
-.badge-word { display: inline-block; font-size: .875rem; font-weight: 650; line-height: 1; padding: .4rem .7rem; border-radius: 1rem; white-space: nowrap; }
+.badge-word {
+  display: inline-block; font-size: .875rem; font-weight: 650; line-height: 1; padding: .4rem .7rem;
+  border-radius: 1rem; white-space: nowrap;
+}
 .badge-word.good { color: var(--good); background: var(--good-card); }
 .badge-word.bad { color: var(--bad); background: var(--bad-card); }
 .badge-word.wait { color: var(--wait); background: var(--wait-card); }
 .badge-word.plain { color: var(--plain); background: var(--plain-card); }
 section { background: var(--card); border: 1px solid var(--rule); border-radius: .75rem; padding: 1.5rem; margin: 1.5rem 0; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: 1rem 1.5rem; margin: 1.5rem 0 0; padding: 1.25rem 0 0; border-top: 1px solid var(--rule); }
+.figures {
+  display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: 1rem 1.5rem; margin: 1.5rem 0 0;
+  padding: 1.25rem 0 0; border-top: 1px solid var(--rule);
+}
 .figures div { display: flex; flex-direction: column-reverse; justify-content: flex-end; }
 .figures dt { color: var(--soft); font-size: .875rem; line-height: 1.35; }
 .figures dd { margin: 0; font-size: 1.35rem; font-weight: 650; font-variant-numeric: tabular-nums; }
@@ -103,11 +111,17 @@ td.time { white-space: nowrap; color: var(--soft); }
 td.number, th.number { text-align: right; }
 .matrix td, .matrix th { padding: .6rem .9rem; border: 1px solid var(--rule); }
 .matrix .badge-word { margin-bottom: .3rem; }
-.dot-number { display: inline-block; min-width: 1.5rem; padding: 0 .3rem; border-radius: .75rem; text-align: center; font-size: .8125rem; font-weight: 650; line-height: 1.5rem; color: var(--card); background: var(--plain); }
+.dot-number {
+  display: inline-block; min-width: 1.5rem; padding: 0 .3rem; border-radius: .75rem; text-align: center;
+  font-size: .8125rem; font-weight: 650; line-height: 1.5rem; color: var(--card); background: var(--plain);
+}
 .dot-number.good { background: var(--good); }
 .dot-number.bad { background: var(--bad); }
 .dot-number.wait { background: var(--wait); }
-pre { background: var(--code); border: 1px solid var(--rule); border-radius: .5rem; padding: .75rem 1rem; margin: .35rem 0 1rem; overflow-x: auto; font-size: .875rem; line-height: 1.5; }
+pre {
+  background: var(--code); border: 1px solid var(--rule); border-radius: .5rem; padding: .75rem 1rem;
+  margin: .35rem 0 1rem; overflow-x: auto; font-size: .875rem; line-height: 1.5;
+}
 code { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: .92em; }
 summary { cursor: pointer; font-weight: 600; padding: .25rem 0; }
 details { margin-top: 1.25rem; }
@@ -143,7 +157,11 @@ figcaption strong { font-weight: 650; }
 .plot text.note.bad { fill: var(--bad); }
 .plot text.note.wait { fill: var(--wait); }
 footer { color: var(--soft); font-size: .875rem; padding-bottom: 3rem; }
-@media (max-width: 40rem) { main, header, footer { padding-left: 1rem; padding-right: 1rem; } section { padding: 1rem; } .facts { grid-template-columns: 1fr; } }
+@media (max-width: 40rem) {
+  main, header, footer { padding-left: 1rem; padding-right: 1rem; }
+  section { padding: 1rem; }
+  .facts { grid-template-columns: 1fr; }
+}
 @media print {
   html { font-size: 11px; }
   body { background: none; }
@@ -162,11 +180,7 @@ footer { color: var(--soft); font-size: .875rem; padding-bottom: 3rem; }
 
 def sheet() -> str:
     """The page's style: the colours as variables, dark where the reader prefers it and never on paper; then the rules."""
-    return (
-        f":root {{ {_variables(LIGHT)} }}\n"
-        f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {_variables(DARK)} }} }}"
-        f"{_RULES}"
-    )
+    return f":root {{ {_variables(LIGHT)} }}\n@media screen and (prefers-color-scheme: dark) {{ :root {{ {_variables(DARK)} }} }}{_RULES}"
 
 
 def _variables(colours: dict[str, str]) -> str:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import story
@@ -17,6 +17,13 @@ from .spoken import unix
 from .story import Event, Gate, Look, Region, Step, Story, Told, Wave
 
 JSON = dict[str, Any]
+# what the record of a fleet calls the states of its targets, where that says more than the target's own record
+FLEET_STATES = {
+    "waiting": story.UNTOUCHED,
+    "skipped": story.UNTOUCHED,
+    "returned": story.ROLLED_BACK,
+    "unreachable": story.UNREACHABLE,
+}
 RETURNED = (story.ROLLED_BACK, story.ABORTED)
 
 
@@ -32,30 +39,36 @@ class Read:
 
 def story_of(found: Mapping[str, Read], fleet: Mapping[str, Any] | None = None) -> Story:
     """One release everywhere. Raises ValueError where there is nothing to tell of."""
+    given = fleet or {}
+    waves = tuple(_wave(one) for one in given.get("waves") or ())
     regions = {target: region_of(target, read) for target, read in found.items()}
-    waves = tuple(_wave(one) for one in (fleet or {}).get("waves") or ())
-    for one in (fleet or {}).get("waves") or ():
-        for told in one.get("targets") or ():
-            if told["target"] not in regions:
-                outcome = told.get("outcome") or (story.UNTOUCHED if told.get("state") in (None, "", "waiting", "skipped", "untouched") else story.RUNNING)
-                regions[told["target"]] = Region(told["target"], outcome, told.get("reason") or "")
+    for one in given.get("waves") or ():
+        regions.update({told["target"]: _of_fleet(told, regions.get(told["target"])) for told in one.get("targets") or ()})
     if not regions:
         raise ValueError("no release in any target")
-    listed = tuple(regions.values())
-    outcome = (fleet or {}).get("outcome") or next(word for word in story.WORST_FIRST if any(region.outcome == word for region in listed))
-    told = Story(
-        name=(fleet or {}).get("name") or next((region.release_name for region in listed if region.release_name), "release"),
-        release_id=(fleet or {}).get("release_id") or "",
+    outcomes = {region.outcome for region in regions.values()}
+    outcome = given.get("outcome") or next(word for word in story.WORST_FIRST if word in outcomes)
+    return Story(
+        name=given.get("name") or next((region.release_name for region in regions.values() if region.release_name), "release"),
+        release_id=given.get("release_id") or "",
         outcome=outcome,
-        reason=(fleet or {}).get("reason") or "",
-        regions=listed,
+        reason=given.get("reason") or "",
+        regions=tuple(regions.values()),
         waves=waves or (Wave("all at once", outcome, tuple(regions)),),
-        started_at=unix((fleet or {}).get("started_at")),
-        ended_at=unix((fleet or {}).get("ended_at")),
-        stopped=_stopped((fleet or {}).get("stopped")),
+        started_at=unix(given.get("started_at")),
+        ended_at=unix(given.get("ended_at")),
+        stopped=_stopped(given.get("stopped")),
         is_fleet=bool(waves),
     )
-    return told
+
+
+def _of_fleet(told: Mapping[str, Any], region: Region | None) -> Region:
+    """A target as the fleet saw it: it may have been returned by a release of its own after it was promoted, or never had its turn."""
+    known = region or Region(told["target"], told.get("outcome") or story.RUNNING, release_id=told.get("release_id") or "")
+    seen = FLEET_STATES.get(told.get("state") or "")
+    outcome = known.outcome if seen is None or (seen in RETURNED and known.outcome in RETURNED) else seen
+    failed = told.get("failed", outcome == known.outcome)
+    return replace(known, outcome=outcome, reason=told.get("reason") or known.reason, followed=outcome in RETURNED and not failed)
 
 
 def region_of(target: str, read: Read) -> Region:
@@ -66,7 +79,10 @@ def region_of(target: str, read: Read) -> Region:
     phase, outcome = record.get("phase"), record.get("outcome")
     ended = phase == "ended"
     known = outcome if ended and outcome else story.PARKED if phase == "parked" else story.RUNNING
-    steps = tuple(Step(one["name"], unix(one.get("started_at")), unix(one.get("ended_at")), one.get("note") or "") for one in record.get("steps") or ())
+    steps = tuple(
+        Step(one["name"], unix(one.get("started_at")), unix(one.get("ended_at")), one.get("note") or "")
+        for one in record.get("steps") or ()
+    )
     looks = looks_of_lines(read.lines) or looks_of_record(record.get("looks") or ())
     updated_at = unix(record.get("updated_at"))
     ended_at = updated_at if ended else None
@@ -77,7 +93,9 @@ def region_of(target: str, read: Read) -> Region:
         target,
         known,
         record.get("reason") or "",
-        **{key: record.get(key) or "" for key in ("release_id", "release_name", "namespace", "workload", "image", "digest", "stable_image")},
+        **{
+            key: record.get(key) or "" for key in ("release_id", "release_name", "namespace", "workload", "image", "digest", "stable_image")
+        },
         strategy=strategy,
         started_at=unix(record.get("started_at")),
         ended_at=ended_at,
