@@ -23,9 +23,10 @@ BADGES = {
 }
 
 
-def badge(outcome: str) -> Markup:
-    """An outcome as a word on its colour."""
-    return tag("span", story.SPOKEN.get(outcome, outcome), class_=f"badge-word {BADGES.get(outcome, 'plain')}")
+def badge(outcome: str, *, followed: bool = False) -> Markup:
+    """An outcome as a word on its colour. followed: it came of another region's, and says nothing of this one."""
+    word, sort = ("Returned", "plain") if followed else (story.SPOKEN.get(outcome, outcome), BADGES.get(outcome, "plain"))
+    return tag("span", word, class_=f"badge-word {sort}")
 
 
 def dot(number: int, sort: str) -> Markup:

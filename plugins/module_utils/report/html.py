@@ -132,7 +132,7 @@ def _wave_head(wave: Wave) -> Markup:
 def _cell(region: Region) -> Markup:
     share = f"up to {region.highest_percent:g} %" if region.highest_percent else ""
     when = clock(region.ended_at or region.updated_at) if region.ended_at or region.updated_at else ""
-    return joined(badge(region.outcome), tag("div", " · ".join(filter(None, [share, when])), class_="small soft"))
+    return joined(badge(region.outcome, followed=region.followed), tag("div", " · ".join(filter(None, [share, when])), class_="small soft"))
 
 
 def _footer(told: Story) -> Markup:

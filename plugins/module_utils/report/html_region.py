@@ -23,7 +23,7 @@ def region_section(region: Region, name: str, *, alone: bool) -> Markup:
     parts += [_history(region), _looks(region), _said(region)]
     return tag(
         "section",
-        tag("div", tag("h2", region.target, id=name), badge(region.outcome), class_="title"),
+        tag("div", tag("h2", region.target, id=name), badge(region.outcome, followed=region.followed), class_="title"),
         tag("p", region.reason) if region.reason and not alone else None,
         terms(_facts(region), "facts"),
         *parts,

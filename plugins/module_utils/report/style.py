@@ -79,7 +79,7 @@ a:focus-visible, summary:focus-visible, [tabindex]:focus-visible {
 .title { display: flex; gap: 1rem; align-items: center; flex-wrap: wrap; }
 .lead { font-size: 1.25rem; line-height: 1.45; margin: 1rem 0 .5rem; max-width: 60rem; text-wrap: balance; }
 .soft, caption, .small { color: var(--soft); }
-.small { font-size: .875rem; }
+.small { font-size: .875rem; font-weight: 400; }
 .badge-word {
   display: inline-block; font-size: .875rem; font-weight: 650; line-height: 1; padding: .4rem .7rem;
   border-radius: 1rem; white-space: nowrap;
