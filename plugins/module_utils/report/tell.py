@@ -93,9 +93,13 @@ def region_of(target: str, read: Read) -> Region:
         target,
         known,
         record.get("reason") or "",
-        **{
-            key: record.get(key) or "" for key in ("release_id", "release_name", "namespace", "workload", "image", "digest", "stable_image")
-        },
+        release_id=record.get("release_id") or "",
+        release_name=record.get("release_name") or "",
+        namespace=record.get("namespace") or "",
+        workload=record.get("workload") or "",
+        image=record.get("image") or "",
+        digest=record.get("digest") or "",
+        stable_image=record.get("stable_image") or "",
         strategy=strategy,
         started_at=unix(record.get("started_at")),
         ended_at=ended_at,

@@ -166,7 +166,7 @@ def test_without_a_namespace_nobody_knows_what_to_read(world):
 
 def test_a_folder_that_cannot_be_written_is_named(world, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(Refused, match="release_report_dir.*can be written"):
+    with pytest.raises(Refused, match=r"release_report_dir.*can be written"):
         world.report(releases=releases("bad"), release_report_dir=str(tmp_path / "file"))
 
 
