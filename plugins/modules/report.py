@@ -82,7 +82,7 @@ EXAMPLES = r"""
 - name: Show it where AWX shows artifacts
   ansible.builtin.set_stats:
     data:
-      release_report: "{{ shop_report.paths.html }}"
+      release_report_paths: "{{ shop_report.paths }}"
     per_host: false
 """
 

@@ -18,18 +18,18 @@ init_plugin_loader([collections])
 sys.path.insert(0, str(repository / "lab"))
 
 PATIENCE_SECONDS = 300  # a start of Chromium takes one second of an idle machine
-QUIET = ("--headless", "--disable-gpu", "--hide-scrollbars", "--no-first-run", "--blink-settings=scriptEnabled=false")
+QUIET = ("--headless", "--disable-gpu", "--hide-scrollbars", "--no-first-run")
 
 
 class Chromium:
-    """Opens one file at a time, without scripts, each time in a profile of its own."""
+    """Opens one file at a time."""
 
     def __init__(self, program, folder):
         self._program, self._folder = program, folder
 
     def open(self, page, *options):
         """What it writes to its output; options say what it does with the page."""
-        # Root has no sandbox to give; what is opened is our own file, and no script in it runs.
+        # Root has no sandbox to give; what is opened is our own file.
         rooted = ("--no-sandbox",) if os.geteuid() == 0 else ()
         profile = f"--user-data-dir={self._folder / 'profile'}"
         command = [self._program, *QUIET, *rooted, profile, *options, page.as_uri()]

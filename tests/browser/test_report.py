@@ -13,6 +13,7 @@ from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.re
 
 ARTIFACTS = pathlib.Path(__file__).parents[2] / "build" / "report"
 STORIES = {"good": story("good"), "bad": story("bad"), "refused": refused(), "fleet": fleet_story(), "evil": evil()}
+NO_SCRIPTS = "--blink-settings=scriptEnabled=false"  # --dump-dom itself needs them
 SIZES = {"screen": (1200, 1700), "phone": (500, 1700)}
 
 
@@ -48,7 +49,7 @@ def test_a_screenshot_is_kept(chromium, pages, name, size):
     picture = ARTIFACTS / f"{name}-{size}.png"
     picture.unlink(missing_ok=True)
     width, height = SIZES[size]
-    chromium.open(pages[name], f"--screenshot={picture}", f"--window-size={width},{height}")
+    chromium.open(pages[name], NO_SCRIPTS, f"--screenshot={picture}", f"--window-size={width},{height}")
     assert size_of(picture) == (width, height)
     assert picture.stat().st_size > 40_000  # an empty page has 4 kB
 
@@ -56,7 +57,7 @@ def test_a_screenshot_is_kept(chromium, pages, name, size):
 def test_it_prints(chromium, pages):
     paper = ARTIFACTS / "bad.pdf"
     paper.unlink(missing_ok=True)
-    chromium.open(pages["bad"], f"--print-to-pdf={paper}", "--no-pdf-header-footer")
+    chromium.open(pages["bad"], NO_SCRIPTS, f"--print-to-pdf={paper}", "--no-pdf-header-footer")
     text = paper.read_bytes()
     assert text.startswith(b"%PDF-")
     assert 1 <= len(re.findall(rb"/Type\s*/Page\b", text)) <= 4

@@ -115,11 +115,14 @@ def _read(connect: Callable[[], Session], asked: Asked, caller: Caller) -> tuple
         told: JSON = {caller.target_name: {"releases": [_with_commands(one, caller) for one in records]}}
     else:
         told = asked.releases or {}
+    members = {one["target"]: one for wave in (asked.fleet or {}).get("waves") or () for one in wave.get("targets") or ()}
     found: dict[str, Read] = {}
     troubles: list[str] = []
     for target in {**told, **asked.results}:
         result = asked.results.get(target)
         record = _record_of(told.get(target), result)
+        if target in members and record is not None and not _belongs(record, members[target]):
+            record = None  # of a release before this fleet
         if record is None and (result is None or not result.get("outcome") or result["outcome"] == native.PROMOTED):
             continue  # it had nothing to do, or nobody has released here
         lines, cut = _lines(asked.log_dir, record, troubles)
@@ -138,6 +141,12 @@ def _record_of(told: Any, result: Mapping[str, Any] | None) -> JSON | None:
     if not wanted and not (result or {}).get("outcome"):
         return listed[0] if listed else None
     return next((one for one in listed if wanted and one["release_id"] == wanted), None)
+
+
+def _belongs(record: JSON, member: Mapping[str, Any]) -> bool:
+    """Whether a record is that of the fleet's release in this target, or of the release that undid it."""
+    wanted = member.get("release_id")
+    return wanted in (record["release_id"], *(one.get("release_id") for one in record.get("history") or ())) if wanted else False
 
 
 def _lines(log_dir: str, record: JSON | None, troubles: list[str]) -> tuple[list[JSON], int]:

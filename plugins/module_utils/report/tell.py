@@ -24,6 +24,7 @@ FLEET_STATES = {
     "returned": story.ROLLED_BACK,
     "unreachable": story.UNREACHABLE,
 }
+SAME_SECONDS = 2.0
 RETURNED = (story.ROLLED_BACK, story.ABORTED)
 
 
@@ -160,14 +161,30 @@ def _gates(record: Mapping[str, Any], lines: Sequence[Mapping[str, Any]], looks:
 
 
 def _people(record: Mapping[str, Any]) -> tuple[Told, ...]:
-    asked = record.get("abort_requested")
+    """Commands, approvals that came another way, the abort, and a freeze that was overridden, by time."""
+    asked, override = record.get("abort_requested"), record.get("freeze_override")
     commands = [*(record.get("commands") or ()), *({**one, "said": "not answered yet"} for one in record.get("commands_pending") or ())]
     commands += [{**asked, "command": "abort", "said": "traffic returned"}] if asked else []
-    found = [
-        Told(unix(one.get("at")), one.get("command") or "", one.get("by") or "", one.get("reason") or "", one.get("said") or "")
-        for one in commands
-    ]
+    found = [_told(one, one.get("command") or "", one.get("said") or "") for one in commands]
+    for approval in record.get("approvals") or ():
+        what = f"approve {approval.get('step')}"
+        counted = [_told(one, what, f"counts, by {one.get('source')}") for one in approval.get("given") or ()]
+        ignored = [_told(one, what, f"does not count: {one.get('why')}") for one in approval.get("ignored") or ()]
+        found += [one for one in counted if not any(_same(one, other) for other in found)] + ignored
+    if override:
+        until = f"freeze {override.get('freeze')}, until {override.get('until')}"
+        found.append(_told({"at": record.get("started_at"), **override}, "override", until))
     return tuple(sorted(found, key=lambda told: told.at or 0.0))
+
+
+def _told(one: Mapping[str, Any], what: str, said: str) -> Told:
+    return Told(unix(one.get("at")), what, one.get("by") or "", one.get("reason") or "", said)
+
+
+def _same(approval: Told, command: Told) -> bool:
+    """Whether an approval was given by a command, which is told already; an approval's time has whole seconds."""
+    at = (approval.at or 0.0, command.at or 0.0)
+    return command.what == "approve" and command.by == approval.by and abs(at[0] - at[1]) < SAME_SECONDS
 
 
 def _refusal(one: Mapping[str, Any]) -> Event:

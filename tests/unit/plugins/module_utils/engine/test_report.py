@@ -4,11 +4,13 @@
 """The verb report: what it reads, where it writes, what it says."""
 
 import json
+import pathlib
+import re
 from dataclasses import replace
 
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.engine.report import report
-from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import SpecError
+from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import SpecError, unknown_variables
 from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_people import People
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.report.fake_stories import (
@@ -19,6 +21,7 @@ from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.re
     record_of,
 )
 
+PLAYBOOKS = pathlib.Path(__file__).parents[5] / "playbooks"
 FILES = ["events.jsonl", "junit.xml", "report.html", "report.md"]
 
 
@@ -178,3 +181,19 @@ def test_lines_are_told_by_the_time_in_which_they_were_written(world, tmp_path):
     lines = [json.loads(line) for line in (tmp_path / folder / "events.jsonl").read_text().splitlines()]
     assert len(lines) == len(lines_of("good")) + len(lines_of("bad"))
     assert [line["at"] for line in lines] == sorted(line["at"] for line in lines)
+
+
+def test_a_target_of_a_fleet_that_had_no_turn_is_not_told_by_its_release_before(world, tmp_path):
+    told = {"eu-west-1": {"releases": [record_of("bad")]}, "ap-south-1": {"releases": [record_of("good")]}}
+    said = world.report(releases=told, results={"ap-south-1": {}}, fleet=fleet(), release_report_dir=str(tmp_path))
+    page = (tmp_path / "shop-7c1a2b" / "report.html").read_text()
+    assert said["outcome"] == "rolled_back"
+    assert "shop-ab3aec" in page and "shop-341ba2" not in page
+
+
+def test_no_variable_of_the_playbooks_is_taken_for_a_typing_error_of_an_option():
+    """In AWX they become variables of the workflow's next node, which may release."""
+    texts = [(PLAYBOOKS / name).read_text() for name in ("report.yml", "tasks/report.yml")]
+    names = {name for text in texts for name in re.findall(r"release_\w+", text)}
+    assert {"release_report_paths", "release_summary", "release_written", "release_record"} <= names
+    assert unknown_variables(dict.fromkeys(names)) == []

@@ -60,14 +60,17 @@ def fleet(**changed):
             "state": "returned",
             "started_at": "2026-11-21T18:40:00Z",
             "ended_at": None,
-            "targets": [one("us-west-1", "returned", "promoted", failed=False)],
+            "targets": [one("us-west-1", "returned", "promoted", failed=False, release_id="shop-341ba2")],
         },
         {
             "group": "wave_2",
             "share_percent": 40,
             "bake_seconds": 120,
             "state": "returned",
-            "targets": [one("eu-west-1", "returned", "rolled_back", failed=True), one("us-east-1", "unreachable", reason="no answer")],
+            "targets": [
+                one("eu-west-1", "returned", "rolled_back", failed=True, release_id="shop-ab3aec"),
+                one("us-east-1", "unreachable", reason="no answer"),
+            ],
         },
         {"group": "rest", "share_percent": 100, "bake_seconds": 0, "state": "skipped", "targets": [one("ap-south-1", "skipped")]},
     ]

@@ -142,6 +142,21 @@ def test_who_aborted_and_who_approved_is_told():
     assert (approval.what, approval.by, approval.reason) == ("approve", "dana", "checked carts & orders, all fine")
 
 
+def test_approvals_that_came_another_way_and_an_overridden_freeze_are_told_once():
+    dana = {"by": "dana", "reason": "checked", "at": "2026-11-21T18:47:58Z", "source": "command", "verified": True}
+    lee = {"by": "lee", "reason": "orders are right", "at": "2026-11-21T18:48:30Z", "source": "configmap", "verified": True}
+    bot = {"by": "bot", "reason": "", "at": "2026-11-21T18:48:31Z", "source": "file", "verified": False, "why": "not one of those who may"}
+    approval = {"step": "approve-50", "given": [dana, lee], "ignored": [bot]}
+    override = {"freeze": "weekend", "until": "Monday", "by": "mia", "reason": "fixes the outage"}
+    people = story("good", approvals=[approval], freeze_override=override).regions[0].people
+    assert [(told.by, told.what, told.said) for told in people] == [
+        ("mia", "override", "freeze weekend, until Monday"),
+        ("dana", "approve", "approve-50 is approved"),
+        ("lee", "approve approve-50", "counts, by configmap"),
+        ("bot", "approve approve-50", "does not count: not one of those who may"),
+    ]
+
+
 def test_a_refusal_changed_nothing_and_says_what_was_wrong():
     told = refused()
     assert headline(told) == "shop was refused in eu-west-1."
