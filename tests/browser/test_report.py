@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, progressive.delivery contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The report in a real browser: rendered whole without scripts, on a screen, on a phone, in the dark and on paper."""
+"""The report in a real browser: read as it was written, drawn on a screen and on a phone, and printed."""
 
 import pathlib
 import re
@@ -13,7 +13,6 @@ from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.re
 
 ARTIFACTS = pathlib.Path(__file__).parents[2] / "build" / "report"
 STORIES = {"good": story("good"), "bad": story("bad"), "refused": refused(), "fleet": fleet_story(), "evil": evil()}
-NO_SCRIPTS = "--blink-settings=scriptEnabled=false"  # --dump-dom itself needs them
 SIZES = {"screen": (1200, 1700), "phone": (500, 1700)}
 
 
@@ -49,7 +48,7 @@ def test_a_screenshot_is_kept(chromium, pages, name, size):
     picture = ARTIFACTS / f"{name}-{size}.png"
     picture.unlink(missing_ok=True)
     width, height = SIZES[size]
-    chromium.open(pages[name], NO_SCRIPTS, f"--screenshot={picture}", f"--window-size={width},{height}")
+    chromium.open(pages[name], f"--screenshot={picture}", f"--window-size={width},{height}")
     assert size_of(picture) == (width, height)
     assert picture.stat().st_size > 40_000  # an empty page has 4 kB
 
@@ -57,7 +56,7 @@ def test_a_screenshot_is_kept(chromium, pages, name, size):
 def test_it_prints(chromium, pages):
     paper = ARTIFACTS / "bad.pdf"
     paper.unlink(missing_ok=True)
-    chromium.open(pages["bad"], NO_SCRIPTS, f"--print-to-pdf={paper}", "--no-pdf-header-footer")
+    chromium.open(pages["bad"], f"--print-to-pdf={paper}", "--no-pdf-header-footer")
     text = paper.read_bytes()
     assert text.startswith(b"%PDF-")
     assert 1 <= len(re.findall(rb"/Type\s*/Page\b", text)) <= 4

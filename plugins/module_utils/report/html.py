@@ -14,6 +14,7 @@ from .spoken import clock, count, day_and_time, length, version
 from .story import Region, Story, Wave
 from .style import sheet
 
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"  # no script runs, nothing is fetched
 EXPLAINED = {
     "status": "See what is where now.",
     "retry": "Run the same version again, from its record.",
@@ -34,6 +35,7 @@ def page(told: Story) -> str:
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("title", title),
         tag("style", Markup(sheet())),

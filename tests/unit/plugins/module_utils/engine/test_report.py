@@ -184,11 +184,12 @@ def test_lines_are_told_by_the_time_in_which_they_were_written(world, tmp_path):
 
 
 def test_a_target_of_a_fleet_that_had_no_turn_is_not_told_by_its_release_before(world, tmp_path):
-    told = {"eu-west-1": {"releases": [record_of("bad")]}, "ap-south-1": {"releases": [record_of("good")]}}
+    before = {**record_of("good"), "release_id": "shop-000000"}
+    told = {"eu-west-1": {"releases": [record_of("bad")]}, "ap-south-1": {"releases": [before]}}
     said = world.report(releases=told, results={"ap-south-1": {}}, fleet=fleet(), release_report_dir=str(tmp_path))
     page = (tmp_path / "shop-7c1a2b" / "report.html").read_text()
     assert said["outcome"] == "rolled_back"
-    assert "shop-ab3aec" in page and "shop-341ba2" not in page
+    assert "shop-ab3aec" in page and "shop-000000" not in page
 
 
 def test_no_variable_of_the_playbooks_is_taken_for_a_typing_error_of_an_option():

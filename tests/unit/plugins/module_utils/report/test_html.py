@@ -56,6 +56,8 @@ def test_a_page_stands_on_its_own(name):
     links = [one.get(key) for one in root.iter() for key in ("href", "src", "srcset", "data", "action") if one.get(key)]
     assert all(link.startswith("#") for link in links)
     assert not [key for one in root.iter() for key in one.attrib if key.startswith("on") or key == "style"]
+    (policy,) = [one.get("content") for one in root.iter("meta") if one.get("http-equiv") == "Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline';") and "script" not in policy
     style = next(root.iter("style")).text
     assert "url(" not in style and "@import" not in style and "http" not in style
 
