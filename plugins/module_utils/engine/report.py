@@ -51,6 +51,7 @@ class Asked:
     log_dir: str
     report_dir: str
     formats: tuple[str, ...]
+    names: JSON  # of a release that was refused before its result could tell them
 
 
 def report(connect: Callable[[], Session], given: Mapping[str, Any], caller: Caller, *, check_mode: bool = False) -> JSON:
@@ -103,9 +104,10 @@ def parse(given: Mapping[str, Any]) -> Asked:
     log_dir = read.text("release_log_dir", given.get("release_log_dir"), report_dir) or report_dir
     if read.problems:
         raise SpecError(read.problems)
+    names = {"release_name": given.get("release_name") or "", "image": given.get("release_image") or ""}
     here = releases is None and results is None and fleet is None
     reference = parse_reference(given, name_is_required=False) if here else None
-    return Asked(reference, releases, results or {}, fleet, log_dir, report_dir, tuple(formats or FORMATS))
+    return Asked(reference, releases, results or {}, fleet, log_dir, report_dir, tuple(formats or FORMATS), names)
 
 
 def _read(connect: Callable[[], Session], asked: Asked, caller: Caller) -> tuple[dict[str, Read], list[str]]:
@@ -126,7 +128,7 @@ def _read(connect: Callable[[], Session], asked: Asked, caller: Caller) -> tuple
         if record is None and (result is None or not result.get("outcome") or result["outcome"] == native.PROMOTED):
             continue  # it had nothing to do, or nobody has released here
         lines, cut = _lines(asked.log_dir, record, troubles)
-        found[target] = Read(record, result, tuple(lines), cut)
+        found[target] = Read(record, {**asked.names, **(result or {})}, tuple(lines), cut)
     return found, troubles
 
 

@@ -198,3 +198,11 @@ def test_no_variable_of_the_playbooks_is_taken_for_a_typing_error_of_an_option()
     names = {name for text in texts for name in re.findall(r"release_\w+", text)}
     assert {"release_report_paths", "release_summary", "release_written", "release_record"} <= names
     assert unknown_variables(dict.fromkeys(names)) == []
+
+
+def test_a_refusal_that_names_nothing_is_told_by_the_names_that_were_asked_for(world, tmp_path):
+    result = {name: value for name, value in REFUSED.items() if name != "release_name"}
+    given = {"release_name": "checkout", "release_image": "registry.example/checkout:2.4.0", "release_report_dir": str(tmp_path)}
+    said = world.report(releases={"eu": {"releases": []}}, results={"eu": result}, **given)
+    assert said["folder"].startswith(str(tmp_path / "checkout-refused-"))
+    assert said["said"] == "checkout 2.4.0 was refused in eu."
