@@ -126,13 +126,13 @@ def _release(playbooks: Playbooks, load: Load, story: Story, number: int) -> dic
     variables = {
         "release_name": story.name,
         "release_image": f"{LAB_REPOSITORY}/shop:{story.version}",
-        "release_log_dir": "build/demo/releases",
+        "release_report_dir": "build/demo/releases",
         **dict(story.variables),
     }
     print(f"\n── {number} of {len(STORIES)} · shop {story.version}: {story.what}", flush=True)
     print(f"$ {shown(playbooks.command('release', TARGET, variables))}", flush=True)
     load.new_records()
-    code = playbooks.play("release", TARGET, {**variables, "release_log_dir": str(FOLDER / "releases")})
+    code = playbooks.play("release", TARGET, {**variables, "release_report_dir": str(FOLDER / "releases")})
     records = load.new_records()
     ended = next((one for one in playbooks.statuses(TARGET, TARGET) if one["release_name"] == story.name), None)
     outcome, reason = (ended["outcome"], ended["reason"]) if ended else ("refused", f"ansible-playbook ended with {code}; see above")
@@ -161,7 +161,11 @@ def _tell(playbooks: Playbooks, releases: list[dict[str, Any]], problems: list[s
         "bad answers: errors of the bad version and its answers slower than 500 ms · during: from the first to the last of them\n"
         "failed: no answer or not 2xx · by the tool: of these, not answered by the bad version itself"
     )
-    print(f"\nresult   {RESULT.relative_to(CHECKOUT)}\nlogs     build/demo/releases/ (each decision as a JSON line)")
+    print(f"\nresult   {RESULT.relative_to(CHECKOUT)}")
+    for one in releases:
+        report = FOLDER / "releases" / one["release_id"] / "report.html"
+        if one["release_id"] and report.exists():
+            print(f"report   {report.relative_to(CHECKOUT)}   {one['version']} {one['outcome']}")
     print(f"look     {ENVIRONMENT} \\\n         $(tools/venv)/{shown(playbooks.command('status', TARGET))}")
     print(f"took     {seconds / 60:.1f} minutes")
     for problem in problems:

@@ -1,10 +1,12 @@
-"""Debian packages that the registries-only way needs: installed once, and only when their programs are missing."""
+"""Debian packages that the registries-only way and tests need: installed once, and only when their programs are missing."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from .cache import locked, log_path
 from .errors import LabError
@@ -24,10 +26,10 @@ _POLICY = Path("/usr/sbin/policy-rc.d")
 _OUR_POLICY = "#!/bin/sh\n# progressive.delivery lab: no service starts while its packages are installed\nexit 101\n"
 
 
-def ensure_packages() -> None:
-    """Installs what is missing. Raises LabError where that is not possible."""
+def ensure_packages(programs: Mapping[str, str] = MappingProxyType(_PROGRAMS)) -> None:
+    """Installs the packages of the programs (program → package) that are missing. Raises LabError where that is not possible."""
     with locked("packages"):
-        missing = sorted({package for name, package in _PROGRAMS.items() if not shutil.which(name, path=search_path())})
+        missing = sorted({package for name, package in programs.items() if not shutil.which(name, path=search_path())})
         if not missing:
             return
         if os.geteuid() != 0 or not shutil.which("apt-get"):

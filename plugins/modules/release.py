@@ -711,6 +711,7 @@ options:
     description:
       - A folder on the control node for the release's JSON lines, a file I(release_id).jsonl.
       - They hold what the gates were given at each look and what they said, so that M(progressive.delivery.replay) can recompute every verdict.
+      - Defaults to C(release_report_dir) where that is set, for M(progressive.delivery.report) tells more with them.
     type: path
 """
 

@@ -56,6 +56,15 @@ releases:
       description: The canary's share of the traffic.
       type: int
       returned: always
+    strategy:
+      description: How it was released, such as V(canary).
+      type: str
+      returned: always
+    gates:
+      description: The gates with their limits C(most) and C(least), null where there is none; shares of the requests when C(is_share), else in C(unit).
+      type: list
+      elements: dict
+      returned: always
     costs:
       description: What the release has cost so far, as M(progressive.delivery.release) returns it.
       type: dict

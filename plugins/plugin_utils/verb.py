@@ -58,7 +58,7 @@ class Verb(ActionBase):
         return Caller(
             live_emit=emitter(signs),
             target_name=host,
-            log_dir=release.get("release_log_dir"),
+            log_dir=release.get("release_log_dir") or release.get("release_report_dir"),  # which tells more with them
             process=Process(clock=time.time, sleep=time.sleep, why_stop=signs.why),
             next_status=f"ansible-playbook progressive.delivery.status {example}",
             next_abort=f"ansible-playbook progressive.delivery.abort {example}",

@@ -155,6 +155,9 @@ def deep() -> list[Stage]:
             report = DEEP_RESULTS / f"{name}.xml"
             command = ["tools/with-environment", "pytest", "-n", "2", "-m", "deep", f"--junit-xml={report}", folder]
             stages.append(Stage(name, command, junit(report), ("venv",)))
+    report = DEEP_RESULTS / "browser.xml"
+    browser = ["tools/with-environment", "pytest", "-q", f"--junit-xml={report}", "tests/browser"]
+    stages.append(Stage("browser", browser, junit(report), ("venv",), aside=True))
     shards: dict[str, dict[str, object]] = {
         "resume": {"resume_points": points(DISTURBED_STEPS)},
         "abort": {"abort_points": points(DISTURBED_STEPS[:-1])},

@@ -28,6 +28,7 @@ from ..release.standing import standing
 from ..release.target import Findings, Refused, Target
 from ..release.translate.translate import with_route
 from ..release.values import Problem
+from ..report.limits import limits
 from ..traffic.route import RouteError, fence_token
 from .assemble import Caller, context_of, router_of, transport
 
@@ -127,6 +128,8 @@ def summary(known: Record) -> JSON:
         "image": state.image,
         "digest": state.digest,
         "stable_image": known.target["stable_image"],
+        "strategy": known.spec.get("strategy", ""),
+        "gates": limits(known.spec.get("gates") or ()),
         "started_at": state.started_at,
         "updated_at": state.updated_at,
         "steps": state.steps,
