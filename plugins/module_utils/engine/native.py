@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import Any
 
 from ..cluster import lease as leases
@@ -29,6 +30,7 @@ from ..release.target import Findings, Refused, Target
 from ..release.translate.translate import with_route
 from ..release.values import Problem
 from ..traffic.route import RouteError, fence_token
+from . import people
 from .assemble import Caller, context_of, router_of, transport
 
 JSON = dict[str, Any]
@@ -136,7 +138,7 @@ def summary(known: Record) -> JSON:
         "history": state.history,
         "webhooks": state.webhooks.get("answers", []),
         "abort_requested": known.abort,
-        **standing(known),
+        **standing(known, time.time()),
     }
 
 
@@ -165,7 +167,7 @@ def _held_by_another(session: Session, spec: Spec) -> list[Problem]:
 
 def _begin(session: Session, spec: Spec, found: Findings, known: Record | None, caller: Caller, *, begun: JSON | None = None) -> JSON:
     held = _lease(session, spec, caller)
-    control = {"begun": begun} if begun else {}
+    control: JSON = {"started_by": people.starter(session, spec, caller.by), **({"begun": begun} if begun else {})}
     state = State(record.new_release_id(spec.name), image=spec.image, serves=spec.workload, control=control)
     token = fence_token(state.release_id, held.epoch)
     journal = Journal(session, spec.namespace, spec.name, token)
@@ -210,6 +212,10 @@ def _lease(session: Session, spec: Spec, caller: Caller, *, by_force: bool = Fal
 
 def _resume(session: Session, spec: Spec, known: Record, caller: Caller) -> JSON:
     parked = known.state.phase == "parked"
+    if parked and (rejected := people.hear(session, spec, known, caller)):
+        context = take_over(session, spec, known, caller)
+        runner.go_back(context, TurnBack("rejected", rejected))
+        return _result(context)
     if parked and not park.is_too_late(known, caller.process.clock()) and (waiting := park.waits_for(known, caller.process.clock())):
         reason = f"waits for an approval of {waiting} ({known.state.reason}); approve or reject it, then run the release again"
         return {**summary(known), "changed": False, "reason": reason}

@@ -16,7 +16,7 @@ from .config_spec import config_from
 from .control_spec import control_from
 from .gates_spec import LooksSpec, gate_from
 from .manifests import manifests_from
-from .parts import PodsSpec, StepSpec
+from .parts import PodsSpec, steps_from
 from .prometheus_spec import access_from
 from .share_spec import HOLD
 from .slo_spec import slo_from
@@ -30,7 +30,7 @@ from .webhooks_spec import webhooks_from
 def spec_from(saved: Mapping[str, Any]) -> Spec:
     """The spec of a record."""
     fields = {"workload_kind": "Deployment", **saved}
-    fields["steps"] = tuple(StepSpec(**one) for one in fields["steps"])
+    fields["steps"] = steps_from(fields["steps"])
     fields["checks"] = checks_from(fields["checks"])
     fields["webhooks"] = webhooks_from(fields.get("webhooks"))
     fields["config"] = config_from(fields.get("config"))

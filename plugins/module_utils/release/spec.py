@@ -223,6 +223,7 @@ class Spec:
         fields["checks"] = tuple(one.to_dict() for one in self.checks)
         fields["webhooks"] = tuple(one.to_dict() for one in self.webhooks)
         fields["config"] = self.config.to_dict() if self.config else None
+        fields["control"] = self.control.to_dict()
         fields["prometheus_access"] = self.prometheus_access.to_dict()
         fields["manifests"] = self.manifests.to_dict() if self.manifests else None
         return fields
