@@ -155,7 +155,7 @@ def _after_swap(known: Record, image: str) -> str:
 def backward(spec: Spec, image: str) -> Spec:
     """The plan of a rollback: no shares, checks or approvals, and no gates: the comparison is with what is to be undone.
 
-    No budget and no alert keeps it back either: they may be what it is for.
+    No budget, no alert and no freeze keeps it back either: they may be what it is for. A denied digest does.
     """
     rolling = spec.strategy == "rolling"
     return replace(
@@ -178,6 +178,7 @@ def backward(spec: Spec, image: str) -> Spec:
         config=None,
         rollback="instant" if spec.rollback == "stepped" else spec.rollback,
         control=replace(spec.control, approve=(), asked={}, parked_weight=0),
+        calendar=replace(spec.calendar, freezes=()),
     )
 
 

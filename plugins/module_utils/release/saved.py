@@ -11,6 +11,7 @@ from typing import Any
 from ..traffic.route import matches_from
 from .ab_spec import ab_from
 from .alerts_spec import alerts_from
+from .calendar_spec import calendar_from
 from .checks_spec import checks_from
 from .config_spec import config_from
 from .control_spec import control_from
@@ -39,6 +40,7 @@ def spec_from(saved: Mapping[str, Any]) -> Spec:
     fields["subsets"] = subsets_from(fields.get("subsets"))
     fields["ab"] = ab_from(fields.get("ab"))
     fields["control"] = control_from(fields["control"])
+    fields["calendar"] = calendar_from(fields.get("calendar"))
     fields = {"max_extra_pods": None, "no_way_back": None, "promotion": "twin", **fields}  # what younger releases know
     fields["matches"] = matches_from(fields["matches"])
     fields["gates"] = tuple(gate_from(one) for one in fields["gates"])
