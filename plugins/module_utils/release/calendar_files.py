@@ -43,7 +43,7 @@ def rules(spec: CalendarSpec) -> list[Rule]:
 def denied(spec: CalendarSpec, digest: str) -> str | None:
     """Why this digest is not to be released; None when nothing is said against it. Raises Unreadable."""
     for index, entry in enumerate(spec.denied):
-        listed = (entry,)
+        listed: tuple[JSON, ...] = (entry,)
         if "file" in entry:
             listed = _entries(f"{DENIED}[{index}].file", entry["file"], calendar_spec.denied)
         for one in listed:

@@ -76,7 +76,7 @@ def freezes(read: Reader, field: str, value: Any, *, in_file: bool = False) -> t
 
 def denied(read: Reader, field: str, value: Any, *, in_file: bool = False) -> tuple[JSON, ...]:
     """Checked entries: {digest, reason} or {file}."""
-    made = []
+    made: list[JSON] = []
     for index, item in enumerate(_listed(read, field, value)):
         here = f"{field}[{index}]"
         found = read.mapping(here, item, ("digest", "reason") if in_file else ("digest", "reason", FILE))
@@ -84,7 +84,8 @@ def denied(read: Reader, field: str, value: Any, *, in_file: bool = False) -> tu
             continue
         if not in_file and FILE in found:
             path = _path(read, f"{here}.file", found[FILE])
-            made += [{FILE: path}] if path else []
+            if path:
+                made.append({FILE: path})
             continue
         digest, reason = found.get("digest"), read.text(f"{here}.reason", found.get("reason"), "")
         if not isinstance(digest, str) or not DIGEST.fullmatch(digest):
@@ -211,6 +212,9 @@ def _zone(read: Reader, field: str, value: Any) -> str | None:
 
 def _path(read: Reader, field: str, value: Any) -> str | None:
     path = read.text(field, value)
+    if value is None:
+        read.refuse(field, None, "is required")
     if path and not path.startswith("/"):
         read.refuse(field, path, "an absolute path on the control node, such as {{ playbook_dir }}/freezes.yml")
+        return None
     return path

@@ -16,9 +16,9 @@ from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 try:
-    from dateutil.rrule import rrule, rrulestr
+    from dateutil.rrule import rrule, rruleset, rrulestr
 except ImportError:  # only where a module runs on a target without the Kubernetes client, which needs it
-    rrulestr = None
+    rrulestr = None  # type: ignore[assignment]
 
 DAY = timedelta(days=1)
 LONGEST_DAYS = 366
@@ -96,7 +96,7 @@ def local(moment: float, zone: str) -> datetime:
     return datetime.fromtimestamp(moment, zone_of(zone)).replace(tzinfo=None)
 
 
-def recurrence(text: str, begin: datetime, zone: str) -> rrule:
+def recurrence(text: str, begin: datetime, zone: str) -> rrule | rruleset:
     """An RRULE's value as dateutil's rule over local times. Raises ValueError with what is wrong."""
     if rrulestr is None:
         raise ValueError("a recurrence needs the Python package python-dateutil, which the Kubernetes client brings")
