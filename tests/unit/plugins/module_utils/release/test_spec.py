@@ -8,7 +8,6 @@ from dataclasses import fields, replace
 
 import pytest
 import yaml
-from ansible_collections.progressive.delivery.plugins.module_utils.release.calendar_spec import CalendarSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.checks_spec import CheckSpec, HttpCheck
 from ansible_collections.progressive.delivery.plugins.module_utils.release.config_spec import ConfigSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.control_spec import ControlSpec
@@ -29,6 +28,7 @@ from ansible_collections.progressive.delivery.plugins.module_utils.release.subse
 from ansible_collections.progressive.delivery.plugins.module_utils.release.swap_spec import SwapSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.webhooks_spec import WebhookSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.traffic.route import Condition, Match
+from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.release import test_calendar_spec as calendars
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.release import test_slo_spec as slo
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.release import test_source_spec as sources
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.release.test_ab_spec import GIVEN_AB, READ_AB
@@ -69,7 +69,7 @@ def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
         rollback="instant", rollback_step_seconds=5, on_no_stable="return", prometheus_url="http://prometheus.example", prometheus_service=None,
         prometheus_access=Access(), metrics_source="auto", own_source=None, pods=None,
         minimum_step_seconds=0, verify_seconds=60, no_data_seconds=120, max_hold_seconds=1800, ready_timeout_seconds=300,
-        drain_seconds=10, deadline_seconds=14400, fix_forward=False, control=CONTROL, share_check="hold", stop_after=None, calendar=CalendarSpec(),
+        drain_seconds=10, deadline_seconds=14400, fix_forward=False, control=CONTROL, share_check="hold", stop_after=None, calendar=calendars.CalendarSpec(),
     )  # fmt: skip
 
 
@@ -162,23 +162,7 @@ FIELDS = {
         {"release_approve": "[promote]", "release_parked_weight": 5, "release_pause_seconds": "10m", "release_stuck_seconds": 60},
         replace(CONTROL, approve=("promote",), parked_weight=5, pause_seconds=600.0, stuck_seconds=60.0),
     ),
-    "calendar": (
-        {
-            "release_freezes": "[{name: sale, from: 2026-12-23, to: 2026-12-26, timezone: Europe/Dublin}, {ical: /etc/freezes.ics}]",
-            "release_on_freeze": "park",
-            "release_freeze_override": "it burns",
-            "release_denied_digests": [{"digest": "sha256:" + "a" * 64, "reason": "CVE"}],
-        },
-        CalendarSpec(
-            (
-                {"name": "sale", "timezone": "Europe/Dublin", "begin": "2026-12-23T00:00:00", "days": 0, "seconds": 4 * 86400.0},
-                {"ical": "/etc/freezes.ics", "timezone": "UTC"},
-            ),
-            "it burns",
-            "park",
-            ({"digest": "sha256:" + "a" * 64, "reason": "CVE"},),
-        ),
-    ),
+    "calendar": (calendars.GIVEN, calendars.READ),
     "fix_forward": ({"release_fix_forward": "yes"}, True),
     "profile": (
         {"release_profile": "development", "release_steps": [50, 100]},
