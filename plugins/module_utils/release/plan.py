@@ -32,8 +32,9 @@ class Step:
     approval: ApprovalSpec | None = None  # approve: who has to; None: anybody may
 
     def to_dict(self) -> dict[str, Any]:
-        """The step as JSON."""
-        return asdict(self)
+        """The step as JSON; approval only where somebody is named."""
+        made = asdict(self)
+        return {key: value for key, value in made.items() if key != "approval" or value}
 
 
 def canary_steps(spec: Spec) -> list[Step]:
