@@ -299,6 +299,9 @@ options:
         V(release_strategy=blue_green) and V(release_strategy=ab_test) have none.
       - An item is a number, or a dictionary of C(weight), C(bake_seconds), the least time at that weight, and C(approve). With C(approve=true)
         people must approve after that weight was judged, at C(weight=100) after the watch, before stable takes the version.
+      - C(approve) may say who has to, as C({count 2, of [ana, ben, eva], expires 4h, starter_may false}). C(count) different people of those
+        that C(of) names, or of everybody where it is left out; C(expires) is how long an approval counts. Who started the release does
+        not count unless C(starter_may). A rejection by one of C(of) returns traffic. See C(docs/approvals.md).
     type: list
     elements: raw
     default: [0, 10, 25, 50, 75, 100]
@@ -656,9 +659,46 @@ options:
       - Moments at which the release waits for an approval (M(progressive.delivery.release_control)), beside those of O(release_steps).
         V(traffic) is before the canary gets any traffic, after the checks, V(promote) after the watch with all traffic on the canary,
         before stable takes the version.
+      - An item may also say who has to, as C({promote {count 2, of [ana, ben]}}), with the keys of C(approve) of O(release_steps).
       - While it waits the gates look on, and evidence of harm returns traffic.
     type: list
-    elements: str
+    elements: raw
+    default: []
+  release_approval_sources:
+    description:
+      - Where approvals come from beside the command line. Each item is one of C({configmap name}), C({file path}) and C({webhook {url ...}}).
+      - A ConfigMap is one of the release's namespace, called C(approvals-...). Its entries count only while the admission policy is in force
+        that C(progressive.delivery.approvals_policy) installs, which makes sure that everybody writes only in their own name.
+      - A file is one of YAML on the control node, with an absolute path. A webhook is asked by POST, every C(interval), and answers with JSON;
+        it has the options of O(release_webhooks) for its request.
+    type: list
+    elements: dict
+    default: []
+  release_freezes:
+    description:
+      - When nobody is to release. A release that would begin in such a time, or by its plan would not be over when one begins, is refused.
+      - An item is C({name, from, to, timezone}), C({name, rrule, start, duration, timezone}) with a rule of RFC 5545, C({ical path or text}), a
+        calendar whose events are such times, or C({file path}), a file of YAML with such items. See C(docs/freezes.md).
+    type: list
+    elements: dict
+    default: []
+  release_freeze_override:
+    description: Release all the same, for this reason, which the record keeps with who said so.
+    type: str
+  release_on_freeze:
+    description:
+      - What happens to a release that is under way when a freeze begins. V(go_on) says so and goes on. V(park) and V(roll_back) return traffic;
+        a parked one is taken up again by a run after the freeze. Once stable takes the version, it always goes on.
+    type: str
+    choices: [go_on, park, roll_back]
+    default: go_on
+  release_denied_digests:
+    description:
+      - Versions that are never to be released. An item is C({digest sha256:..., reason}), or C({file path}), a file of YAML with such items.
+      - A digest in O(release_image) is refused before anything changes, a tag that stands for one as soon as the canary's pods run, before they
+        get traffic. Pods of C(strategy=rolling) get traffic as they become ready, and are rolled back at once.
+    type: list
+    elements: dict
     default: []
   release_approval_seconds:
     description: How long an approval is waited for before O(release_on_no_approval) decides, in seconds or with a unit.

@@ -77,6 +77,23 @@ releases:
       description: The step that waits for an approval, since and until when; null when none does.
       type: dict
       returned: always
+    approvals:
+      description:
+        - Every approval of the plan, with its C(step), whom it asks (C(count), C(of), C(expires_seconds)), whether it is C(approved), how many are
+          C(missing), the same in words (C(said)), who has C(given) one, whose words are C(ignored) and C(why), and who C(rejected) it.
+        - Each word has C(by), C(reason), C(at), C(source) and C(verified). Those of other places than the command line are as the runner saw them last.
+      type: list
+      elements: dict
+      returned: always
+    started_by:
+      description: The names of the one who started the release; the second one is that by which the API server knows the runner, where it was asked.
+      type: list
+      elements: str
+      returned: always
+    freeze_override:
+      description: The C(freeze) that was overridden, C(until) when it lasts, C(by) whom and for what C(reason); null when none was.
+      type: dict
+      returned: always
     parked:
       description: Since and until when a parked release may be taken up again; null when it is not parked.
       type: dict

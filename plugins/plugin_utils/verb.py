@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import gc
+import getpass
 import time
 from collections.abc import Callable
 from typing import Any
@@ -54,6 +55,7 @@ class Verb(ActionBase):
 
     def _caller(self, signs: StopSigns, variables: dict[str, Any], release: dict[str, Any]) -> Caller:
         host = variables.get("inventory_hostname", "localhost")
+        said = release.get("by") or release.get("release_by") or variables.get("awx_user_name") or variables.get("tower_user_name")
         example = f"-e release_name={release.get('release_name')} -l {host}"
         return Caller(
             live_emit=emitter(signs),
@@ -62,6 +64,7 @@ class Verb(ActionBase):
             process=Process(clock=time.time, sleep=time.sleep, why_stop=signs.why),
             next_status=f"ansible-playbook progressive.delivery.status {example}",
             next_abort=f"ansible-playbook progressive.delivery.abort {example}",
+            by=str(said or getpass.getuser()),
         )
 
 

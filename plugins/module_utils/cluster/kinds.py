@@ -28,6 +28,9 @@ KINDS: dict[str, tuple[str, str]] = {
     "NetworkPolicy": ("networking.k8s.io/v1", "networkpolicies"),
     "PodDisruptionBudget": ("policy/v1", "poddisruptionbudgets"),
     "SelfSubjectAccessReview": ("authorization.k8s.io/v1", "selfsubjectaccessreviews"),
+    "SelfSubjectReview": ("authentication.k8s.io/v1", "selfsubjectreviews"),
+    "ValidatingAdmissionPolicy": ("admissionregistration.k8s.io/v1", "validatingadmissionpolicies"),
+    "ValidatingAdmissionPolicyBinding": ("admissionregistration.k8s.io/v1", "validatingadmissionpolicybindings"),
     "VirtualService": ("networking.istio.io/v1", "virtualservices"),
     "DestinationRule": ("networking.istio.io/v1", "destinationrules"),
     "HTTPRoute": ("gateway.networking.k8s.io/v1", "httproutes"),
@@ -44,7 +47,17 @@ KINDS: dict[str, tuple[str, str]] = {
     "AnalysisTemplate": ("argoproj.io/v1alpha1", "analysistemplates"),
     "ClusterAnalysisTemplate": ("argoproj.io/v1alpha1", "clusteranalysistemplates"),
 }
-CLUSTER_SCOPED = frozenset({"Namespace", "Node", "SelfSubjectAccessReview", "ClusterAnalysisTemplate"})
+CLUSTER_SCOPED = frozenset(
+    {
+        "Namespace",
+        "Node",
+        "SelfSubjectAccessReview",
+        "SelfSubjectReview",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+        "ClusterAnalysisTemplate",
+    }
+)
 
 
 def api_version(kind: str) -> str:

@@ -240,6 +240,12 @@ class Session:
         )
         return bool(answer["status"].get("allowed"))
 
+    def user(self) -> str:
+        """The name by which the API server knows us (SelfSubjectReview)."""
+        kind = "SelfSubjectReview"
+        answer = self.request("POST", object_path(kind), body={"apiVersion": api_version(kind), "kind": kind})
+        return answer["status"]["userInfo"]["username"]
+
     def cluster_uid(self) -> str:
         """What identifies the cluster: the UID of its kube-system namespace."""
         return self.get("Namespace", None, "kube-system")["metadata"]["uid"]

@@ -37,7 +37,7 @@ from ..traffic.router import Router
 
 @dataclass(frozen=True)
 class Caller:
-    """Who runs a verb: how to print, what the target is called, where JSON lines go, its process."""
+    """Who runs a verb: how to print, what the target is called, where JSON lines go, its process, and the person's name where it is known."""
 
     live_emit: Any
     target_name: str
@@ -45,6 +45,7 @@ class Caller:
     process: Process
     next_status: str
     next_abort: str
+    by: str = ""
 
     def playbook(self, verb: str, release_name: str) -> str:
         """The command that runs one of our playbooks for a release of this target."""

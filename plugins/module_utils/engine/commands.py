@@ -15,6 +15,8 @@ from typing import Any
 from ..cluster.errors import NotFound
 from ..cluster.session import Session
 from ..release import park, record, runner, swap
+from ..release.approval_sources_spec import lost
+from ..release.approval_words import iso
 from ..release.command import Command
 from ..release.commands import ask, effect, foreseen, unobeyed
 from ..release.ending import ABORTED, PASSED, PROMOTED, TurnBack
@@ -54,7 +56,7 @@ def _ask(session: Session, command: Command, caller: Caller, check_mode: bool) -
     if known.unfinished and known.abort:
         raise Refused([_problem(command, f"nothing but abort: {known.abort.get('by')} is aborting release {known.state.release_id}")])
     moment = park.moment(known, caller.process.clock())
-    body = command.asked(record.now())
+    body = command.asked(iso(caller.process.clock()))
     found = effect(foreseen(known.state.control, known.commands, moment), body, moment)
     if found.refused:
         raise Refused([_problem(command, found.refused)])
@@ -113,6 +115,8 @@ def _hashed(spec: Spec) -> str:
         return "a webhook's url and headers"
     if spec.manifests is not None:
         return "release_manifests"
+    if lost(spec.control.sources):
+        return "the url of a webhook of release_approval_sources"
     asks = spec.gates or spec.slo or spec.alerts
     return "what lets us into Prometheus" if asks and spec.prometheus_access.lost_secrets else ""
 
@@ -151,7 +155,7 @@ def _after_swap(known: Record, image: str) -> str:
 def backward(spec: Spec, image: str) -> Spec:
     """The plan of a rollback: no shares, checks or approvals, and no gates: the comparison is with what is to be undone.
 
-    No budget and no alert keeps it back either: they may be what it is for.
+    No budget, no alert and no freeze keeps it back either: they may be what it is for. A denied digest does.
     """
     rolling = spec.strategy == "rolling"
     return replace(
@@ -173,7 +177,8 @@ def backward(spec: Spec, image: str) -> Spec:
         manifests=None,
         config=None,
         rollback="instant" if spec.rollback == "stepped" else spec.rollback,
-        control=replace(spec.control, approve=(), parked_weight=0),
+        control=replace(spec.control, approve=(), asked={}, parked_weight=0),
+        calendar=replace(spec.calendar, freezes=()),
     )
 
 

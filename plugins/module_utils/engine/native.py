@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import Any
 
 from ..cluster import lease as leases
@@ -30,6 +31,7 @@ from ..release.translate.translate import with_route
 from ..release.values import Problem
 from ..report.limits import limits
 from ..traffic.route import RouteError, fence_token
+from . import people
 from .assemble import Caller, context_of, router_of, transport
 
 JSON = dict[str, Any]
@@ -59,7 +61,7 @@ def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = Fa
             "evidence": {},
         }
     try:
-        found = preflight(session, spec, transport(session, spec))
+        found = people.before(session, spec, preflight(session, spec, transport(session, spec)), caller)
     except Refused as error:
         # A release of another name that runs here may be what preflight stumbles over: say who it is, too.
         raise Refused([*with_route(error.problems, spec.origin), *_held_by_another(session, spec)]) from error
@@ -139,7 +141,7 @@ def summary(known: Record) -> JSON:
         "history": state.history,
         "webhooks": state.webhooks.get("answers", []),
         "abort_requested": known.abort,
-        **standing(known),
+        **standing(known, time.time()),
     }
 
 
@@ -168,7 +170,7 @@ def _held_by_another(session: Session, spec: Spec) -> list[Problem]:
 
 def _begin(session: Session, spec: Spec, found: Findings, known: Record | None, caller: Caller, *, begun: JSON | None = None) -> JSON:
     held = _lease(session, spec, caller)
-    control = {"begun": begun} if begun else {}
+    control: JSON = {**people.beginning(session, spec, found, caller), **({"begun": begun} if begun else {})}
     state = State(record.new_release_id(spec.name), image=spec.image, serves=spec.workload, control=control)
     token = fence_token(state.release_id, held.epoch)
     journal = Journal(session, spec.namespace, spec.name, token)
@@ -213,9 +215,15 @@ def _lease(session: Session, spec: Spec, caller: Caller, *, by_force: bool = Fal
 
 def _resume(session: Session, spec: Spec, known: Record, caller: Caller) -> JSON:
     parked = known.state.phase == "parked"
+    if parked and (rejected := people.hear(session, spec, known, caller)):
+        context = take_over(session, spec, known, caller)
+        runner.go_back(context, TurnBack("rejected", rejected))
+        return _result(context)
     if parked and not park.is_too_late(known, caller.process.clock()) and (waiting := park.waits_for(known, caller.process.clock())):
         reason = f"waits for an approval of {waiting} ({known.state.reason}); approve or reject it, then run the release again"
         return {**summary(known), "changed": False, "reason": reason}
+    if parked and not park.is_too_late(known, caller.process.clock()) and (frozen := people.frozen(spec, caller.process.clock())):
+        return {**summary(known), "changed": False, "reason": f"{frozen} ({known.state.reason})"}
     context = take_over(session, spec, known, caller)
     if parked and (late := park.is_too_late(known, caller.process.clock())):
         runner.go_back(context, TurnBack("parked", late))

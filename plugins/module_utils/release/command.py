@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .control_spec import DAY, PARK, RESUME, ROLL_BACK
+from .approvals import DAY
+from .control_spec import PARK, RESUME, ROLL_BACK
 from .spec import SpecError, unknown_variables
 from .values import Reader
 

@@ -4,8 +4,8 @@
 """What a command does to a release: one pure function, asked by who gives it (is it possible, would it change anything) and by the runner.
 
 What stands of the commands is State.control: obeyed (the number of the last one), log, pause, skip, approvals, waiting,
-parked, stuck, and of a pause: zeroed (traffic was returned), stopped (a rolling update was). A command is JSON: number,
-command, by, reason, at, and its options.
+parked, stuck, words and outside (release.approval_words), and of a pause: zeroed (traffic was returned), stopped (a rolling update was).
+A command is JSON: number, command, by, reason, at, and its options.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 from ..cluster.errors import Conflict, Superseded
 from ..cluster.patch import expect, pointer, replace
 from ..cluster.session import Session
 from ..traffic.route import EPOCH
+from .approval_words import COMMAND_LINE, asked_at, decided, stands, unix, with_word
+from .approvals import Approval
 from .plan import TRAFFIC, Step
 from .record import COMMANDS, Record
 from .record import load as load_record
@@ -162,15 +164,28 @@ def _approve(control: JSON, command: Mapping[str, Any], moment: Moment) -> Effec
         return Effect(control, refused=refusal, changed=False)
     if name in approvals:
         return Effect(control, said=f"{name} is approved by {approvals[name]['by']} already", changed=False)
-    control["approvals"] = {**approvals, name: {key: command[key] for key in ("by", "reason", "at")}}
-    return Effect(control, f"{name} is approved", step=name)
+    word = Approval(command["by"], command["reason"], unix(command["at"]), COMMAND_LINE)
+    before = stands(control, moment.steps, name, moment.now)
+    if not before.rejected and word.by in [one.by for one in before.counted]:
+        return Effect(control, said=f"{word.by} has approved {name} already: {before.said}", changed=False)
+    heard = with_word(control, name, word)
+    found = stands(heard, moment.steps, name, moment.now)
+    if word not in found.counted:
+        why = next((why for one, why in found.ignored if one == word), "it does not count")
+        return Effect(control, refused=f"an approval of {name} by somebody who is asked: {why}", changed=False)
+    heard = decided(heard, name, found)
+    return Effect(heard, f"{name} is approved" if found.enough else f"{name} has {found.said}", step=name)
 
 
 def _reject(control: JSON, command: Mapping[str, Any], moment: Moment) -> Effect:
     name, refusal = _asked_step(control, command, moment)
     if refusal:
         return Effect(control, refused=refusal, changed=False)
-    why = f"{name} was rejected by {command['by']}: {command['reason'] or 'no reason given'}"
+    asked, by = asked_at(moment.steps, name), command["by"]
+    if asked.of and by not in asked.of:
+        allowed = f"a rejection by one of {', '.join(asked.of)}; {by} is not asked, but may abort the release"
+        return Effect(control, refused=allowed, changed=False)
+    why = f"{name} was rejected by {by}: {command['reason'] or 'no reason given'}"
     return Effect(control, "rejected; traffic returns", rejected=why, step=name)
 
 
@@ -257,8 +272,3 @@ def ask(session: Session, known: Record, command: JSON) -> int:
 def clock_time(moment: float) -> str:
     """A Unix time as people read it, with its zone."""
     return datetime.fromtimestamp(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
-
-
-def iso(moment: float) -> str:
-    """A Unix time in UTC as the record writes times."""
-    return datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")

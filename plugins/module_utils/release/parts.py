@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..traffic.route import Condition, Match
+from .approvals import ANYBODY, ApprovalSpec, approval_from, approval_spec
 from .subsets_spec import subsets
 from .values import Reader
 
@@ -24,6 +26,7 @@ class StepSpec:
     weight_percent: int
     bake_seconds: float
     approve: bool = False
+    approval: ApprovalSpec | None = None  # who has to; None: anybody may
 
 
 @dataclass(frozen=True)
@@ -149,10 +152,14 @@ def steps(read: Reader, value: Any) -> tuple[StepSpec, ...]:
     made: list[StepSpec] = []
     for index, item in enumerate(listed):
         field = f"release_steps[{index}]"
-        share, bake, approve = item, None, False
+        share, bake, approval = item, None, None
         if isinstance(item, dict):
             read.known_keys(field, item, ("weight", "bake_seconds", "approve"))
-            share, bake, approve = item.get("weight"), item.get("bake_seconds"), read.truth(f"{field}.approve", item.get("approve"))
+            share, bake, approval = (
+                item.get("weight"),
+                item.get("bake_seconds"),
+                approval_spec(read, f"{field}.approve", item.get("approve")),
+            )
             field += ".weight"
         if share is None:
             read.refuse(field, None, "is required")
@@ -161,12 +168,17 @@ def steps(read: Reader, value: Any) -> tuple[StepSpec, ...]:
         if weight >= 0:
             if made and weight <= made[-1].weight_percent:
                 read.refuse(field, weight, f"more than the step before it ({made[-1].weight_percent})")
-            made.append(StepSpec(weight, seconds, approve))
+            made.append(StepSpec(weight, seconds, approval is not None, None if approval == ANYBODY else approval))
     if not 0 < len(listed) <= MOST_STEPS:
         read.refuse("release_steps", value, f"1 to {MOST_STEPS} steps")
     elif made and made[-1].weight_percent != 100:
         read.refuse("release_steps", value, "a list that ends at 100")
     return tuple(step for step in made if step.weight_percent > 0)
+
+
+def steps_from(saved: Iterable[Mapping[str, Any]]) -> tuple[StepSpec, ...]:
+    """What a record keeps of them."""
+    return tuple(StepSpec(**{**one, "approval": approval_from(one.get("approval"))}) for one in saved)
 
 
 def pods(read: Reader, value: Any, *, source: str) -> PodsSpec | None:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..traffic.route import HOME, Route
+from .approvals import ApprovalSpec
 from .ending import PASSED, PROMOTED
 from .parts import StepSpec
 from .spec import Spec
@@ -28,10 +29,12 @@ class Step:
     next_weight_percent: int | None = None  # weight, mirror, analyze: where an advance leads
     mirror_percent: int = 0
     size_percent: int = 0  # deploy, weight, mirror, switch: how much of stable's size the canary needs
+    approval: ApprovalSpec | None = None  # approve: who has to; None: anybody may
 
     def to_dict(self) -> dict[str, Any]:
-        """The step as JSON."""
-        return asdict(self)
+        """The step as JSON; approval only where somebody is named."""
+        made = asdict(self)
+        return {key: value for key, value in made.items() if key != "approval" or value}
 
 
 def canary_steps(spec: Spec) -> list[Step]:
@@ -115,7 +118,7 @@ def _weight(one: StepSpec, following: int | None, *, judged: bool) -> list[Step]
 
 
 def _approval(one: StepSpec) -> list[Step]:
-    return [Step("approve", f"approve-{one.weight_percent}", one.weight_percent)] if one.approve else []
+    return [Step("approve", f"approve-{one.weight_percent}", one.weight_percent, approval=one.approval)] if one.approve else []
 
 
 def home_again(spec: Spec) -> list[Step]:
@@ -145,11 +148,13 @@ def plan(spec: Spec) -> list[Step]:
     steps = STRATEGIES[spec.strategy](spec)
     there = 1 + next((index for index, step in enumerate(steps) if step.kind == "deploy"), 0)
     before = [Step("check", check.step_name) for check in spec.checks]
-    before += [Step("approve", "approve-traffic")] if "traffic" in spec.control.approve else []
+    asked = spec.control.asked
+    before += [Step("approve", "approve-traffic", approval=asked.get("traffic"))] if "traffic" in spec.control.approve else []
     steps = [*steps[:there], *before, *steps[there:]]
     if "promote" in spec.control.approve or (spec.steps and spec.steps[-1].approve and spec.strategy in ("canary", "rolling")):
         over = 1 + next(index for index, step in enumerate(steps) if step.kind == "verify")
-        steps.insert(over, Step("approve", "approve-promote", 100))
+        last = spec.steps[-1].approval if spec.steps else None
+        steps.insert(over, Step("approve", "approve-promote", 100, approval=asked.get("promote") or last))
     return _with_webhooks(steps, {one.type for one in spec.webhooks})
 
 
@@ -203,5 +208,6 @@ def ending(spec: Spec, sentence: str = "") -> tuple[str, str]:
 
 
 def difference(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """What changed between two specs, field by field, as 'field: old -> new'."""
-    return [f"{key}: {before.get(key)!r} -> {after.get(key)!r}" for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
+    """What changed between two specs, field by field, as 'field: old -> new'. Calendars may change while a release is under way."""
+    keys = sorted({*before, *after} - {"calendar"})
+    return [f"{key}: {before.get(key)!r} -> {after.get(key)!r}" for key in keys if before.get(key) != after.get(key)]

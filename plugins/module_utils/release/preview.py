@@ -23,6 +23,7 @@ from .config_preflight import Copy, body_of
 from .gate_lines import gate_lines, seconds_of_gates
 from .gates_spec import SEQUENTIAL
 from .job import environment, job_body, job_name, template_of
+from .people_lines import people_lines
 from .plan import TRAFFIC, Step, plan, promotes, route_of
 from .profile_spec import profile_line
 from .record import Record
@@ -103,6 +104,7 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
     if asked:
         wait = spoken_seconds(spec.control.approval_seconds)
         said.append(f"  waits for people at {', '.join(asked)}, up to {wait} each, then {spec.control.on_no_approval}")
+        said += people_lines(spec, steps)
     if spec.rollback != "instant":
         pace = f", {spec.rollback_step_seconds:g} s apart unless users are hurt" if spec.rollback == "stepped" else ""
         said.append(f"  traffic would come back {spec.rollback.replace('_', ' ')}{pace}")

@@ -11,12 +11,13 @@ from typing import Any
 from ..traffic.route import matches_from
 from .ab_spec import ab_from
 from .alerts_spec import alerts_from
+from .calendar_spec import calendar_from
 from .checks_spec import checks_from
 from .config_spec import config_from
 from .control_spec import control_from
 from .gates_spec import LooksSpec, gate_from
 from .manifests import manifests_from
-from .parts import PodsSpec, StepSpec
+from .parts import PodsSpec, steps_from
 from .prometheus_spec import access_from
 from .share_spec import HOLD
 from .slo_spec import slo_from
@@ -30,7 +31,7 @@ from .webhooks_spec import webhooks_from
 def spec_from(saved: Mapping[str, Any]) -> Spec:
     """The spec of a record."""
     fields = {"workload_kind": "Deployment", **saved}
-    fields["steps"] = tuple(StepSpec(**one) for one in fields["steps"])
+    fields["steps"] = steps_from(fields["steps"])
     fields["checks"] = checks_from(fields["checks"])
     fields["webhooks"] = webhooks_from(fields.get("webhooks"))
     fields["config"] = config_from(fields.get("config"))
@@ -39,6 +40,7 @@ def spec_from(saved: Mapping[str, Any]) -> Spec:
     fields["subsets"] = subsets_from(fields.get("subsets"))
     fields["ab"] = ab_from(fields.get("ab"))
     fields["control"] = control_from(fields["control"])
+    fields["calendar"] = calendar_from(fields.get("calendar"))
     fields = {"max_extra_pods": None, "no_way_back": None, "promotion": "twin", **fields}  # what younger releases know
     fields["matches"] = matches_from(fields["matches"])
     fields["gates"] = tuple(gate_from(one) for one in fields["gates"])

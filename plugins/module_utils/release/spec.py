@@ -15,6 +15,7 @@ from ..traffic.route import Match, Sticky
 from . import (
     ab_spec,
     alerts_spec,
+    calendar_spec,
     checks_spec,
     config_spec,
     control_spec,
@@ -30,6 +31,7 @@ from . import (
 )
 from .ab_spec import AbSpec
 from .alerts_spec import AlertsSpec
+from .calendar_spec import CalendarSpec
 from .checks_spec import CheckSpec
 from .config_spec import ConfigSpec
 from .control_spec import ControlSpec
@@ -99,6 +101,7 @@ DEFAULTS: dict[str, Any] = {
     "release_stop_after": None,
     "release_log_dir": None,
     **control_spec.DEFAULTS,
+    **calendar_spec.DEFAULTS,
 }
 # variables of later parts of the collection: known, so that a typing error can be told from them
 RESERVED = frozenset(
@@ -192,6 +195,7 @@ class Spec:
     control: ControlSpec
     share_check: str  # hold, report or off
     stop_after: str | None
+    calendar: CalendarSpec  # may differ when the release is taken up again
     profile: ProfileUse | None = None  # who said what; not what makes this release this release
     origin: Origin | None = None  # the manifest that said the rest, likewise
     requests_factor: int = 1  # how many times more requests its gates need: what the error budget has chosen (budget_plan)
@@ -223,6 +227,7 @@ class Spec:
         fields["checks"] = tuple(one.to_dict() for one in self.checks)
         fields["webhooks"] = tuple(one.to_dict() for one in self.webhooks)
         fields["config"] = self.config.to_dict() if self.config else None
+        fields["control"] = self.control.to_dict()
         fields["prometheus_access"] = self.prometheus_access.to_dict()
         fields["manifests"] = self.manifests.to_dict() if self.manifests else None
         return fields
@@ -290,6 +295,7 @@ def parse(given: Mapping[str, Any]) -> Spec:
     late = given.get("release_deadline_seconds")
     fields["deadline_seconds"] = swap_spec.deadline(read, fields["swap"], fields["deadline_seconds"], given=late)
     fields["control"] = control_spec.control(read, values, fields)
+    fields["calendar"] = calendar_spec.calendar(read, values)
     if fields["strategy"] == "rolling":  # it steers no route: whatever the route is, the Service selects old and new pods alike
         fields.update(provider="service", route_kind=None, route_object=None, route=None, subsets=None)
     fits_profile(read, explicit, fields)

@@ -8,25 +8,39 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .commands import iso, unobeyed
+from .approval_words import iso, told
+from .commands import unobeyed
+from .park import moment
 from .record import Record
 
 JSON = dict[str, Any]
 
 
-def standing(known: Record) -> JSON:
-    """Pause, waiting approval, stuck step, parked until when, the commands so far, and the playbooks that make sense now."""
+def standing(known: Record, now: float) -> JSON:
+    """Pause, waiting approval, stuck step, parked until when, the commands so far, and the playbooks that make sense now.
+
+    now is Unix time: approvals expire.
+    """
     control = known.state.control
     running = known.state.phase == "running"
     return {
         "paused": _times(control.get("pause"), "by", "reason", "then", "to_zero") if running else None,
         "waiting": _times(control.get("waiting"), "step") if known.unfinished else None,
+        "approvals": approvals(known, now),
+        "started_by": control.get("started_by") or [],
+        "freeze_override": control.get("freeze_override"),
         "parked": _times(control.get("parked")) if known.state.phase == "parked" else None,
         "stuck": (control.get("stuck") or {}).get("reason") if known.unfinished else None,
         "commands": control.get("log") or [],
         "commands_pending": unobeyed(control, known.commands) if known.unfinished else [],
         "next_commands": next_commands(known),
     }
+
+
+def approvals(known: Record, now: float) -> list[JSON]:
+    """Who approved what, when, why and from where, and who is still missing, as far as the record knows."""
+    asks = (known.spec.get("control") or {}).get("approve") or any(one.get("approve") for one in known.spec.get("steps") or ())
+    return told(known.state.control, moment(known, now).steps, now) if asks else []
 
 
 def next_commands(known: Record) -> list[str]:

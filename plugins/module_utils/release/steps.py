@@ -23,6 +23,7 @@ from .costs import Costs
 from .ending import TurnBack
 from .experiment import Trial
 from .floors import present_size, raise_floors, stable_size
+from .freezes import refuse_denied
 from .plan import ROUTED, Step, plan
 from .rollback import remove_canary
 from .rolling import roll
@@ -63,6 +64,7 @@ def deploy(context: Context, step: Step, watch: Watch) -> None:
     await_twin(context, watch)
     digest = image_digest(context.twin_pods(), target.container)
     context.state.digest = digest or "unpinned"
+    refuse_denied(context)
     settle(context, watch)
 
 

@@ -15,6 +15,10 @@ from ..analysis.verdict import INCONCLUSIVE, Verdict
 from ..cluster.errors import Unreachable
 from ..cluster.patch import add
 from ..workload.kinds import SETS
+from .approval_places import Places
+from .approval_words import COMMAND_LINE, asked_at, decided, is_stale, rejection, stands, with_outside
+from .approvals import ANYBODY, Standing
+from .approvals import Approval as Word
 from .commands import Moment, clock_time, effect, logged, skips, unobeyed
 from .context import Context
 from .control_spec import PARK, RESUME
@@ -106,7 +110,15 @@ class Approval:
     def __init__(self, context: Context, step: Step) -> None:
         self._context = context
         self._name = step.name
+        self._steps = plan(context.spec)
+        self._places = Places(context, step)
+        self._said, self._missing = "", 0
+        self._ignored: list[Word] = []
         control = context.state.control
+        if is_stale(control, self._steps, self._name, context.process.clock()):
+            context.live.say(
+                "approve", f"{self._name} was approved by {control['approvals'].pop(self._name)['by']}; that has expired meanwhile"
+            )
         if self._name in (control.get("approvals") or {}):
             return
         if (control.get("waiting") or {}).get("step") != self._name:
@@ -114,11 +126,18 @@ class Approval:
             control["waiting"] = {"step": self._name, "since": began, "until": began + context.spec.control.approval_seconds}
             context.write(self._name)
         until = clock_time(control["waiting"]["until"])
-        context.live.say("approve", f"{self._name} waits at {context.route} until {until}: {how_to(context, 'approve')} (or reject, abort)")
+        found = stands(control, self._steps, self._name, context.process.clock())
+        self._said, self._missing = found.said, found.missing
+        asked = f" ({self._said})" if step.approval else ""
+        context.live.say(
+            "approve", f"{self._name} waits at {context.route} until {until}{asked}: {how_to(context, 'approve')} (or reject, abort)"
+        )
 
     def is_over(self) -> bool:
-        """Whether somebody approved. Raises TurnBack when nobody did in time."""
-        context, control = self._context, self._context.state.control
+        """Whether enough people approved. Raises TurnBack when one rejected, or they did not in time."""
+        context = self._context
+        self._hear()
+        control = context.state.control
         given = (control.get("approvals") or {}).get(self._name)
         if given:
             control.pop("waiting", None)
@@ -126,8 +145,37 @@ class Approval:
         waiting = control["waiting"]
         if context.process.clock() < waiting["until"]:
             return False
-        words = f"nobody approved {self._name} within {spoken_seconds(waiting['until'] - waiting['since'])}"
+        missing = f": {self._said}" if asked_at(self._steps, self._name) != ANYBODY else ""
+        words = f"nobody approved {self._name} within {spoken_seconds(waiting['until'] - waiting['since'])}{missing}"
         raise _nobody_came(context, "no_approval", words, context.spec.control.on_no_approval)
+
+    def _hear(self) -> None:
+        """What the other places say, and what it comes to. Raises TurnBack when somebody rejected."""
+        context, name = self._context, self._name
+        before = context.state.control
+        if name in (before.get("approvals") or {}):
+            return
+        heard = self._places.hear()
+        after = before if heard is None else with_outside(before, name, heard, context.process.clock())
+        found = stands(after, self._steps, name, context.process.clock())
+        context.state.control = decided(after, name, found)
+        if found.rejected:
+            raise TurnBack("rejected", rejection(name, found.rejected), gentle=True)
+        self._tell(found, is_news=after != before or found.missing > self._missing)
+        if context.state.control != before:
+            with contextlib.suppress(Unreachable):  # the next change is journaled with it
+                context.write(context.state.doing)
+
+    def _tell(self, found: Standing, *, is_news: bool) -> None:
+        """Where it stands, when that is news: a command's effect was told with the command. And once, whose word does not count."""
+        say = self._context.live.say
+        if found.said != self._said and is_news:
+            say("approve", f"{self._name} has {found.said}")
+        self._said, self._missing = found.said, found.missing
+        for one, why in found.ignored:
+            if one.source != COMMAND_LINE and one not in self._ignored:
+                self._ignored.append(one)
+                say("approve", f"{one.by}'s word from {one.source} does not count: {why}")
 
 
 def _nobody_came(context: Context, cause: str, words: str, policy: str) -> TurnBack:

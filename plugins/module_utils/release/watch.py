@@ -19,6 +19,7 @@ from .alert_watch import AlertWatch
 from .context import Context
 from .costs import ERRORS, Costs
 from .ending import ABORTED, PARKED, TurnBack
+from .freezes import CalendarWatch
 from .guards import Guards
 from .judges import panel_of
 from .plan import Step
@@ -48,6 +49,7 @@ class Watch:
             self._proceedings = Proceedings(context, self._panel, self._state)
         self._guards, self._alerts, self._silencer = Guards(context), AlertWatch(context), Silencer(context)
         self.standing = Standing(context)
+        self._calendar = CalendarWatch(context)
         self._number = context.state.looks[-1]["number"] if context.state.looks else 0
         self._silent_since: float | None = None
         self._said: tuple[str, float] = ("", 0.0)
@@ -131,6 +133,7 @@ class Watch:
         try:
             self._lease_and_abort()
             self._silencer.check()
+            self._calendar.check()
         except Unreachable as error:
             self._api_is_silent(error)
             return

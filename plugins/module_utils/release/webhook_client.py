@@ -63,6 +63,11 @@ class Reply:
 
 def post(request: Post, message: Mapping[str, Any]) -> Reply:
     """One attempt. Raises nothing: whatever goes wrong is a reply."""
+    return post_for_body(request, message, QUOTED * 4)[0]
+
+
+def post_for_body(request: Post, message: Mapping[str, Any], most_bytes: int) -> tuple[Reply, str]:
+    """One attempt, as post; and the answer as it came, at most so many bytes of it, empty when none came. It may quote secrets."""
     body = json.dumps(message, sort_keys=True)
     headers = {"Content-Type": "application/json", **dict(request.headers)}
     if request.hmac_secret:
@@ -83,12 +88,13 @@ def post(request: Post, message: Mapping[str, Any]) -> Reply:
             validate_certs=request.validate_certs,
         )
         with answer:
-            status, text = answer.code, answer.read(QUOTED * 4)
+            status, text = answer.code, answer.read(most_bytes)
     except HTTPError as error:
         status, text = error.code, _text_of(error)
     except (URLError, UrlsError, HTTPException, OSError, ValueError) as error:
-        return Reply(None, quote(without_secrets(str(getattr(error, "reason", error)), request)), brief=True)
-    return Reply(status, quote(without_secrets(text.decode("utf-8", "replace"), request)), brief=status in BRIEF)
+        return Reply(None, quote(without_secrets(str(getattr(error, "reason", error)), request)), brief=True), ""
+    plain = text.decode("utf-8", "replace")
+    return Reply(status, quote(without_secrets(plain[: QUOTED * 4], request)), brief=status in BRIEF), plain
 
 
 def _text_of(error: HTTPError) -> bytes:

@@ -20,6 +20,7 @@ FIELD = "release_webhooks"
 CONFIRM_ROLLOUT, PRE_ROLLOUT, ROLLOUT = "confirm-rollout", "pre-rollout", "rollout"
 CONFIRM_INCREASE, CONFIRM_PROMOTION = "confirm-traffic-increase", "confirm-promotion"
 POST_ROLLOUT, ROLLBACK, EVENT = "post-rollout", "rollback", "event"
+APPROVALS = "approvals"  # of release_approval_sources: asked while an approval is waited for
 TYPES = (CONFIRM_ROLLOUT, PRE_ROLLOUT, ROLLOUT, CONFIRM_INCREASE, CONFIRM_PROMOTION, POST_ROLLOUT, ROLLBACK, EVENT)
 CONFIRMS = (CONFIRM_ROLLOUT, CONFIRM_INCREASE, CONFIRM_PROMOTION)
 PARK, ROLL_BACK = "park", "roll_back"
@@ -133,6 +134,20 @@ def webhooks(source: Reader, value: Any, *, strategy: str, ab: AbSpec | None) ->
         made.append(one)
     source.problems += [_masked(problem) for problem in read.problems]
     return tuple(made)
+
+
+def approvals_webhook(source: Reader, field: str, item: Any) -> WebhookSpec | None:
+    """The webhook of release_approval_sources. What may be a secret is never put into a problem."""
+    read = Reader()
+    given = read.mapping(field, item)
+    for option in ("type", "name", "mute_alert", "muteAlert"):
+        if given and option in given:
+            read.refuse(f"{field}.{option}", HIDDEN, "nothing: it is asked for approvals, and called so")
+    if item is None:
+        read.refuse(field, None, "is required")
+    made = None if given is None else _webhook(read, field, {**given, "type": ROLLBACK, "name": APPROVALS})
+    source.problems += [problem if problem.value is None else replace(problem, value=HIDDEN) for problem in read.problems]
+    return made and replace(made, type=APPROVALS)
 
 
 def _fits(read: Reader, field: str, kind: str, *, strategy: str, promotes: bool) -> None:

@@ -17,6 +17,7 @@ from ansible_collections.progressive.delivery.plugins.module_utils.cluster.sessi
 
 JSON = dict[str, Any]
 BUDGET = "PodDisruptionBudget"
+REVIEWS = ("SelfSubjectAccessReview", "SelfSubjectReview")  # POST, but change nothing
 Key = tuple[str, str, str]  # kind, namespace, name
 DOES_NOT_APPLY = f"{PATCH_DID_NOT_APPLY} ()"
 
@@ -58,6 +59,7 @@ class FakeApi(Session):
         self.behind: Callable[[str], Text] = lambda path: Text(200, {}, "")  # what pods answer, and their logs
         self.seconds = 1_000_000.0
         self.controllers: list[Callable[[], None]] = []  # run after every write
+        self.who = "kubernetes-admin"  # how the API server knows us
         self._faults: list[Fault] = []
         self._version = 0
 
@@ -103,7 +105,7 @@ class FakeApi(Session):
 
     def writes(self) -> list[str]:
         """The requests that meant to change something, as 'METHOD Kind/name', without dry runs and reviews."""
-        return [str(one) for one in self.requests if one.method != "GET" and not one.dry_run and one.kind != "SelfSubjectAccessReview"]
+        return [str(one) for one in self.requests if one.method != "GET" and not one.dry_run and one.kind not in REVIEWS]
 
     # -- the server
 
@@ -150,6 +152,8 @@ class FakeApi(Session):
             asked = one.body["spec"]["resourceAttributes"]
             resource = "/".join(filter(None, (asked["resource"], asked.get("subresource"))))
             return {"status": {"allowed": (asked["verb"], resource) not in self.denied}}
+        if one.kind == "SelfSubjectReview":
+            return {"status": {"userInfo": {"username": self.who}}}
         if isinstance(one.body, dict) and one.body.get("kind") == "Eviction":
             return self._evict(one)
         serve = {"GET": self._get, "POST": self._post, "PATCH": self._patch, "DELETE": self._delete}[one.method]

@@ -6,6 +6,7 @@
 import copy
 
 import pytest
+from ansible_collections.progressive.delivery.plugins.module_utils.release.approval_words import iso
 from ansible_collections.progressive.delivery.plugins.module_utils.release.commands import (
     KEPT,
     Moment,
@@ -37,7 +38,7 @@ def moment(strategy, index, phase="running"):
 
 
 def command(name, number=1, **options):
-    return {"command": name, "number": number, "by": "mia", "reason": "", "at": "now", **options}
+    return {"command": name, "number": number, "by": "mia", "reason": "", "at": iso(NOW), **options}
 
 
 @pytest.mark.parametrize("options", [{}, {"weight_percent": 0}, {"full": True}, {"for_seconds": 60}], ids=str)

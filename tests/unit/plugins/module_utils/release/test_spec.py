@@ -28,6 +28,7 @@ from ansible_collections.progressive.delivery.plugins.module_utils.release.subse
 from ansible_collections.progressive.delivery.plugins.module_utils.release.swap_spec import SwapSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.webhooks_spec import WebhookSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.traffic.route import Condition, Match
+from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.release import test_calendar_spec as calendars
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.release import test_slo_spec as slo
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.release import test_source_spec as sources
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.release.test_ab_spec import GIVEN_AB, READ_AB
@@ -36,12 +37,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 LEAST = {
-    "release_name": "shop",
-    "release_namespace": "shop",
-    "release_workload": "Deployment/shop",
-    "release_image": "registry.example/shop:2.4.0",
-    "release_prometheus": {"url": "http://prometheus.example"},
-}
+    "release_name": "shop", "release_namespace": "shop", "release_workload": "Deployment/shop",
+    "release_image": "registry.example/shop:2.4.0", "release_prometheus": {"url": "http://prometheus.example"},
+}  # fmt: skip
 TEMPLATE = {"metadata": {"labels": {"app": "shop"}}, "spec": {"containers": [{"name": "app", "image": "shop:2"}]}}
 MANIFESTS = [
     {"kind": "Deployment", "metadata": {"name": "shop"}, "spec": {"template": TEMPLATE}},
@@ -66,9 +64,9 @@ def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
         steps=tuple(StepSpec(weight, 0) for weight in (10, 25, 50, 75, 100)), checks=(), webhooks=(), no_way_back=None,
         gates=(GateSpec("errors", "error_rate", 0.01, None),), looks=LooksSpec(), slo=None, alerts=None, on_inconclusive="roll_back",
         rollback="instant", rollback_step_seconds=5, on_no_stable="return", prometheus_url="http://prometheus.example", prometheus_service=None,
-        prometheus_access=Access(), metrics_source="auto", own_source=None, pods=None,
-        minimum_step_seconds=0, verify_seconds=60, no_data_seconds=120, max_hold_seconds=1800, ready_timeout_seconds=300,
-        drain_seconds=10, deadline_seconds=14400, fix_forward=False, control=CONTROL, share_check="hold", stop_after=None,
+        prometheus_access=Access(), metrics_source="auto", own_source=None, pods=None, minimum_step_seconds=0, verify_seconds=60, no_data_seconds=120,
+        max_hold_seconds=1800, ready_timeout_seconds=300, drain_seconds=10, deadline_seconds=14400, fix_forward=False, control=CONTROL, share_check="hold",
+        stop_after=None, calendar=calendars.CalendarSpec(),
     )  # fmt: skip
 
 
@@ -161,6 +159,7 @@ FIELDS = {
         {"release_approve": "[promote]", "release_parked_weight": 5, "release_pause_seconds": "10m", "release_stuck_seconds": 60},
         replace(CONTROL, approve=("promote",), parked_weight=5, pause_seconds=600.0, stuck_seconds=60.0),
     ),
+    "calendar": (calendars.GIVEN, calendars.READ),
     "fix_forward": ({"release_fix_forward": "yes"}, True),
     "profile": (
         {"release_profile": "development", "release_steps": [50, 100]},

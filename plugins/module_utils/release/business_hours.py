@@ -1,0 +1,99 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Business hours in the time of a place: when they open next, and how many of their seconds have passed. Pure.
+
+Such as "Mon-Fri 08:00-18:00 Europe/Dublin", or with several parts "Mon-Thu 08:00-18:00, Fri 08:00-15:00 Europe/Dublin".
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from .freeze import local, unix, zone_of
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+PART = re.compile(r"([a-z]{3}(?:-[a-z]{3})?(?:/[a-z]{3}(?:-[a-z]{3})?)*)\s+(\d{2}:\d{2})-(\d{2}:\d{2})")
+EXAMPLE = "such as 'Mon-Fri 08:00-18:00 Europe/Dublin' or 'Mon-Thu 08:00-18:00, Fri/Sat 08:00-15:00 Europe/Dublin'"
+WEEK = 7
+
+
+@dataclass(frozen=True)
+class BusinessHours:
+    """For each day of the week, Monday first, the times from which to which it is open, in minutes since midnight."""
+
+    days: tuple[tuple[tuple[int, int], ...], ...]
+    zone: str
+
+
+def parse(text: str) -> BusinessHours:
+    """Business hours as they are written. Raises ValueError with what may be written."""
+    hours, _space, zone = text.strip().rpartition(" ")
+    zone_of(zone)
+    days: list[list[tuple[int, int]]] = [[] for _day in DAYS]
+    for part in hours.split(","):
+        matched = PART.fullmatch(part.strip().lower())
+        if not matched:
+            raise ValueError(f"{part.strip()!r} is not read; hours are {EXAMPLE}")
+        opens, closes = _minutes(matched.group(2)), _minutes(matched.group(3))
+        if opens >= closes:
+            raise ValueError(f"{part.strip()!r} closes before it opens; write a night as two parts, of two days")
+        for day in _named(matched.group(1)):
+            if any(opens < end and begin < closes for begin, end in days[day]):
+                raise ValueError(f"{DAYS[day]} is open twice at the same time")
+            days[day].append((opens, closes))
+    return BusinessHours(tuple(tuple(sorted(one)) for one in days), zone)
+
+
+def next_open(spec: BusinessHours, now: float) -> float:
+    """When it is open: now, or the Unix time at which it opens next."""
+    for begin, end in _open(spec, now, 2 * WEEK + 1):
+        if end > now:
+            return max(begin, now)
+    raise AssertionError("two weeks without an opening")
+
+
+def elapsed(spec: BusinessHours, since: float, now: float) -> float:
+    """How many seconds of business hours lie between two Unix times."""
+    if now <= since:
+        return 0.0
+    days = int((now - since) // 86400) + 2
+    return sum(max(0.0, min(end, now) - max(begin, since)) for begin, end in _open(spec, since, days))
+
+
+def _open(spec: BusinessHours, since: float, days: int) -> list[tuple[float, float]]:
+    """The openings of so many days from the day before a moment on, as Unix times."""
+    first = local(since, spec.zone).date() - timedelta(days=1)
+    found = []
+    for day in (first + timedelta(days=number) for number in range(days + 2)):
+        for opens, closes in spec.days[day.weekday()]:
+            begin, end = (unix(_at(day, minutes), spec.zone) for minutes in (opens, closes))
+            if begin < end:
+                found.append((begin, end))
+    return sorted(found)
+
+
+def _at(day: date, minutes: int) -> datetime:
+    return datetime.combine(day, time()) + timedelta(minutes=minutes)
+
+
+def _minutes(text: str) -> int:
+    hours, minutes = int(text[:2]), int(text[3:])
+    if minutes > 59 or 60 * hours + minutes > 24 * 60:
+        raise ValueError(f"{text!r} is no time of a day; hours are {EXAMPLE}")
+    return 60 * hours + minutes
+
+
+def _named(text: str) -> list[int]:
+    """The days of Mon-Fri, Sat-Mon or Tue/Thu."""
+    found: list[int] = []
+    for part in text.split("/"):
+        first, _dash, last = part.partition("-")
+        for name in (first, last or first):
+            if name not in DAYS:
+                raise ValueError(f"{name!r} is no day of {', '.join(DAYS)}; hours are {EXAMPLE}")
+        begin, end = DAYS.index(first), DAYS.index(last or first)
+        found += [number % WEEK for number in range(begin, begin + (end - begin) % WEEK + 1)]
+    return found
