@@ -12,6 +12,7 @@ from ansible_collections.progressive.delivery.plugins.module_utils.release.check
 from ansible_collections.progressive.delivery.plugins.module_utils.release.config_spec import ConfigSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.control_spec import ControlSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.gates_spec import GateSpec, LooksSpec
+from ansible_collections.progressive.delivery.plugins.module_utils.release.guard_spec import GuardSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.manifests import Manifests
 from ansible_collections.progressive.delivery.plugins.module_utils.release.parts import MOST_STEPS, PodsSpec, StepSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.profile_spec import ProfileUse
@@ -68,7 +69,7 @@ def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
         rollback="instant", rollback_step_seconds=5, on_no_stable="return", prometheus_url="http://prometheus.example", prometheus_service=None,
         prometheus_access=Access(), metrics_source="auto", own_source=None, pods=None,
         minimum_step_seconds=0, verify_seconds=60, no_data_seconds=120, max_hold_seconds=1800, ready_timeout_seconds=300,
-        drain_seconds=10, deadline_seconds=14400, fix_forward=False, control=CONTROL, share_check="hold", stop_after=None,
+        drain_seconds=10, deadline_seconds=14400, fix_forward=False, guard=None, control=CONTROL, share_check="hold", stop_after=None,
     )  # fmt: skip
 
 
@@ -160,6 +161,10 @@ FIELDS = {
     "control": (
         {"release_approve": "[promote]", "release_parked_weight": 5, "release_pause_seconds": "10m", "release_stuck_seconds": 60},
         replace(CONTROL, approve=("promote",), parked_weight=5, pause_seconds=600.0, stuck_seconds=60.0),
+    ),
+    "guard": (
+        {"release_guard": "{image: registry.example/python:3.12, after_seconds: 1m}"},
+        GuardSpec("registry.example/python:3.12", 60.0),
     ),
     "fix_forward": ({"release_fix_forward": "yes"}, True),
     "profile": (
