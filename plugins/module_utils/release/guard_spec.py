@@ -15,6 +15,7 @@ FIELD = "release_guard"
 ROLLING = "rolling"
 LEAST_SECONDS = 30.0  # a Lease is renewed every 5 s; what a runner waits for in between may take as long as this
 AFTER_SECONDS = 120.0
+ANSWERS = 4  # that a look may wait for, one after another
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ def guard_from(saved: Mapping[str, Any] | None) -> GuardSpec | None:
     return None if saved is None else GuardSpec(**saved)
 
 
-def guard(read: Reader, value: Any, *, strategy: str) -> GuardSpec | None:
-    """release_guard."""
+def guard(read: Reader, value: Any, *, strategy: str, answer_seconds: float) -> GuardSpec | None:
+    """release_guard. answer_seconds: how long a runner may wait for one answer of Prometheus, and renews nothing meanwhile."""
     found = read.mapping(FIELD, value, ("image", "after_seconds"))
     if found is None:
         return None
@@ -41,6 +42,9 @@ def guard(read: Reader, value: Any, *, strategy: str) -> GuardSpec | None:
     if strategy == ROLLING:
         read.refuse(FIELD, value, "nothing: strategy rolling moves no route that a guard could return")
     after = read.seconds(f"{FIELD}.after_seconds", found.get("after_seconds"), least=LEAST_SECONDS, most=86400, default=AFTER_SECONDS)
+    if after < ANSWERS * answer_seconds:
+        allowed = f"at least {ANSWERS * answer_seconds:g} s: {ANSWERS} times release_prometheus.timeout_seconds, in which a living runner may renew nothing"
+        read.refuse(f"{FIELD}.after_seconds", after, allowed)
     return GuardSpec(image or "", after)
 
 

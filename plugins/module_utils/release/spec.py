@@ -294,7 +294,9 @@ def parse(given: Mapping[str, Any]) -> Spec:
     late = given.get("release_deadline_seconds")
     fields["deadline_seconds"] = swap_spec.deadline(read, fields["swap"], fields["deadline_seconds"], given=late)
     fields["control"] = control_spec.control(read, values, fields)
-    fields["guard"] = guard_spec.guard(read, values["release_guard"], strategy=fields["strategy"])
+    fields["guard"] = guard_spec.guard(
+        read, values["release_guard"], strategy=fields["strategy"], answer_seconds=fields["prometheus_access"].timeout_seconds
+    )
     if fields["strategy"] == "rolling":  # it steers no route: whatever the route is, the Service selects old and new pods alike
         fields.update(provider="service", route_kind=None, route_object=None, route=None, subsets=None)
     fits_profile(read, explicit, fields)
