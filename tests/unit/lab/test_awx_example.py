@@ -104,7 +104,18 @@ def test_the_rulebook_starts_a_template_that_takes_what_it_gives():
 
 def test_the_execution_environment_can_be_laid_out(tmp_path):
     definition = str(ROOT / "execution-environment.yml")
-    command = [sys.executable, "-m", "ansible_builder", "create", "-f", definition, "-c", str(tmp_path), "--output-filename", "made"]
+    command = [
+        sys.executable,
+        "-m",
+        "ansible_builder",
+        "create",
+        "-f",
+        definition,
+        "-c",
+        str(tmp_path),
+        "--output-filename",
+        "Containerfile",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "ansible-core==2.19.14" in (tmp_path / "made").read_text()
+    assert "ansible-core==2.19.14" in (tmp_path / "Containerfile").read_text()
