@@ -39,7 +39,7 @@ def options(module: str) -> dict:
     packages = importlib.util.find_spec("ansible_collections").submodule_search_locations
     (file,) = [found for one in packages if (found := Path(one) / "awx" / "awx" / "plugins" / "modules" / f"{module}.py").exists()][:1]
     for statement in ast.parse(file.read_text()).body:
-        if isinstance(statement, ast.Assign) and statement.targets[0].id == "DOCUMENTATION":
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "DOCUMENTATION":
             return yaml.safe_load(ast.literal_eval(statement.value))["options"]
     raise AssertionError(f"{module} is not documented")
 
