@@ -162,10 +162,7 @@ FIELDS = {
         {"release_approve": "[promote]", "release_parked_weight": 5, "release_pause_seconds": "10m", "release_stuck_seconds": 60},
         replace(CONTROL, approve=("promote",), parked_weight=5, pause_seconds=600.0, stuck_seconds=60.0),
     ),
-    "guard": (
-        {"release_guard": "{image: registry.example/python:3.12, after_seconds: 1m}"},
-        GuardSpec("registry.example/python:3.12", 60.0),
-    ),
+    "guard": ({"release_guard": "{image: 'py:3', after_seconds: 1m}"}, GuardSpec("py:3", 60.0)),
     "fix_forward": ({"release_fix_forward": "yes"}, True),
     "profile": (
         {"release_profile": "development", "release_steps": [50, 100]},
@@ -211,12 +208,10 @@ def test_all_problems_are_reported_at_once_with_field_value_and_what_is_allowed(
 @pytest.mark.parametrize(
     ("written", "meant"),
     [
-        ("release_gatez", "release_gates"),
-        ("release_step", "release_steps"),
-        ("release_promethues", "release_prometheus"),
-        ("release_wave", "release_waves"),
+        ("release_gatez", "release_gates"), ("release_step", "release_steps"),
+        ("release_promethues", "release_prometheus"), ("release_wave", "release_waves"),
     ],
-)
+)  # fmt: skip
 def test_a_typing_error_of_a_variable_is_told_with_the_right_name(written, meant):
     assert problems(**{written: 1})[written] == f"no such variable; did you mean {meant}?"
 
