@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import zipfile
 from pathlib import Path
@@ -16,6 +17,8 @@ from .shell import ask, run, succeeds
 _LIBRARIES = "/lib/x86_64-linux-gnu/"
 _GLIBC = ("libc.so.6", "libm.so.6", "libdl.so.2", "librt.so.1", "libpthread.so.0", "libresolv.so.2", "libnss_dns.so.2", "libnss_files.so.2")
 _FIREWALL = ("/usr/sbin/xtables-nft-multi", "/usr/sbin/xtables-legacy-multi", "/usr/sbin/nft", "/usr/sbin/conntrack")
+_PYTHON = ("python3.11-minimal", "libpython3.11-minimal", "libpython3.11-stdlib")
+_OF_PYTHON = ("libz.so.1", "libexpat.so.1", "libssl.so.3", "libcrypto.so.3", "libffi.so.8", "libuuid.so.1")
 _EXTENSIONS = "/usr/lib/x86_64-linux-gnu/xtables"
 
 
@@ -58,6 +61,27 @@ def c_library(root: Path) -> Files:
     """glibc with its name service modules, for programs that are not static."""
     names = ["/lib64/ld-linux-x86-64.so.2", *(_LIBRARIES + name for name in _GLIBC)]
     return {name: program_file(_inside(root, name)) for name in names}
+
+
+def python(root: Path) -> Path:
+    """Folder with Debian's Python 3 and its standard library, which runs on the root file system's libraries."""
+
+    def build(out: Path) -> None:
+        with step("Debian's Python", "10 s"):
+            run(["apt-get", "download", *_PYTHON], cwd=out, log=log_path("python"))
+            for package in sorted(out.glob("*.deb")):
+                run(["dpkg-deb", "-x", package, out / "tree"], log=log_path("python"))
+                package.unlink()
+            for folder in ("share", "lib/python3.11/test", "lib/python3.11/idlelib", "lib/python3.11/lib2to3"):
+                shutil.rmtree(out / "tree/usr" / folder, ignore_errors=True)
+            (out / "tree/usr/bin/python3").symlink_to("python3.11")
+
+    return artifact("python", key_of(*_PYTHON, root.parent.name), build) / "tree"
+
+
+def python_libraries(root: Path) -> Files:
+    """What Python needs to run and to speak TLS."""
+    return {name: program_file(_inside(root, name)) for name in (_LIBRARIES + library for library in _OF_PYTHON)}
 
 
 def firewall_tools(root: Path) -> Files:

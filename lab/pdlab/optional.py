@@ -8,6 +8,7 @@ from pathlib import Path
 from .archive import Files, Image, Layer, folder, program_file, write_archive
 from .cache import artifact, key_of
 from .gobuild import program, programs
+from .guard_image import guard
 from .images import ARCHIVE, LAB_REPOSITORY, ON_DEMAND
 from .paths import LAB
 from .progress import step
@@ -30,6 +31,7 @@ ARCHIVES: dict[str, Callable[[], Path]] = {
     "argo-rollouts": argo_rollouts,
     "flagger": flagger,
     "flagger-loadtester": flagger_loadtester,
+    "guard": guard,
 }
 """Name for `lab image` → its archive."""
 

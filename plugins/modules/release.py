@@ -730,6 +730,24 @@ options:
       - Strategy V(canary) with a router that has weights only. What the gates park has no traffic.
     type: int
     default: 0
+  release_guard:
+    description:
+      - The guard, for the case that the runner dies and nobody runs the release again. A Job in the release's namespace returns its traffic
+        when the release's Lease, which a living runner renews every few seconds, was not renewed for as long as this says. Left out, there is none.
+      - It is there before the first traffic moves, and goes with the release. Its account may read and change the objects of this release alone.
+      - While stable takes the new template the canary serves everybody, so that the guard leaves traffic there as long as the canary is ready.
+      - Not for strategy V(rolling), which has no route to return.
+    type: dict
+    suboptions:
+      image:
+        description: An image that has C(python3), 3.9 or newer. Nothing else of it is used.
+        type: str
+        required: true
+      after_seconds:
+        description: How long the Lease may go without being renewed, at least 30 s. Waiting runners renew it too, stopped ones
+          (O(release_stop_after)) do not.
+        type: str
+        default: "120"
   release_stuck_seconds:
     description:
       - How long a step may take, beyond what was asked of it, before the release says that it is stuck and O(release_on_inconclusive) decides.

@@ -117,6 +117,11 @@ releases:
       type: list
       elements: str
       returned: always
+    guard:
+      description: What the guard in the cluster did with the traffic (C(did) is returned or left), at what time (C(at)) and C(why);
+        null when it did nothing.
+      type: dict
+      returned: always
     webhooks:
       description: The last refusals of webhooks, each with C(said), C(at), C(last_at) and C(times).
       type: list

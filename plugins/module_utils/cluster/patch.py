@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterable
 from typing import Any
 
 Operation = dict[str, Any]
@@ -46,3 +48,26 @@ def set_annotation(obj: dict[str, Any], key: str, value: str) -> list[Operation]
     if obj.get("metadata", {}).get("annotations"):
         return [add(pointer("metadata", "annotations", key), value)]
     return [add("/metadata/annotations", {key: value})]
+
+
+def applied(obj: dict[str, Any], operations: Iterable[Operation]) -> dict[str, Any]:
+    """A copy of an object as operations of ours make it, as far as that can be told without the API server. Tests are not made."""
+    after = copy.deepcopy(obj)
+    for operation in operations:
+        if operation["op"] != "test":
+            _apply(after, operation)
+    return after
+
+
+def _apply(document: Any, operation: Operation) -> None:
+    *parents, last = [key.replace("~1", "/").replace("~0", "~") for key in operation["path"].split("/")[1:]]
+    for key in parents:
+        document = document[int(key) if isinstance(document, list) else key]
+    here: Any = int(last) if isinstance(document, list) else last
+    value = copy.deepcopy(operation.get("value"))
+    if operation["op"] == "remove":
+        del document[here]
+    elif operation["op"] == "add" and isinstance(document, list):
+        document.insert(here, value)
+    else:
+        document[here] = value

@@ -141,6 +141,7 @@ def summary(known: Record) -> JSON:
         "history": state.history,
         "webhooks": state.webhooks.get("answers", []),
         "abort_requested": known.abort,
+        "guard": known.guard,
         **standing(known, time.time()),
     }
 

@@ -29,6 +29,7 @@ from . import (
     capacity,
     checks_preflight,
     config_preflight,
+    guard_preflight,
     objects,
     ratio,
     source_spec,
@@ -66,6 +67,7 @@ def preflight(session: Session, spec: Spec, transport: Any) -> Findings:
     found = examine(session, spec, transport)
     budget = budget_plan.budget_plan(spec, found, transport, problems)
     alert_watch.inspect(spec, transport, problems)
+    guard_preflight.inspect(session, spec, found.target, problems)
     if problems:
         raise Refused(problems)
     return _recordable(spec, replace_of(found, target=replace_of(found.target, budget=budget.to_dict() if budget else None)))

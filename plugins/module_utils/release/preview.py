@@ -22,6 +22,7 @@ from .checks_spec import STABLE, CheckSpec, HttpCheck, JobCheck, WebhookCheck, e
 from .config_preflight import Copy, body_of
 from .gate_lines import gate_lines, seconds_of_gates
 from .gates_spec import SEQUENTIAL
+from .guard_spec import guard_line
 from .job import environment, job_body, job_name, template_of
 from .people_lines import people_lines
 from .plan import TRAFFIC, Step, plan, promotes, route_of
@@ -108,6 +109,7 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
     if spec.rollback != "instant":
         pace = f", {spec.rollback_step_seconds:g} s apart unless users are hurt" if spec.rollback == "stepped" else ""
         said.append(f"  traffic would come back {spec.rollback.replace('_', ' ')}{pace}")
+    said += [f"  {line}" for line in guard_line(spec.guard, spec.strategy)]
     if spec.judged_by(SEQUENTIAL) and not found.target.history_known:
         said.append("  less than an hour of history: errors are taken to be independent (dispersion 1)")
     said += [f"  {note}" for note in found.notes]

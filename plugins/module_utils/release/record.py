@@ -22,6 +22,7 @@ from .record_size import LARGEST_BYTES, LEAST_STATE_BYTES, dump, packed, unpacke
 JSON = dict[str, Any]
 LABEL = "progressive.delivery/record"
 ABORT = "progressive.delivery/abort"
+GUARD = "progressive.delivery/guard"  # what the guard did, or left
 COMMANDS = "progressive.delivery/commands"  # a list of the others, oldest first (release.commands)
 KEPT_LOOKS = 20
 KEPT_ENDINGS = 5
@@ -106,6 +107,7 @@ class Record:
     fence: str
     abort: JSON | None
     commands: list[JSON] = field(default_factory=list)
+    guard: JSON | None = None  # did (returned or left), at, why
 
     @property
     def unfinished(self) -> bool:
@@ -143,6 +145,7 @@ def _parse(found: JSON) -> Record:
         annotations.get(EPOCH, ""),
         json.loads(request) if request else None,
         json.loads(annotations.get(COMMANDS) or "[]"),
+        json.loads(annotations.get(GUARD) or "null"),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..cluster.errors import ClusterError, NotFound, Superseded, Unreachable
 from ..traffic.route import HOME, RouteError
-from . import swap, webhooks
+from . import guard_keeper, swap, webhooks
 from .context import Context
 from .ending import PARKED, StepEnded, StopHere, TurnBack
 from .experiment import result_of, sentence_of
@@ -65,6 +65,7 @@ def go_back(context: Context, why: TurnBack) -> str:
 
 def _go_forward(context: Context, steps: list[Step]) -> None:
     watch = Watch(context)
+    _with_patience(context, Step("guard", "guard"), watch)
     if not context.state.swapped and (context.route != HOME or context.state.weight_percent):
         watch.enter(next(step for step in reversed(steps) if _stands(context, step)))
     while context.state.step < len(steps):
@@ -175,7 +176,12 @@ def let_go(context: Context) -> None:
     """Take the fences down and give the Lease back; what stays behind would only be tidied by the next run."""
     lift(context)
     deadline = context.process.clock() + TIDY_SECONDS
-    for action in (lambda: context.router.unclaim(context.token), context.unclaim_workload, context.lease.release):
+    for action in (
+        lambda: guard_keeper.remove(context),
+        lambda: context.router.unclaim(context.token),
+        context.unclaim_workload,
+        context.lease.release,
+    ):
         while True:
             try:
                 action()

@@ -16,6 +16,7 @@ from .checks_spec import checks_from
 from .config_spec import config_from
 from .control_spec import control_from
 from .gates_spec import LooksSpec, gate_from
+from .guard_spec import guard_from
 from .manifests import manifests_from
 from .parts import PodsSpec, steps_from
 from .prometheus_spec import access_from
@@ -39,6 +40,7 @@ def spec_from(saved: Mapping[str, Any]) -> Spec:
     fields["swap"] = swap_from(fields.get("swap"))
     fields["subsets"] = subsets_from(fields.get("subsets"))
     fields["ab"] = ab_from(fields.get("ab"))
+    fields["guard"] = guard_from(fields.get("guard"))
     fields["control"] = control_from(fields["control"])
     fields["calendar"] = calendar_from(fields.get("calendar"))
     fields = {"max_extra_pods": None, "no_way_back": None, "promotion": "twin", **fields}  # what younger releases know

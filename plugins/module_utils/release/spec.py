@@ -20,6 +20,7 @@ from . import (
     config_spec,
     control_spec,
     gates_spec,
+    guard_spec,
     no_return,
     parts,
     profile_spec,
@@ -37,6 +38,7 @@ from .config_spec import ConfigSpec
 from .control_spec import ControlSpec
 from .fits import asks_prometheus, fits_profile, fits_strategy, lasts, makes_experiment
 from .gates_spec import GateSpec, LooksSpec
+from .guard_spec import GuardSpec
 from .manifests import Manifests, image_of, manifests
 from .parts import PodsSpec, StepSpec
 from .profile_spec import ProfileUse
@@ -98,6 +100,7 @@ DEFAULTS: dict[str, Any] = {
     "release_deadline_seconds": 14400,
     "release_fix_forward": False,
     "release_share_check": "hold",
+    "release_guard": None,
     "release_stop_after": None,
     "release_log_dir": None,
     **control_spec.DEFAULTS,
@@ -192,6 +195,7 @@ class Spec:
     drain_seconds: float
     deadline_seconds: float
     fix_forward: bool
+    guard: GuardSpec | None  # who returns traffic when nobody runs the release any more
     control: ControlSpec
     share_check: str  # hold, report or off
     stop_after: str | None
@@ -296,6 +300,9 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields["deadline_seconds"] = swap_spec.deadline(read, fields["swap"], fields["deadline_seconds"], given=late)
     fields["control"] = control_spec.control(read, values, fields)
     fields["calendar"] = calendar_spec.calendar(read, values)
+    fields["guard"] = guard_spec.guard(
+        read, values["release_guard"], strategy=fields["strategy"], answer_seconds=fields["prometheus_access"].timeout_seconds
+    )
     if fields["strategy"] == "rolling":  # it steers no route: whatever the route is, the Service selects old and new pods alike
         fields.update(provider="service", route_kind=None, route_object=None, route=None, subsets=None)
     fits_profile(read, explicit, fields)

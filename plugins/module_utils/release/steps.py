@@ -16,7 +16,7 @@ from ..traffic.route import HOME, Route, RouteEdited, RouteError
 from ..workload import capacity, twin
 from ..workload.deployment import Rollout, hopeless, image_digest, not_ready, rollout
 from ..workload.kinds import SETS
-from . import config, swap_objects, webhooks
+from . import config, guard_keeper, swap_objects, webhooks
 from .checks import check
 from .context import Context
 from .costs import Costs
@@ -114,6 +114,7 @@ def _steer(context: Context, step: Step, watch: Watch, what: str) -> None:
     if short or not rollout(found).complete:  # somebody may have deleted or evicted a pod whose successor is not there yet
         await_twin(context, watch)
         settle(context, watch)
+    guard_keeper.await_watching(context, watch)
     watch.check()
     watch.prepare()
     context.write(step.name)
@@ -261,6 +262,7 @@ def clean_up(context: Context, step: Step, watch: Watch) -> None:
 
 
 HANDLERS = {
+    "guard": guard_keeper.begin,
     "validate": validate,
     "deploy": deploy,
     "check": check,

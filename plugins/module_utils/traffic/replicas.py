@@ -52,6 +52,14 @@ class ReplicaRouter(Router):
             return [*made, expect(here, stands), remove(here)] if stands is not None else made
         return made if stands == str(route.canary_percent) else [*made, *set_annotation(found, WEIGHT, str(route.canary_percent))]
 
+    def at_home(self, found: JSON) -> list[Operation]:
+        """The selector is stable's; whose pods are members is asked for apart (members_home)."""
+        return [expect(service.SELECTOR, self.place.original["selector"])]
+
+    def members_home(self) -> tuple[dict[str, str], list[Operation]]:
+        """The canary's pods, which leave by their switch label."""
+        return self._own, [add(pointer("metadata", "labels", str(self.place.rule)), self._home + CANARY)]
+
     def claim(self, token: str, *, may_replace: Any) -> None:
         """Claim the Service, then stamp the canary's pods, so that nobody can patch them as they were listed before."""
         super().claim(token, may_replace=may_replace)
@@ -71,6 +79,7 @@ class ReplicaRouter(Router):
             self._fenced(found, token)
             if self._observed(found, pods).route is None:
                 raise RouteEdited(f"the selector of {self.where} was edited: {found['spec'].get('selector')}")
+            self.before_change(found, route)
             count = self._members_at(route.canary_percent)
             if route.canary_percent == 100:  # the selector first: else stable alone would have everything for a moment
                 done = self._put(found, route, token) and self._admit(pods, count, token)

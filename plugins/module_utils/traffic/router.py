@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..cluster.errors import Conflict, Superseded, Unmarked, Unreachable
-from ..cluster.patch import Operation, as_read, expect, pointer, remove, set_annotation
+from ..cluster.patch import Operation, applied, as_read, expect, pointer, remove, set_annotation
 from ..cluster.session import Session
 from ..workload.twin import replicas_for
 from .route import EPOCH, HOME, Match, Observed, Place, Route, RouteEdited, RouteError, Sticky
@@ -22,6 +22,7 @@ from .route import EPOCH, HOME, Match, Observed, Place, Route, RouteEdited, Rout
 ATTEMPTS = 8
 PAUSE_SECONDS = 0.5
 ACCEPT_SECONDS = 20.0
+VERSION = "/metadata/resourceVersion"
 JSON = dict[str, Any]
 
 
@@ -34,6 +35,9 @@ class Router(abc.ABC):
     provider: str
     can: frozenset[str]  # of "weight", "match", "mirror", "sticky", "switch" (all or nothing)
     reselects = False  # True: while the canary has traffic, stable's own Service selects the canary's pods
+    before_change: Callable[[JSON, Route], None] = staticmethod(
+        lambda found, route: None
+    )  # what is told of a change that is about to be made
 
     def __init__(
         self,
@@ -66,6 +70,28 @@ class Router(abc.ABC):
     def homeward(self, found: JSON) -> list[Operation]:
         """What takes the canary out of the object as found, whatever was done to it; nothing when it does not name the canary."""
         return self.operations(found, HOME) if self.observe(found).names_canary else []
+
+    @abc.abstractmethod
+    def at_home(self, found: JSON) -> list[Operation]:
+        """Tests that hold while all traffic is at home, for an object whose traffic is."""
+
+    def ways_home(self, found: JSON, route: Route) -> list[list[Operation]]:
+        """Patches for somebody who knows no router: of the object as found, and as it will be once it holds route.
+
+        Each tests what it replaces, so that one applies at most; the last one has tests alone, that traffic is home.
+        """
+        states = [applied(found, self.operations(found, route)), found]
+        ways = [[one for one in self.operations(state, HOME) if one["path"] != VERSION] for state in states]
+        home = applied(found, self.operations(found, HOME))
+        return [way for index, way in enumerate(ways) if way and way not in ways[:index]] + [self.at_home(home)]
+
+    def ways_from_here(self) -> list[list[Operation]]:
+        """The same for the object as it stands. Raises RouteEdited."""
+        return self.ways_home(self._find(), HOME)
+
+    def members_home(self) -> tuple[dict[str, str], list[Operation]] | None:
+        """Where pods carry a part of the route: the labels of the canary's, and what takes one of them out of stable's Service."""
+        return None
 
     def unserved(self, found: JSON) -> str | None:
         """Why the implementation does not serve the object as it is stored; None when it does, or does not tell."""
@@ -117,6 +143,7 @@ class Router(abc.ABC):
                 return self._await_service(found)
             if current.route is None or (current.route.alone and not route.alone):
                 raise RouteEdited(f"the destinations of {self.where} were edited: {current.found}")
+            self.before_change(found, route)
             self._try_patch([_holds(token), *self.operations(found, route)])
         raise Unreachable(f"{self.where} did not take {route} after {ATTEMPTS} attempts: {self._refusal}")
 

@@ -98,6 +98,11 @@ class RuleRouter(Router):
         rules, index = self.steered(found)
         return self.rewrite(found, index, route, extra=self._extra(rules, index))
 
+    def at_home(self, found: JSON) -> list[Operation]:
+        """The steered rule has its own destinations."""
+        rules, index = self.steered(found)
+        return [expect(pointer("spec", self.rules_key, index, self.targets_key), self._targets(rules[index]))]
+
     def rewrite(self, found: JSON, index: int, route: Route, *, extra: list[int]) -> list[Operation]:
         """Fields of the rule at index first, then the extra rules, which go, then the one that comes: indexes stay right."""
         rules = found["spec"][self.rules_key]

@@ -39,6 +39,10 @@ class ServiceRouter(Router):
         wanted = self._selector(route)
         return [expect(SELECTOR, found["spec"]["selector"]), replace(SELECTOR, wanted)] if found["spec"]["selector"] != wanted else []
 
+    def at_home(self, found: JSON) -> list[Operation]:
+        """The selector is stable's."""
+        return [expect(SELECTOR, self._selector(HOME))]
+
     @property
     def _key(self) -> str:
         return str(self.place.rule)

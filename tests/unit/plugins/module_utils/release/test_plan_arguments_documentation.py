@@ -124,6 +124,7 @@ def test_documented_suboptions_are_the_keys_the_code_knows():
         "release_looks",
         "release_slo",
         "release_alerts",
+        "release_guard",
     ):
         with pytest.raises(specs.SpecError) as caught:
             specs.parse({**LEAST, **extra.get(name, {}), name: {"zzz": 1}})

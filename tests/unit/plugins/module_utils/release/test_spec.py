@@ -12,6 +12,7 @@ from ansible_collections.progressive.delivery.plugins.module_utils.release.check
 from ansible_collections.progressive.delivery.plugins.module_utils.release.config_spec import ConfigSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.control_spec import ControlSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.gates_spec import GateSpec, LooksSpec
+from ansible_collections.progressive.delivery.plugins.module_utils.release.guard_spec import GuardSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.manifests import Manifests
 from ansible_collections.progressive.delivery.plugins.module_utils.release.parts import MOST_STEPS, PodsSpec, StepSpec
 from ansible_collections.progressive.delivery.plugins.module_utils.release.profile_spec import ProfileUse
@@ -65,8 +66,8 @@ def test_the_least_arguments_give_a_whole_spec_with_the_documented_defaults():
         gates=(GateSpec("errors", "error_rate", 0.01, None),), looks=LooksSpec(), slo=None, alerts=None, on_inconclusive="roll_back",
         rollback="instant", rollback_step_seconds=5, on_no_stable="return", prometheus_url="http://prometheus.example", prometheus_service=None,
         prometheus_access=Access(), metrics_source="auto", own_source=None, pods=None, minimum_step_seconds=0, verify_seconds=60, no_data_seconds=120,
-        max_hold_seconds=1800, ready_timeout_seconds=300, drain_seconds=10, deadline_seconds=14400, fix_forward=False, control=CONTROL, share_check="hold",
-        stop_after=None, calendar=calendars.CalendarSpec(),
+        max_hold_seconds=1800, ready_timeout_seconds=300, drain_seconds=10, deadline_seconds=14400, fix_forward=False, guard=None, control=CONTROL,
+        share_check="hold", stop_after=None, calendar=calendars.CalendarSpec(),
     )  # fmt: skip
 
 
@@ -160,6 +161,7 @@ FIELDS = {
         replace(CONTROL, approve=("promote",), parked_weight=5, pause_seconds=600.0, stuck_seconds=60.0),
     ),
     "calendar": (calendars.GIVEN, calendars.READ),
+    "guard": ({"release_guard": "{image: 'py:3', after_seconds: 1m}"}, GuardSpec("py:3", 60.0)),
     "fix_forward": ({"release_fix_forward": "yes"}, True),
     "profile": (
         {"release_profile": "development", "release_steps": [50, 100]},
@@ -205,12 +207,10 @@ def test_all_problems_are_reported_at_once_with_field_value_and_what_is_allowed(
 @pytest.mark.parametrize(
     ("written", "meant"),
     [
-        ("release_gatez", "release_gates"),
-        ("release_step", "release_steps"),
-        ("release_promethues", "release_prometheus"),
-        ("release_wave", "release_waves"),
+        ("release_gatez", "release_gates"), ("release_step", "release_steps"),
+        ("release_promethues", "release_prometheus"), ("release_wave", "release_waves"),
     ],
-)
+)  # fmt: skip
 def test_a_typing_error_of_a_variable_is_told_with_the_right_name(written, meant):
     assert problems(**{written: 1})[written] == f"no such variable; did you mean {meant}?"
 
