@@ -18,6 +18,7 @@ from . import (
     checks_spec,
     config_spec,
     control_spec,
+    engine_spec,
     gates_spec,
     no_return,
     parts,
@@ -59,6 +60,8 @@ DEFAULTS: dict[str, Any] = {
     "release_template_patch": None,
     "release_manifests": None,
     "release_from": None,
+    "release_engine": engine_spec.NATIVE,
+    "release_adopt": False,
     "release_config": None,
     "release_profile": None,
     "release_profiles": None,
@@ -194,6 +197,8 @@ class Spec:
     stop_after: str | None
     profile: ProfileUse | None = None  # who said what; not what makes this release this release
     origin: Origin | None = None  # the manifest that said the rest, likewise
+    engine: str = engine_spec.NATIVE  # who moves traffic
+    adopt: bool = False  # the engine's own object is there already, and is left as it is
     requests_factor: int = 1  # how many times more requests its gates need: what the error budget has chosen (budget_plan)
 
     @property
@@ -290,6 +295,7 @@ def parse(given: Mapping[str, Any]) -> Spec:
     late = given.get("release_deadline_seconds")
     fields["deadline_seconds"] = swap_spec.deadline(read, fields["swap"], fields["deadline_seconds"], given=late)
     fields["control"] = control_spec.control(read, values, fields)
+    fields.update(engine_spec.engine(read, given, values))
     if fields["strategy"] == "rolling":  # it steers no route: whatever the route is, the Service selects old and new pods alike
         fields.update(provider="service", route_kind=None, route_object=None, route=None, subsets=None)
     fits_profile(read, explicit, fields)
