@@ -12,11 +12,14 @@ from typing import Any
 from ..cluster.session import Session
 from ..release import record
 from ..release.command import Command
-from ..release.engine_spec import NATIVE
+from ..release.engine_spec import FLAGGER, NATIVE
 from ..release.record import Record
 from ..release.spec import Spec
 from . import commands, native
 from .assemble import Caller
+from .flagger import control as flagger_control
+from .flagger import run as flagger_run
+from .flagger import summary as flagger_summary
 
 JSON = dict[str, Any]
 
@@ -34,7 +37,10 @@ def _native_summary(_session: Session, known: Record) -> JSON:
     return native.summary(known)
 
 
-ENGINES = {NATIVE: Engine(native.start, _native_summary, commands.control)}
+ENGINES = {
+    NATIVE: Engine(native.start, _native_summary, commands.control),
+    FLAGGER: Engine(flagger_run.start, flagger_summary.summary, flagger_control.control),
+}
 
 
 def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = False) -> JSON:
