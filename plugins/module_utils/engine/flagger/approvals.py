@@ -60,8 +60,9 @@ def waiting(spec: Spec, phase: str, weight_percent: int, approved: Collection[st
     later = [name for name in waits if name != TRAFFIC]
     if phase != "WaitingPromotion" or not later:
         return ""
-    most = _weight_of(later[0])
-    return later[0] if most is None or spec.strategy != "canary" or weight_percent >= most else ""
+    if spec.strategy != "canary" or spec.matches:
+        return later[0]
+    return later[0] if weight_percent >= (_weight_of(later[0]) or weights(spec)[-1]) else ""
 
 
 def only_reports(spec: Spec) -> bool:

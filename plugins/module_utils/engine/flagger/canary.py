@@ -119,12 +119,12 @@ def target_of(canary: JSON) -> str:
     return name
 
 
-def messages(events: Iterable[JSON], since: float = 0.0) -> list[tuple[float, str, str]]:
-    """(Unix time, type, message) of Flagger's events about a Canary since a moment, oldest first."""
+def messages(events: Iterable[JSON], after: float = 0.0) -> list[tuple[float, str, str]]:
+    """(Unix time, type, message) of Flagger's events about a Canary after a moment, oldest first."""
     found = []
     for one in events:
         at = seconds_of(one.get("lastTimestamp") or one.get("eventTime") or one["metadata"].get("creationTimestamp"))
-        if at >= since:
+        if at > after:
             found.append((at, one.get("type") or "", one.get("message") or ""))
     return sorted(found)
 

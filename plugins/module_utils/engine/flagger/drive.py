@@ -65,7 +65,7 @@ class Drive:
 
     def events(self) -> list[tuple[float, str, str]]:
         """Flagger's events about the Canary since the release began."""
-        return events_of(self.session, self.target.namespace, self.target.canary, since=canaries.seconds_of(self.state.started_at) - 1.0)
+        return events_of(self.session, self.target.namespace, self.target.canary, after=events_after(self.state))
 
     def amend(self, change: Any) -> bool:
         """Patch the Canary by what change makes of it as it is; whether there was anything to do."""
@@ -117,7 +117,12 @@ class Drive:
             self.live.say(word, text)
 
 
-def events_of(session: Session, namespace: str, name: str, *, since: float = 0.0) -> list[tuple[float, str, str]]:
+def events_after(state: State) -> float:
+    """The time of the last event before the release, by the cluster's own clock."""
+    return float((state.control.get("flagger") or {}).get("events_after") or 0.0)
+
+
+def events_of(session: Session, namespace: str, name: str, *, after: float = 0.0) -> list[tuple[float, str, str]]:
     """Flagger's events about a Canary, oldest first; none where we may not read them."""
     wanted = {"fieldSelector": f"involvedObject.kind=Canary,involvedObject.name={name}"}
     try:
@@ -125,7 +130,7 @@ def events_of(session: Session, namespace: str, name: str, *, since: float = 0.0
     except NotFound:
         return []
     own: Iterable[JSON] = (one for one in answer["items"] if (one.get("involvedObject") or {}).get("name") == name)
-    return canaries.messages(own, since)
+    return canaries.messages(own, after)
 
 
 def amend(session: Session, kind: str, namespace: str, name: str, change: Any, *, sleep: Any) -> bool:

@@ -25,7 +25,7 @@ from ..assemble import Caller
 from . import canary as canaries
 from . import preview
 from .canary import FAILED, READY
-from .drive import APPROVED, PAUSED, SKIPS, Drive, annotate, put
+from .drive import APPROVED, PAUSED, SKIPS, Drive, annotate, events_of, put
 from .home import bring_home
 from .preflight import Findings, preflight
 from .target import FlaggerTarget
@@ -75,7 +75,9 @@ def _nothing(spec: Spec) -> JSON:
 def _begin(session: Session, spec: Spec, found: Findings, known: Record | None, caller: Caller, *, begun: JSON | None) -> JSON:
     held = native.take_lease(session, spec, caller)
     control: JSON = {"begun": begun} if begun else {}
-    state = State(record.new_release_id(spec.name), image=spec.image, serves=spec.workload, control={**control, "flagger": {}})
+    earlier = events_of(session, spec.namespace, found.target.canary)
+    control["flagger"] = {"events_after": earlier[-1][0] if earlier else 0.0}
+    state = State(record.new_release_id(spec.name), image=spec.image, serves=found.target.primary, control=control)
     token = fence_token(state.release_id, held.epoch)
     drive = _drive(session, spec, found.target, caller, state=state, held=held, token=token)
     try:
@@ -201,7 +203,7 @@ def _dispatch(drive: Drive) -> None:
     told = drive.view()
     primary = drive.deployment(drive.target.primary)
     _remember_primary(drive, primary)
-    drive.state.control["flagger"] = {"stamp": told.stamp, "dispatched_at": record.now(), DISPATCHED: True}
+    drive.state.control["flagger"] |= {"stamp": told.stamp, "dispatched_at": record.now(), DISPATCHED: True}
     drive.write("dispatch")
     if drive.target.skips_analysis:
         drive.amend(lambda one: [*put(one, "skipAnalysis", True), *annotate(one, {SKIPS: drive.state.release_id})])

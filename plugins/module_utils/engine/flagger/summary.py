@@ -18,7 +18,7 @@ from .. import native
 from . import approvals, route
 from . import canary as canaries
 from .canary import FAILED, MOVING, SUCCEEDED, SUSPENDED, View, view
-from .drive import APPROVED, PAUSED, events_of
+from .drive import APPROVED, PAUSED, events_after, events_of
 from .target import FlaggerTarget
 
 JSON = dict[str, Any]
@@ -31,7 +31,7 @@ def summary(session: Session, known: Record, *, now: float | None = None) -> JSO
     try:
         found = session.find("Canary", known.namespace, target.canary)
         weight = route.percent(session, target.place)
-        events = events_of(session, known.namespace, target.canary, since=canaries.seconds_of(known.state.started_at) - 1.0)
+        events = events_of(session, known.namespace, target.canary, after=events_after(known.state))
     except ClusterError as error:
         return {**told, "flagger": None, "troubles": [f"the cluster does not tell where the Canary stands: {error}"]}
     if found is None:

@@ -169,6 +169,8 @@ FIELDS = {
     "origin": ORIGIN,
     "share_check": ({"release_share_check": "report"}, "report"),
     "stop_after": ({"release_stop_after": "analyze-25"}, "analyze-25"),
+    "engine": ({"release_engine": "flagger"}, "flagger"),
+    "adopt": ({"release_engine": "flagger", "release_adopt": "yes"}, True),
 }
 
 
