@@ -44,6 +44,7 @@ DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 HALT = re.compile(r"^Halt \S+ advancement (?P<metric>.+?) (?P<value>-?[\d.]+\S*) (?P<sign>[<>]) (?P<limit>\S+)$")
 NO_VALUES = re.compile(r"^Halt advancement no values found for (?:\S+ )?(?:custom )?metric:? (?P<metric>\S+?):?(?: |$)")
+COMBINED = "(combined from similar events): "  # Kubernetes' own words for many of one kind
 NO_ANSWER = ("Prometheus query failed", "Metric query failed", "Error checking metric providers")
 
 
@@ -68,7 +69,7 @@ def view(canary: JSON | None) -> View:
         return View(GONE, GONE, 0, 0, "", 0.0, "", "", "")
     status = canary.get("status") or {}
     phase = status.get("phase") or NEW
-    condition = next((one for one in status.get("conditions") or [] if one.get("type") == "Promoted"), {})
+    condition: JSON = next((one for one in status.get("conditions") or [] if one.get("type") == "Promoted"), {})
     held = bool(canary["spec"].get("suspend")) and (phase in MOVING or phase in (NEW, INITIALIZING))
     return View(
         phase=SUSPENDED if held else phase,
@@ -125,7 +126,7 @@ def messages(events: Iterable[JSON], after: float = 0.0) -> list[tuple[float, st
     for one in events:
         at = seconds_of(one.get("lastTimestamp") or one.get("eventTime") or one["metadata"].get("creationTimestamp"))
         if at > after:
-            found.append((at, one.get("type") or "", one.get("message") or ""))
+            found.append((at, one.get("type") or "", (one.get("message") or "").removeprefix(COMBINED)))
     return sorted(found)
 
 

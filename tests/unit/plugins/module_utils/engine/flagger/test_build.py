@@ -13,7 +13,8 @@ ERRORS = {"name": "errors", "error_rate": {"max": "1%"}, "judge": "threshold"}
 SERVICE = {"metadata": {"name": "shop"}, "spec": {"ports": [{"name": "http", "port": 80, "targetPort": "http"}]}}
 QUERY = 'q{a="{canary}",b="{stable}",c="{canary_service}"}'
 RULE = {"name": "main", "timeout": "5s", "route": [{"destination": {"host": "shop"}}]}
-ROUTE = {"metadata": {"name": "shop", "labels": {"team": "a"}}, "spec": {"hosts": ["h"], "gateways": ["g"], "http": [RULE]}}
+PLAIN = {"hosts": ["h"], "gateways": ["g"], "http": [RULE]}
+ROUTE = {"metadata": {"name": "shop", "labels": {"team": "a"}}, "spec": PLAIN}
 
 
 def spec(**changed):
@@ -163,10 +164,10 @@ def test_what_flagger_can_say_of_the_route_is_copied():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"spec": {**ROUTE["spec"], "http": [*ROUTE["spec"]["http"], {"name": "internal"}]}}, "one rule"),
-        ({"spec": {**ROUTE["spec"], "exportTo": ["."]}}, "without spec.exportTo"),
-        ({"spec": {**ROUTE["spec"], "http": [{**ROUTE["spec"]["http"][0], "fault": {}}]}}, "without spec.http[0].fault"),
-        ({"spec": {**ROUTE["spec"], "http": [{"route": [{"destination": {"host": "shop", "subset": "v1"}}]}]}}, "no subset"),
+        ({"spec": {**PLAIN, "http": [RULE, {"name": "internal"}]}}, "one rule"),
+        ({"spec": {**PLAIN, "exportTo": ["."]}}, "without spec.exportTo"),
+        ({"spec": {**PLAIN, "http": [{**RULE, "fault": {}}]}}, "without spec.http[0].fault"),
+        ({"spec": {**PLAIN, "http": [{"route": [{"destination": {"host": "shop", "subset": "v1"}}]}]}}, "no subset"),
     ],
 )
 def test_what_flagger_would_lose_of_the_route_is_refused(change, words):
