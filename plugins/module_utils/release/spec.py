@@ -287,7 +287,8 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields["pods"] = parts.pods(read, values["release_pods"], source=fields["metrics_source"])
     fields.update(alerts_spec.guards(read, values, fields))
     asks = (judged and asks_prometheus(fields)) or fields["slo"] or fields["alerts"]
-    fields.update(prometheus(read, values["release_prometheus"], needed=bool(asks)))
+    fields.update(engine_spec.engine(read, given, values))
+    fields.update(prometheus(read, values["release_prometheus"], needed=bool(asks) and not fields["adopt"]))
     fits_strategy(read, given, fields)
     source_spec.fit(read, given, fields)
     fits_kind(read, given, fields)
@@ -295,7 +296,6 @@ def parse(given: Mapping[str, Any]) -> Spec:
     late = given.get("release_deadline_seconds")
     fields["deadline_seconds"] = swap_spec.deadline(read, fields["swap"], fields["deadline_seconds"], given=late)
     fields["control"] = control_spec.control(read, values, fields)
-    fields.update(engine_spec.engine(read, given, values))
     if fields["strategy"] == "rolling":  # it steers no route: whatever the route is, the Service selects old and new pods alike
         fields.update(provider="service", route_kind=None, route_object=None, route=None, subsets=None)
     fits_profile(read, explicit, fields)

@@ -13,6 +13,7 @@ from ...cluster.kinds import KINDS, api_group, plural
 from ...cluster.session import Session
 from ...metrics.prometheus import MetricsError, Prometheus
 from ...release import objects
+from ...release.record_size import LARGEST_BYTES, LEAST_STATE_BYTES, packed
 from ...release.spec import Spec
 from ...release.target import Refused
 from ...release.values import Problem
@@ -76,7 +77,17 @@ def preflight(session: Session, spec: Spec, *, skips_analysis: bool = False) -> 
     if problems:
         raise Refused(problems)
     target = _target(session, spec, found, deployment, primary, container=container["name"])
+    _recordable(spec, target)
     return replace(found, target=replace(target, skips_analysis=skips_analysis))
+
+
+def _recordable(spec: Spec, target: FlaggerTarget) -> None:
+    """Raises Refused where a record could not hold spec and target, with a primary's template beside the workload's."""
+    whole = replace(target, primary_template=target.primary_template or target.original_template)
+    size, most = len(packed(spec.to_dict())) + len(packed(whole.to_dict())), LARGEST_BYTES - LEAST_STATE_BYTES
+    if size > most:
+        allowed = f"a workload whose pod template and options fit into a record: at most {most} bytes compressed, these take {size}"
+        raise Refused([Problem("release_workload", spec.workload, allowed)])
 
 
 def _adopts(spec: Spec) -> list[Problem]:

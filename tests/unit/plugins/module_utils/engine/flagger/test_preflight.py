@@ -4,6 +4,7 @@
 """What the cluster must be like before Flagger is given a release: owners that would fight, kinds, rights; nothing is changed."""
 
 import copy
+import hashlib
 
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused
@@ -140,3 +141,11 @@ def test_all_problems_of_the_options_come_at_once(world):
     world.denied = {("patch", "canaries")}
     found = refused(world, release_fix_forward=True, release_rollback="capacity_first")
     assert {"release_fix_forward", "release_rollback", "release_namespace"} <= set(found)
+
+
+def test_a_record_must_hold_the_template(world):
+    one = world.stored("Deployment", "eu", "shop")
+    noise = "".join(hashlib.sha256(str(number).encode()).hexdigest() for number in range(2000))
+    one["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "A", "value": noise}]
+    world.put(one)
+    assert "fit into a record" in refused(world)["release_workload"]
