@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.session import connect
-from ansible_collections.progressive.delivery.plugins.module_utils.engine import native
+from ansible_collections.progressive.delivery.plugins.module_utils.engine import engines
+from ansible_collections.progressive.delivery.plugins.module_utils.engine.assemble import Caller
 from ansible_collections.progressive.delivery.plugins.module_utils.engine.from_cluster import with_documents
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse
 from ansible_collections.progressive.delivery.plugins.plugin_utils.verb import Verb
@@ -18,9 +19,9 @@ from ansible_collections.progressive.delivery.plugins.plugin_utils.verb import V
 class ActionModule(Verb):
     """Spec, then session, then the engine."""
 
-    def call(self, release: dict[str, Any], connection: dict[str, Any], caller: native.Caller) -> dict[str, Any]:
+    def call(self, release: dict[str, Any], connection: dict[str, Any], caller: Caller) -> dict[str, Any]:
         spec = parse(with_documents(lambda: connect(connection), release))
         caller = replace(caller, next_status=caller.playbook("status", spec.name), next_abort=caller.playbook("abort", spec.name))
         session = connect(connection)
-        result = native.start(session, spec, caller, check_mode=self._task.check_mode)
+        result = engines.start(session, spec, caller, check_mode=self._task.check_mode)
         return {"release_name": spec.name, "next": {"status": caller.next_status, "abort": caller.next_abort}, **result}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.session import connect
-from ansible_collections.progressive.delivery.plugins.module_utils.engine import commands
+from ansible_collections.progressive.delivery.plugins.module_utils.engine import engines
 from ansible_collections.progressive.delivery.plugins.module_utils.engine.assemble import Caller
 from ansible_collections.progressive.delivery.plugins.module_utils.release.command import parse_command
 from ansible_collections.progressive.delivery.plugins.plugin_utils.verb import Verb
@@ -19,6 +19,6 @@ class ActionModule(Verb):
 
     def call(self, release: dict[str, Any], connection: dict[str, Any], caller: Caller) -> dict[str, Any]:
         command = parse_command(release)
-        result = commands.control(connect(connection), command, caller, check_mode=self._task.check_mode)
+        result = engines.control(connect(connection), command, caller, check_mode=self._task.check_mode)
         verbs = result.pop("next_commands", [])
         return {**result, "next": [caller.playbook(verb, command.name) for verb in verbs]}

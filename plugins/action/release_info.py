@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.session import connect
-from ansible_collections.progressive.delivery.plugins.module_utils.engine import native
+from ansible_collections.progressive.delivery.plugins.module_utils.engine import engines
+from ansible_collections.progressive.delivery.plugins.module_utils.engine.assemble import Caller
 from ansible_collections.progressive.delivery.plugins.module_utils.release.command import parse_reference
 from ansible_collections.progressive.delivery.plugins.plugin_utils.verb import Verb
 
@@ -16,9 +17,9 @@ from ansible_collections.progressive.delivery.plugins.plugin_utils.verb import V
 class ActionModule(Verb):
     """Reads only."""
 
-    def call(self, release: dict[str, Any], connection: dict[str, Any], caller: native.Caller) -> dict[str, Any]:
+    def call(self, release: dict[str, Any], connection: dict[str, Any], caller: Caller) -> dict[str, Any]:
         reference = parse_reference(release, name_is_required=False)
-        found = native.status(connect(connection), reference.namespace, reference.name)
+        found = engines.status(connect(connection), reference.namespace, reference.name)
         for one in found:
             one["next"] = [caller.playbook(verb, one["release_name"]) for verb in one.pop("next_commands")]
         return {"changed": False, "releases": found}

@@ -63,6 +63,22 @@ options:
         V(MetricTemplate/latency.spec.provider.secretRef). A field that has no counterpart is refused otherwise, with its path and the reason.
       - Every field, and what becomes of it, is in the collection's C(docs/manifests.md).
     type: raw
+  release_engine:
+    description:
+      - Who moves traffic. V(native) is this collection. V(flagger) and V(argo_rollouts) are controllers that run in the cluster and are
+        driven by the same verbs. What they cannot do is refused with the option that asks for it, before anything changes.
+      - For V(flagger) a Canary and its MetricTemplates are made of the other options, the Deployment's image is changed, and what
+        Flagger makes of it is watched and told. Every option and every verb is in the collection's C(docs/engine-flagger.md).
+    type: str
+    choices: [native, flagger, argo_rollouts]
+    default: native
+  release_adopt:
+    description:
+      - Release through the object that the workload has already in the cluster, such as its C(Canary), and leave that as it is. Only the
+        workload's image is changed. For O(release_engine=flagger) and O(release_engine=argo_rollouts).
+      - The object says the strategy, steps, gates, route and webhooks, so the options for them are refused.
+    type: bool
+    default: false
   release_config:
     description:
       - Config maps and secrets that travel with the version. Each one that the new pod template uses (C(envFrom), C(env), volumes, projected

@@ -9,6 +9,7 @@ KINDS: dict[str, tuple[str, str]] = {
     # kind: (apiVersion, plural)
     "ConfigMap": ("v1", "configmaps"),
     "Endpoints": ("v1", "endpoints"),
+    "Event": ("v1", "events"),
     "Namespace": ("v1", "namespaces"),
     "Node": ("v1", "nodes"),
     "Pod": ("v1", "pods"),

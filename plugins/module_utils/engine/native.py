@@ -47,7 +47,7 @@ def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = Fa
     """
     known = record.load(session, spec.namespace, spec.name)
     if known is not None and known.unfinished:
-        _same_plan(known, spec)
+        same_plan(known, spec)
         return _resume(session, spec, known, caller) if not check_mode else preview.unfinished(known)
     if runs := already_running(session, spec):
         return {
@@ -66,7 +66,7 @@ def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = Fa
         # A release of another name that runs here may be what preflight stumbles over: say who it is, too.
         raise Refused([*with_route(error.problems, spec.origin), *_held_by_another(session, spec)]) from error
     if check_mode:
-        _free_lease(session, spec)
+        free_lease(session, spec)
         spec = effective(spec, found.target.budget)
         return preview.show(session, spec, found, router_of(session, spec, found.target, caller.process), caller.live_emit)
     return _begin(session, spec, found, known, caller, begun=begun)
@@ -94,7 +94,7 @@ def known_release(session: Session, namespace: str, release_name: str) -> Record
 
 def bring_back(session: Session, known: Record, caller: Caller, why: TurnBack) -> JSON:
     """Wait for the ending that a runner was asked for; when it has not begun to return traffic after five seconds, do it from here."""
-    ended = _await_ending(session, known.namespace, known.name.removeprefix("release-"), caller.process)
+    ended = await_ending(session, known.namespace, known.name.removeprefix("release-"), caller.process)
     if ended is not None:
         return {**summary(ended), "changed": True}
     spec = spec_from(known.spec)
@@ -146,7 +146,8 @@ def summary(known: Record) -> JSON:
     }
 
 
-def _same_plan(known: Record, spec: Spec) -> None:
+def same_plan(known: Record, spec: Spec) -> None:
+    """Raises Refused where an unfinished release was begun with another plan."""
     saved = spec_from(known.spec).to_dict()
     changed = difference(saved, spec.to_dict())
     if changed:
@@ -154,7 +155,8 @@ def _same_plan(known: Record, spec: Spec) -> None:
         raise Refused([Problem("release_name", spec.name, allowed)])
 
 
-def _free_lease(session: Session, spec: Spec) -> None:
+def free_lease(session: Session, spec: Spec) -> None:
+    """Raises Refused where another release holds the workload's Lease; takes nothing."""
     held = _held_by_another(session, spec)
     if held:
         raise Refused(held)
@@ -170,7 +172,7 @@ def _held_by_another(session: Session, spec: Spec) -> list[Problem]:
 
 
 def _begin(session: Session, spec: Spec, found: Findings, known: Record | None, caller: Caller, *, begun: JSON | None = None) -> JSON:
-    held = _lease(session, spec, caller)
+    held = take_lease(session, spec, caller)
     control: JSON = {**people.beginning(session, spec, found, caller), **({"begun": begun} if begun else {})}
     state = State(record.new_release_id(spec.name), image=spec.image, serves=spec.workload, control=control)
     token = fence_token(state.release_id, held.epoch)
@@ -205,7 +207,8 @@ def _is_stale(session: Session, spec: Spec, fence: str) -> bool:
     return record.holder(session, spec.namespace, fence) is None
 
 
-def _lease(session: Session, spec: Spec, caller: Caller, *, by_force: bool = False) -> leases.Lease:
+def take_lease(session: Session, spec: Spec, caller: Caller, *, by_force: bool = False) -> leases.Lease:
+    """The Lease of the workload. Raises Refused where another release holds it."""
     name = leases.lease_name(spec.workload_kind, spec.workload)
     try:
         return leases.acquire(session, spec.namespace, name, sleep=caller.process.sleep, emit=caller.live_emit, by_force=by_force)
@@ -265,7 +268,7 @@ def take_over(session: Session, spec: Spec, known: Record, caller: Caller, *, by
 
 def _take_over(session: Session, spec: Spec, known: Record, caller: Caller, *, by_force: bool = False) -> Context:
     """Raise the epoch everywhere: Lease, record, route, Deployments. Whoever held it before can change nothing any more."""
-    held = _lease(session, spec, caller, by_force=by_force)
+    held = take_lease(session, spec, caller, by_force=by_force)
     token = fence_token(known.state.release_id, held.epoch)
     target = Target(**known.target)
     context = context_of(session, spec, target, caller, state=known.state, held=held, token=token)
@@ -317,7 +320,7 @@ def _result(context: Context) -> JSON:
     }
 
 
-def _await_ending(session: Session, namespace: str, release_name: str, process: Process) -> Record | None:
+def await_ending(session: Session, namespace: str, release_name: str, process: Process) -> Record | None:
     """The ended record; None when the runner has not even begun to return traffic after five seconds."""
     began = process.clock()
     while process.clock() - began < ABORT_SECONDS:

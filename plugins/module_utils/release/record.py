@@ -190,6 +190,12 @@ class Journal:
             text = self._fitted(state)
         self._patch([expect(pointer("metadata", "annotations", EPOCH), self._token), replace("/data/state", text)], done=lambda: False)
 
+    def write_target(self, target: Mapping[str, Any]) -> None:
+        """Keep what was found of the target since the record was begun. Raises as write."""
+        self._patch(
+            [expect(pointer("metadata", "annotations", EPOCH), self._token), replace("/data/target", packed(target))], done=lambda: False
+        )
+
     def _fitted(self, state: State) -> str:
         """The state as text, without what the judges were given, with fewer looks and endings where it would outgrow the record."""
         data = self._session.get("ConfigMap", self._namespace, self._name)["data"]

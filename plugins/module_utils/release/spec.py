@@ -19,6 +19,7 @@ from . import (
     checks_spec,
     config_spec,
     control_spec,
+    engine_spec,
     gates_spec,
     guard_spec,
     no_return,
@@ -63,6 +64,8 @@ DEFAULTS: dict[str, Any] = {
     "release_template_patch": None,
     "release_manifests": None,
     "release_from": None,
+    "release_engine": engine_spec.NATIVE,
+    "release_adopt": False,
     "release_config": None,
     "release_profile": None,
     "release_profiles": None,
@@ -202,6 +205,8 @@ class Spec:
     calendar: CalendarSpec  # may differ when the release is taken up again
     profile: ProfileUse | None = None  # who said what; not what makes this release this release
     origin: Origin | None = None  # the manifest that said the rest, likewise
+    engine: str = engine_spec.NATIVE  # who moves traffic
+    adopt: bool = False  # the engine's own object is there already, and is left as it is
     requests_factor: int = 1  # how many times more requests its gates need: what the error budget has chosen (budget_plan)
 
     @property
@@ -291,7 +296,8 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields["pods"] = parts.pods(read, values["release_pods"], source=fields["metrics_source"])
     fields.update(alerts_spec.guards(read, values, fields))
     asks = (judged and asks_prometheus(fields)) or fields["slo"] or fields["alerts"]
-    fields.update(prometheus(read, values["release_prometheus"], needed=bool(asks)))
+    fields.update(engine_spec.engine(read, given, values))
+    fields.update(prometheus(read, values["release_prometheus"], needed=bool(asks) and not fields["adopt"]))
     fits_strategy(read, given, fields)
     source_spec.fit(read, given, fields)
     fits_kind(read, given, fields)

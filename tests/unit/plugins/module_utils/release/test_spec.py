@@ -75,10 +75,7 @@ FIELDS = {
     "name": ({"release_name": "checkout"}, "checkout"),
     "namespace": ({"release_namespace": "eu"}, "eu"),
     "workload": ({"release_workload": "Deployment/cart"}, "cart"),
-    "workload_kind": (
-        {"release_workload": "StatefulSet/cart", "release_strategy": "rolling", "release_metrics_source": "pods"},
-        "StatefulSet",
-    ),
+    "workload_kind": ({"release_workload": "DaemonSet/a", "release_strategy": "rolling", "release_metrics_source": "pods"}, "DaemonSet"),
     "image": ({"release_image": " shop@sha256:" + "a" * 64}, "shop@sha256:" + "a" * 64),
     "container": ({"release_container": "app"}, "app"),
     "template_patch": ({"release_template_patch": "{spec: {priorityClassName: high}}"}, {"spec": {"priorityClassName": "high"}}),
@@ -170,6 +167,8 @@ FIELDS = {
     "origin": ORIGIN,
     "share_check": ({"release_share_check": "report"}, "report"),
     "stop_after": ({"release_stop_after": "analyze-25"}, "analyze-25"),
+    "engine": ({"release_engine": "flagger"}, "flagger"),
+    "adopt": ({"release_engine": "flagger", "release_adopt": "yes"}, True),
 }
 
 

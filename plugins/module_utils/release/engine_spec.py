@@ -1,0 +1,38 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who moves traffic: this collection, or a controller that runs in the cluster and is driven by the same verbs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .values import Reader
+
+NATIVE, FLAGGER, ARGO_ROLLOUTS = ENGINES = ("native", "flagger", "argo_rollouts")
+# what an adopted object says itself
+OWN_WORDS = (
+    "release_strategy",
+    "release_steps",
+    "release_gates",
+    "release_traffic",
+    "release_match",
+    "release_checks",
+    "release_webhooks",
+    "release_profile",
+    "release_from",
+)
+
+
+def engine(read: Reader, given: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """release_engine and release_adopt. given: what the user wrote; values: with defaults."""
+    name = read.choice("release_engine", values["release_engine"], ENGINES, NATIVE)
+    adopt = read.truth("release_adopt", values["release_adopt"])
+    if adopt and name == NATIVE:
+        read.refuse("release_adopt", adopt, f"false where release_engine is native; an object is adopted for {FLAGGER} or {ARGO_ROLLOUTS}")
+    if adopt and name != NATIVE:
+        for field in OWN_WORDS:
+            if given.get(field) is not None:
+                read.refuse(field, given[field], "nothing where release_adopt is true: the object that is there says it; change it there")
+    return {"engine": name, "adopt": adopt}
