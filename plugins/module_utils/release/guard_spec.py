@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .engine_spec import NATIVE
 from .values import Reader, spoken_seconds
 
 FIELD = "release_guard"
@@ -31,16 +32,19 @@ def guard_from(saved: Mapping[str, Any] | None) -> GuardSpec | None:
     return None if saved is None else GuardSpec(**saved)
 
 
-def guard(read: Reader, value: Any, *, strategy: str, answer_seconds: float) -> GuardSpec | None:
-    """release_guard. answer_seconds: how long a runner may wait for one answer of Prometheus, and renews nothing meanwhile."""
+def guard(read: Reader, value: Any, fields: Mapping[str, Any]) -> GuardSpec | None:
+    """release_guard; fields are those of the release that were read before."""
     found = read.mapping(FIELD, value, ("image", "after_seconds"))
     if found is None:
         return None
+    answer_seconds = fields["prometheus_access"].timeout_seconds  # so long a runner may wait for one answer, and renews nothing meanwhile
     image = read.text(f"{FIELD}.image", found.get("image"))
     if image is None and found.get("image") is None:
         read.refuse(f"{FIELD}.image", None, "is required: an image that has python3 (3.9 or newer), from a registry of yours")
-    if strategy == ROLLING:
+    if fields["strategy"] == ROLLING:
         read.refuse(FIELD, value, "nothing: strategy rolling moves no route that a guard could return")
+    if fields["engine"] != NATIVE:
+        read.refuse(FIELD, value, f"nothing: the controller of {fields['engine']} goes on without a runner")
     after = read.seconds(f"{FIELD}.after_seconds", found.get("after_seconds"), least=LEAST_SECONDS, most=86400, default=AFTER_SECONDS)
     if after < ANSWERS * answer_seconds:
         allowed = f"at least {ANSWERS * answer_seconds:g} s: {ANSWERS} times release_prometheus.timeout_seconds, in which a living runner may renew nothing"

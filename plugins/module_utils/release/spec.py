@@ -306,9 +306,7 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields["deadline_seconds"] = swap_spec.deadline(read, fields["swap"], fields["deadline_seconds"], given=late)
     fields["control"] = control_spec.control(read, values, fields)
     fields["calendar"] = calendar_spec.calendar(read, values)
-    fields["guard"] = guard_spec.guard(
-        read, values["release_guard"], strategy=fields["strategy"], answer_seconds=fields["prometheus_access"].timeout_seconds
-    )
+    fields["guard"] = guard_spec.guard(read, values["release_guard"], fields)
     if fields["strategy"] == "rolling":  # it steers no route: whatever the route is, the Service selects old and new pods alike
         fields.update(provider="service", route_kind=None, route_object=None, route=None, subsets=None)
     fits_profile(read, explicit, fields)
