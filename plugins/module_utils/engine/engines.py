@@ -12,10 +12,13 @@ from typing import Any
 from ..cluster.session import Session
 from ..release import record
 from ..release.command import Command
-from ..release.engine_spec import NATIVE
+from ..release.engine_spec import ARGO_ROLLOUTS, NATIVE
 from ..release.record import Record
 from ..release.spec import Spec
 from . import commands, native
+from .argo import control as argo_control
+from .argo import engine as argo_engine
+from .argo import summary as argo_summary
 from .assemble import Caller
 
 JSON = dict[str, Any]
@@ -34,7 +37,10 @@ def _native_summary(_session: Session, known: Record) -> JSON:
     return native.summary(known)
 
 
-ENGINES = {NATIVE: Engine(native.start, _native_summary, commands.control)}
+ENGINES = {
+    NATIVE: Engine(native.start, _native_summary, commands.control),
+    ARGO_ROLLOUTS: Engine(argo_engine.start, argo_summary.summary, argo_control.control),
+}
 
 
 def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = False) -> JSON:

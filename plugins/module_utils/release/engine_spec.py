@@ -11,6 +11,7 @@ from typing import Any
 from .values import Reader
 
 NATIVE, FLAGGER, ARGO_ROLLOUTS = ENGINES = ("native", "flagger", "argo_rollouts")
+WORKLOADS = {ARGO_ROLLOUTS: ("Rollout",)}  # kinds of release_workload that only an engine knows
 # what an adopted object says itself
 OWN_WORDS = (
     "release_strategy",
@@ -36,3 +37,9 @@ def engine(read: Reader, given: Mapping[str, Any], values: Mapping[str, Any]) ->
             if given.get(field) is not None:
                 read.refuse(field, given[field], "nothing where release_adopt is true: the object that is there says it; change it there")
     return {"engine": name, "adopt": adopt}
+
+
+def adopted(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults that an adopted object takes the place of: without them nobody is asked for what they need."""
+    adopts = str(values["release_adopt"]).lower() in ("true", "yes") and values["release_engine"] != NATIVE
+    return {"release_gates": []} if adopts else {}

@@ -256,6 +256,7 @@ def parse(given: Mapping[str, Any]) -> Spec:
     chosen = profile_spec.choose(read, given, DEFAULTS)
     given = chosen.values
     values = {name: given[name] if given.get(name) is not None else default for name, default in DEFAULTS.items()}
+    values.update(engine_spec.adopted(values))
     for name in given:
         if name not in DEFAULTS and name not in RESERVED and not any(p.field == name for p in read.problems):
             read.refuse(name, given[name], f"no such option; known: {', '.join(DEFAULTS)}")
@@ -309,7 +310,7 @@ def _identity(read: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
     for field in needed if values["release_manifests"] is None else needed[:-1]:
         if values[field] is None:
             read.refuse(field, None, "is required")
-    kind, name = workload(read, values["release_workload"])
+    kind, name = workload(read, values["release_workload"], engine_spec.WORKLOADS.get(str(values["release_engine"]), ()))
     return {
         "name": read.name("release_name", values["release_name"], longest=40),
         "namespace": read.name("release_namespace", values["release_namespace"]),
