@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 JSON = dict[str, Any]
+EMPTY = "index out of range"
 BAD = ("Failed", "Error", "Inconclusive")
 
 
@@ -29,7 +30,7 @@ class Measurement:
     @property
     def line(self) -> str:
         """One line for people."""
-        told = self.value or self.message or "no value"
+        told = self.value or told_of(self.message) or "no value"
         return f"{self.metric}: {told} ({self.condition}) {self.phase.lower()}, measurement {self.number} of {self.run}"
 
     def to_dict(self) -> JSON:
@@ -51,13 +52,26 @@ def measurements(run: Mapping[str, Any]) -> list[Measurement]:
                     metric=result["name"],
                     number=total - len(kept) + place + 1,
                     phase=one.get("phase", ""),
-                    value=str(one.get("value", "")).strip("[]"),
+                    value=_short(str(one.get("value", "")).strip("[]")),
                     message=one.get("message", ""),
                     condition=conditions.get(result["name"], ""),
                     at=one["finishedAt"],
                 )
             )
     return found
+
+
+def told_of(message: str) -> str:
+    """Argo's message in words: an empty answer has no first result."""
+    return "no data yet" if EMPTY in message else message
+
+
+def _short(value: str) -> str:
+    """A number as people read it; what is none as it is."""
+    try:
+        return f"{float(value):.4g}"
+    except ValueError:
+        return value
 
 
 def condition_of(metric: Mapping[str, Any]) -> str:
@@ -83,7 +97,7 @@ def evidence(runs: Iterable[Mapping[str, Any]]) -> JSON:
                 "metric": result["name"],
                 "value": last.value if last else "",
                 "condition": last.condition if last else "",
-                "message": (last.message if last else "") or result.get("message", "") or status.get("message", ""),
+                "message": told_of(last.message if last else "") or result.get("message", "") or status.get("message", ""),
                 "failed": result.get("failed", 0),
                 "errors": result.get("error", 0),
             }
