@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,9 +80,9 @@ def condition_of(metric: Mapping[str, Any]) -> str:
     return success or (f"not {failure}" if failure else "no condition")
 
 
-def evidence(runs: Iterable[Mapping[str, Any]]) -> JSON:
-    """The run, the metric, its value and its condition that ended a release; empty where no run did."""
-    for run in runs:
+def evidence(runs: Sequence[Mapping[str, Any]]) -> JSON:
+    """The run, the metric, its value and its condition that ended a release, of the newest that failed; empty where none did."""
+    for run in reversed(runs):
         status = run.get("status") or {}
         if status.get("phase") not in BAD:
             continue

@@ -17,6 +17,7 @@ ROLLOUT, RUN, TEMPLATE = "Rollout", "AnalysisRun", "AnalysisTemplate"
 HASH = "rollouts-pod-template-hash"
 CONTROLLER = {"app.kubernetes.io/name": "argo-rollouts"}
 STATUS = "/status"
+REVISION = "rollout.argoproj.io/revision"
 
 
 def served(session: Session, namespace: str) -> list[str]:
@@ -44,14 +45,20 @@ def alive(session: Session) -> bool | None:
 
 
 def runs_of(session: Session, rollout: JSON) -> list[JSON]:
-    """The AnalysisRuns of the version under way, oldest first."""
+    """The AnalysisRuns of the revision under way, oldest first: an earlier try of the same version has runs of the same hash."""
     current = (rollout.get("status") or {}).get("currentPodHash")
     if not current:
         return []
     uid = rollout["metadata"]["uid"]
     found = session.list(RUN, rollout["metadata"]["namespace"], labels={HASH: current})
     own = [one for one in found if any(owner.get("uid") == uid for owner in one["metadata"].get("ownerReferences") or [])]
+    own = [one for one in own if _revision(one) == _revision(rollout)]
     return sorted(own, key=lambda one: one["metadata"].get("creationTimestamp") or "")
+
+
+def _revision(obj: JSON) -> str | None:
+    found: str | None = (obj["metadata"].get("annotations") or {}).get(REVISION)
+    return found
 
 
 def patch_status(session: Session, rollout: JSON, changes: JSON) -> JSON:

@@ -11,9 +11,7 @@ from typing import Any
 
 from ...cluster.kinds import api_version
 from ...release.parts import StepSpec
-from ...release.ratio_spec import REPLICAS
 from ...release.spec import Spec
-from ...release.values import Problem
 from ...workload.twin import SUFFIX
 from . import queries
 from .api import ROLLOUT, TEMPLATE
@@ -22,30 +20,6 @@ JSON = dict[str, Any]
 GATEWAY_PLUGIN = "argoproj-labs/gatewayAPI"
 OURS = {"app.kubernetes.io/managed-by": "progressive.delivery"}
 WATCH, EVIDENCE = "watch", "evidence"
-# option of a release -> field of Spec -> what Argo says instead. Refused where it is given.
-CANNOT: dict[str, tuple[str, str]] = {
-    "release_manifests": ("manifests", "the template stays the Deployment's own: change it there, or give release_image"),
-    "release_config": ("config", "the controller copies no config maps; name them by their version in the template"),
-    "release_match": ("matches", "a Rollout that has setHeaderRoute and managedRoutes itself can be adopted (release_adopt)"),
-    "release_checks": ("checks", "an AnalysisTemplate with a Job in a Rollout of yours, which is adopted (release_adopt)"),
-    "release_webhooks": ("webhooks", "Argo calls nobody; its notifications engine does"),
-    "release_slo": ("slo", "an error budget is read by the native engine alone"),
-    "release_alerts": ("alerts", "alerts are read by the native engine alone"),
-    "release_swap": ("swap", "a Rollout keeps its name; both versions are ReplicaSets of it"),
-    "release_stop_after": ("stop_after", "a Rollout stops where it has a pause; give a step approve: true"),
-    "release_no_way_back": ("no_way_back", "Argo can always abort until the version is everywhere"),
-}
-ONLY: dict[str, tuple[str, tuple[str, ...], str]] = {
-    "release_strategy": ("strategy", ("canary", "blue_green"), "a Rollout has no other strategy"),
-    "release_traffic.provider": (
-        "provider",
-        ("istio", "gateway_api", "service", REPLICAS),
-        "the controller has no router for it that is built here",
-    ),
-    "release_on_inconclusive": ("on_inconclusive", ("roll_back",), "an analysis without data is an error, and ends in abort"),
-    "release_rollback": ("rollback", ("instant",), "Argo's abort sets the weight at once"),
-    "release_promotion": ("promotion", ("twin",), "a Rollout keeps its name"),
-}
 
 
 @dataclass(frozen=True)
@@ -64,30 +38,6 @@ class Built:
     rollout: JSON
     templates: tuple[JSON, ...]
     notes: tuple[str, ...]
-
-
-def refusals(spec: Spec) -> list[Problem]:
-    """What of a release a Rollout cannot say, each with its field."""
-    found = [Problem(option, "(given)", f"nothing: {why}") for option, (name, why) in CANNOT.items() if getattr(spec, name)]
-    for option, (name, known, why) in ONLY.items():
-        if getattr(spec, name) not in known:
-            found.append(Problem(option, getattr(spec, name), f"{', '.join(one for one in known if one != REPLICAS)}: {why}"))
-    if spec.pods is not None:
-        found.append(Problem("release_metrics_source", spec.metrics_source, "a source in Prometheus: the controller reads no pods"))
-    access = spec.prometheus_access
-    for option in ("token", "username", "password", "client_cert", "ca_cert", "headers"):
-        if getattr(access, option):
-            allowed = "nothing: an AnalysisTemplate would hold it for everybody to read; let the controller in without, or adopt a Rollout of yours"
-            found.append(Problem(f"release_prometheus.{option}", "(not shown)", allowed))
-    if spec.control.on_no_approval != "park":
-        found.append(
-            Problem(
-                "release_on_no_approval",
-                spec.control.on_no_approval,
-                "park: a Rollout waits until somebody answers or the deadline is over",
-            )
-        )
-    return found + queries.refusals(spec)
 
 
 def build(spec: Spec, replicas: int, service: str, route: Route, source: str | None) -> Built:

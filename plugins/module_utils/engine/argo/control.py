@@ -17,7 +17,7 @@ from ...cluster.session import Session
 from ...release import record
 from ...release.command import OPTIONS, Command
 from ...release.commands import ask
-from ...release.ending import ABORTED, PROMOTED, TurnBack
+from ...release.ending import ABORTED, PROMOTED, ROLLED_BACK, TurnBack
 from ...release.record import Record
 from ...release.saved import spec_from
 from ...release.spec import is_pinned_or_tagged
@@ -157,8 +157,9 @@ def _promote_full(order: Order, _check: bool) -> JSON:
 def _abort(order: Order, _check: bool) -> JSON:
     """Argo's abort at once, then the rest by the runner; by ourselves where it does not answer, or where there is none."""
     session, command, known = order.session, order.command, order.known
-    verb = "rejected" if command.command == "reject" else "aborted"
-    request = {"by": command.by, "reason": command.reason, "at": record.now()}
+    is_rejected = command.command == "reject"
+    verb, outcome = ("rejected", ROLLED_BACK) if is_rejected else ("aborted", ABORTED)
+    request = {"by": command.by, "reason": command.reason, "at": record.now(), "verb": verb, "outcome": outcome}
     if known.unfinished:
         record.ask_abort(session, known, request)
     changed = back.abort(session, order.rollout)
@@ -167,7 +168,7 @@ def _abort(order: Order, _check: bool) -> JSON:
             changed=changed, said=f"{order.effect.said}; the release of this record is over, so its template is left as it is"
         )
     if _await_ending(order) is None:
-        return _end_it(order, TurnBack(verb, f"{verb} by {command.by}: {command.reason or 'no reason given'}", outcome=ABORTED))
+        return _end_it(order, TurnBack(verb, f"{verb} by {command.by}: {command.reason or 'no reason given'}", outcome=outcome))
     return order.result(changed=True)
 
 

@@ -20,7 +20,7 @@ from ...release.values import Problem
 from ...traffic.place import GITOPS_MARKS
 from ...workload import selectors, twin
 from ...workload.kinds import ready_pods
-from . import api, build, queries, routes
+from . import api, build, fields, queries, routes
 from .adopt import template_of
 from .objects import changes_of
 from .phase import HEALTHY, invalid_because, phase_of
@@ -51,7 +51,7 @@ OF_PROVIDER = {
 
 def preflight(session: Session, spec: Spec, transport: Any) -> Findings:
     """Everything checked before anything changes. Raises Refused with all problems, ClusterError when there is no answer."""
-    problems = [] if spec.adopt else build.refusals(spec)
+    problems = [] if spec.adopt else fields.refusals(spec)
     if not _usable(session, spec, problems):
         raise Refused(problems)
     found = _rollout(session, spec, problems)

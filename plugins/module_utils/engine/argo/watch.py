@@ -128,8 +128,9 @@ def signs(held: Held) -> None:
         held.live.say("command", said)
         held.write()
     if asked:
-        why = f"aborted by {asked.get('by')}: {asked.get('reason') or 'no reason given'}"
-        raise TurnBack("aborted", why, outcome=ABORTED, asked=asked)
+        verb = asked.get("verb") or "aborted"
+        why = f"{verb} by {asked.get('by')}: {asked.get('reason') or 'no reason given'}"
+        raise TurnBack(verb, why, outcome=asked.get("outcome") or ABORTED, asked=asked)
     _own_signs(held)
 
 

@@ -276,8 +276,9 @@ def _key(obj: JSON) -> Key:
 
 
 def _resource(path: str) -> Key:
-    """(kind, namespace, name) of a request path; namespace and name are empty when it has none. An eviction is one of its pod."""
-    path = path.removesuffix("/eviction")
+    """(kind, namespace, name) of a request path; namespace and name are empty when it has none. An eviction is one of its pod, a status
+    one of its object."""
+    path = path.removesuffix("/eviction").removesuffix("/status")
     for kind, (version, plural) in KINDS.items():
         prefix = f"/apis/{version}/" if "/" in version else f"/api/{version}/"
         if not path.startswith(prefix):
