@@ -67,7 +67,7 @@ def abort(session: Session, rollout: JSON | None) -> bool:
     """Set status.abort and take off a pause by hand, which would keep blue-green from returning; whether anything was to be done."""
     changed = False
     for _attempt in range(ATTEMPTS):
-        if rollout is None or (fully_promoted(rollout) and not rollout["spec"].get("paused")):
+        if rollout is None or not _is_begun(rollout) or (fully_promoted(rollout) and not rollout["spec"].get("paused")):
             return changed
         meta = rollout["metadata"]
         try:
@@ -81,6 +81,11 @@ def abort(session: Session, rollout: JSON | None) -> bool:
             session.sleep(POLL_SECONDS / 5)
             rollout = session.find(api.ROLLOUT, meta["namespace"], meta["name"])
     raise ClusterError(f"Rollout {rollout['metadata']['name'] if rollout else ''} could not be aborted: it changes all the time")
+
+
+def _is_begun(rollout: JSON) -> bool:
+    """Whether there is a stable version that an abort could return to: the first version of a Rollout has none."""
+    return bool((rollout.get("status") or {}).get("stableRS"))
 
 
 def return_route(held: Held) -> list[str]:

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
-from ...cluster.errors import ClusterError, Conflict, Superseded
+from ...cluster.errors import ClusterError, Conflict, Superseded, Unreachable
 from ...cluster.session import Session
 from ...release import preview, record
 from ...release.ending import PROMOTED, TurnBack
@@ -125,7 +126,7 @@ def _resume(session: Session, spec: Spec, known: Record, caller: Caller) -> JSON
             return _superseded(held, error)
         return dict(summary_of(held))
     found = None
-    if held.image_of(held.holder()) == held.place.stable_image:
+    if held.rollout() is None:  # it is made last: when it is there, so is everything else
         try:
             found = preflight.preflight(session, spec, transport(session, spec))
         except Refused as error:
@@ -210,8 +211,10 @@ def _whole_at_once(held: Held) -> None:
 
 
 def _watch_signs(held: Held) -> None:
-    held.keep_lease()
-    signs(held)
+    """What asks this runner to stop; an API server that does not answer does not."""
+    with contextlib.suppress(Unreachable):
+        held.keep_lease()
+        signs(held)
 
 
 def _same_plan(known: Record, spec: Spec) -> None:

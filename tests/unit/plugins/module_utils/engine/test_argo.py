@@ -53,10 +53,8 @@ def test_the_same_image_again_changes_nothing_and_the_next_one_makes_no_object_a
 def test_an_aborted_version_leaves_stables_template_and_the_measurement_that_ended_it(world):
     world.start()
     world.verdict = "Failed"
-    gates = {"release_gates": [{"name": "q", "query": {"promql": "up", "max": 1}}], "release_prometheus": {"url": "http://prometheus"}}
     world.put(rollout_with_analysis(world))
     found = world.start(release_image="shop:3", release_adopt=True, **dict.fromkeys(("release_steps", "release_traffic", "release_gates")))
-    assert gates  # a gate of a Rollout that is there is its own
     assert found["outcome"] == "rolled_back"
     assert found["evidence"]["metric"] == "errors"
     assert "errors is 0.5, allowed: result[0] <= 0.01" in found["reason"]
@@ -76,6 +74,18 @@ def test_an_adopted_rollout_is_driven_as_it_is(world):
     nothing = dict.fromkeys(("release_steps", "release_traffic", "release_gates"))
     found = world.start(release_image="shop:3", release_adopt=True, release_workload="Rollout/shop", **nothing)
     assert (found["outcome"], world.rollout["spec"], image(world)) == ("promoted", before, "shop:3")
+
+
+def test_a_rollout_that_has_the_template_itself_gets_the_version_there(world):
+    template = {"metadata": {"labels": {"app": "own"}}, "spec": {"containers": [{"name": "app", "image": "own:1"}]}}
+    spec = {"replicas": 2, "strategy": {"canary": {"steps": [{"setWeight": 50}, {"pause": {}}]}}, "template": template}
+    world.put({"kind": "Rollout", "metadata": {"name": "own", "namespace": "eu"}, "spec": spec})
+    world.at["waits for an approval"] = lambda: world.control("approve")
+    nothing = dict.fromkeys(("release_steps", "release_traffic", "release_gates"))
+    found = world.start(release_image="own:2", release_adopt=True, release_workload="Rollout/own", **nothing)
+    assert (found["outcome"], found["serves"]) == ("promoted", "Rollout/own")
+    assert world.stored("Rollout", "eu", "own")["spec"]["template"]["spec"]["containers"][0]["image"] == "own:2"
+    assert world.status()["workload"] == "Rollout/own"
 
 
 def test_a_rollout_of_somebody_else_is_refused_with_the_way_to_adopt_it(world):
