@@ -15,11 +15,15 @@ from .. import native
 from . import analysis, api, routes
 from .phase import (
     ABORTED,
+    DEGRADED,
     GONE,
+    HEALTHY,
     INCONCLUSIVE,
     INVALID,
     PAUSED_APPROVAL,
     PAUSED_BY_HAND,
+    PAUSED_STEP,
+    PROGRESSING,
     UNOBSERVED,
     canary_weight,
     invalid_because,
@@ -32,6 +36,10 @@ from .phase import (
 
 JSON = dict[str, Any]
 NEXT = {  # phase -> the verbs that make sense while a release is under way
+    HEALTHY: ["abort"],
+    PROGRESSING: ["pause", "promote", "abort"],
+    PAUSED_STEP: ["pause", "promote", "abort"],
+    DEGRADED: ["abort"],
     PAUSED_APPROVAL: ["approve", "reject", "abort"],
     INCONCLUSIVE: ["approve", "reject", "abort"],
     PAUSED_BY_HAND: ["resume", "abort"],
@@ -43,24 +51,31 @@ NEXT = {  # phase -> the verbs that make sense while a release is under way
 
 
 def summary(session: Session, known: Record) -> JSON:
-    """The keys of native.summary, and engine, rollout and warnings."""
+    """The keys of native.summary, and engine, rollout and warnings. What cannot be read is told as such, and never as nothing."""
     told = {**native.summary(known), "engine": ARGO_ROLLOUTS, "serves": f"Rollout/{known.target['rollout']}"}
     try:
-        missing = api.served(session, known.namespace)
-        rollout = None if missing else session.find(api.ROLLOUT, known.namespace, known.target["rollout"])
+        return {**told, **_now(session, known)}
     except ClusterError as error:
         return {**told, "rollout": None, "warnings": [f"what the Rollout says is not known: {error}"]}
+
+
+def _now(session: Session, known: Record) -> JSON:
+    """What the cluster says over the record. Raises ClusterError."""
+    missing = api.served(session, known.namespace)
     if missing:
-        gone = f"the cluster does not know {', '.join(missing)} any more: nothing moves, and no Rollout can be read; its pods serve on as long as they live"
-        return {**told, "rollout": None, "warnings": [gone]}
+        gone = (
+            f"the cluster does not know {', '.join(missing)} any more: nothing moves, and no Rollout can be read; its pods serve on as long as "
+            "they live"
+        )
+        return {"rollout": None, "warnings": [gone]}
+    rollout = session.find(api.ROLLOUT, known.namespace, known.target["rollout"])
     live = _live(session, rollout, known)
-    phase = live["phase"]
-    under_way = known.unfinished and known.state.phase == "running"
-    if under_way and phase in NEXT:
-        told["next_commands"] = NEXT[phase]
+    told: JSON = {"rollout": live, "warnings": _warnings(session, known, rollout, live)}
+    if known.unfinished and known.state.phase == "running" and live["phase"] in NEXT:
+        told["next_commands"] = NEXT[live["phase"]]
     if rollout is not None and known.unfinished:
         told["weight_percent"] = live["weight_percent"]
-    return {**told, "rollout": live, "warnings": _warnings(session, known, rollout, live)}
+    return told
 
 
 def _live(session: Session, rollout: JSON | None, known: Record) -> JSON:

@@ -279,3 +279,12 @@ def test_the_deadline_returns_what_waits_for_people(world):
 def test_options_that_argo_has_no_word_for_are_refused_with_their_names(world):
     world.start()
     assert "for_seconds" in refusal(world, "pause", for_seconds=60)
+
+
+def test_status_tells_kinds_that_are_gone_and_an_answer_that_does_not_come(world):
+    world.start()
+    world.refuse("GET", "Rollout", NotFound("no such kind"))
+    assert "does not know Rollout any more" in world.status()["warnings"][0]
+    world.lose("GET", "AnalysisRun", applied=False, times=20)
+    found = world.status()
+    assert (found["rollout"], "is not known" in found["warnings"][0], found["outcome"]) == (None, True, "promoted")

@@ -159,7 +159,6 @@ def test_a_sequential_gate_becomes_a_limit_and_a_note_says_so():
         ({"release_on_inconclusive": "promote"}, "release_on_inconclusive"),
         ({"release_rollback": "stepped"}, "release_rollback"),
         ({"release_stop_after": "weight-10"}, "release_stop_after"),
-        ({"release_no_way_back": "the schema"}, "release_no_way_back"),
         ({"release_gates": [errors()], **GATED, "release_prometheus": {"url": "https://p", "token": "secret"}}, "release_prometheus.token"),
         ({"release_gates": [errors(looks={"consecutive": True})], **GATED}, "release_gates[0].looks.consecutive"),
         ({"release_gates": [errors()], **GATED, "release_looks": {"iterations": 3}}, "release_looks.iterations"),
