@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from datetime import datetime
 from typing import Any
 
 from ...cluster.errors import ClusterError, Conflict, Superseded, Unreachable
@@ -22,7 +23,7 @@ from ...release.translate.translate import with_route
 from ...release.values import Problem
 from ...traffic.route import fence_token
 from ..assemble import Caller, transport
-from . import api, back, preflight
+from . import api, back, preflight, queries
 from .held import STABLE_HASH, Held, hold, take_lease
 from .objects import make
 from .phase import HEALTHY, invalid_because, phase_of, step_name, steps_of
@@ -147,6 +148,7 @@ def _forward(held: Held, found: Findings | None) -> None:
     if STABLE_HASH not in held.state.control:
         held.state.control[STABLE_HASH] = _await_stable(held)
         held.write("version")
+    _let_old_counts_pass(held)
     _put_version(held)
     if (held.state.control.get("begun") or {}).get("command") == ROLLBACK:
         _whole_at_once(held)
@@ -166,6 +168,27 @@ def _await_stable(held: Held) -> str:
         if held.process.clock() > until:
             why = (rollout or {}).get("status", {}).get("message", "")
             raise TurnBack("not_ready", f"Rollout {held.place.rollout} is {phase} after {held.spec.ready_timeout_seconds:.0f} s: {why}")
+        _watch_signs(held)
+        held.process.sleep(POLL_SECONDS)
+
+
+def _let_old_counts_pass(held: Held) -> None:
+    """Wait until a version that came back just now is out of the queries: the canary's Service counted it, too. Raises TurnBack."""
+    last = (held.state.history or [{}])[0]
+    if (
+        last.get("outcome") in (None, PROMOTED)
+        or not (held.spec.gates or held.place.adopted)
+        or held.image_of(held.holder()) == held.spec.image
+    ):
+        return
+    ended = datetime.fromisoformat(str(last["updated_at"]).replace("Z", "+00:00")).timestamp()
+    memory = queries.memory_seconds(held.spec)
+    wait = min(memory, ended + memory - held.process.clock())
+    if wait <= 0:
+        return
+    held.live.say("wait", f"{wait:.0f} s, until no query sees {last.get('image')} any more, which came back just now")
+    until = held.process.clock() + wait
+    while held.process.clock() < until:
         _watch_signs(held)
         held.process.sleep(POLL_SECONDS)
 

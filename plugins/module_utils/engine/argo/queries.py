@@ -19,6 +19,7 @@ from ...release.values import Problem
 JSON = dict[str, Any]
 RETRY_SECONDS = 10.0  # after an error Argo measures again so late
 LEAST_WINDOW_SECONDS = 30.0  # of an increase: two scrapes of 15 s
+SCRAPE_SECONDS = 15.0
 CANARY_HASH, STABLE_HASH = "canary-hash", "stable-hash"
 ARGUMENTS = {CANARY_HASH: "Latest", STABLE_HASH: "Stable"}
 SPEAK = ("error_rate", "latency", "request_rate", "query")
@@ -110,6 +111,11 @@ def address(spec: Spec) -> str:
 def interval_seconds(spec: Spec) -> float:
     """The longest time between two looks of a gate; 0 without gates."""
     return max((_looks_of(gate, spec).interval_seconds for gate in spec.gates), default=0.0)
+
+
+def memory_seconds(spec: Spec) -> float:
+    """How long the counts of a version that came back may still be seen by the queries of the next one."""
+    return max(LEAST_WINDOW_SECONDS, interval_seconds(spec)) + SCRAPE_SECONDS
 
 
 def _asked(gate: GateSpec, spec: Spec, service: str, source: str | None) -> tuple[str, str, str | None]:

@@ -68,6 +68,17 @@ def rollout_with_analysis(world):
     return found
 
 
+def test_the_next_version_waits_until_no_query_sees_the_one_that_came_back(world):
+    world.start()
+    nothing = dict.fromkeys(("release_steps", "release_traffic", "release_gates"))
+    world.at[" 10 %  ▕"] = lambda: setattr(world, "stop", "told to stop")
+    assert world.start(release_image="shop:3", release_adopt=True, **nothing)["outcome"] == "aborted"
+    world.stop, before = None, world.seconds
+    assert world.start(release_image="shop:4", release_adopt=True, **nothing)["outcome"] == "promoted"
+    assert world.seconds - before > 45
+    assert any("until no query sees shop:3 any more" in line for line in world.lines)
+
+
 def test_an_adopted_rollout_is_driven_as_it_is(world):
     world.start()
     before = world.rollout["spec"]
