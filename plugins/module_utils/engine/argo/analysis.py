@@ -90,7 +90,8 @@ def evidence(runs: Sequence[Mapping[str, Any]]) -> JSON:
             if result.get("phase") not in BAD:
                 continue
             own = [one for one in measurements(run) if one.metric == result["name"]]
-            last = ([one for one in own if one.phase == result["phase"]] or own or [None])[-1]
+            worst = [one for one in own if one.phase == result["phase"]] or own
+            last = worst[-1] if worst else None
             return {
                 "analysis_run": run["metadata"]["name"],
                 "phase": status["phase"],

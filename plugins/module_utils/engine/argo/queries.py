@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from ...metrics.catalogue import POD_OF_A_DEPLOYMENT, Arms
@@ -150,7 +149,7 @@ def _asked(gate: GateSpec, spec: Spec, service: str, source: str | None) -> tupl
     return f"({failed} or vector(0)) / ({requests})", f"result[0] <= {gate.max_share:g}", None
 
 
-def _names(gate: GateSpec, spec: Spec, service: str) -> Mapping[str, str] | dict[str, str]:
+def _names(gate: GateSpec, spec: Spec, service: str) -> dict[str, str]:
     names = names_of(spec.namespace, spec.workload, service, _looks_of(gate, spec).interval_seconds)
     hashed = {
         key: f"{spec.workload}-{{{{args.{name}}}}}-[0-9a-z]{{5}}"
@@ -173,7 +172,8 @@ def _looks(field: str, looks: LooksSpec) -> list[Problem]:
 
 
 def _query(field: str, gate: GateSpec) -> list[Problem]:
-    found, query = [], gate.query
+    found: list[Problem] = []
+    query = gate.query
     if query is None:
         return found
     if query.baseline is not None:

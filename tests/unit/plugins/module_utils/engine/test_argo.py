@@ -5,6 +5,7 @@
 
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.errors import NotFound
+from ansible_collections.progressive.delivery.plugins.module_utils.engine.argo import back, control
 from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_argo import ArgoWorld, hash_of
 
@@ -193,8 +194,6 @@ def test_an_abort_returns_traffic_then_the_template_and_twice_changes_nothing(wo
 
 def ask(world, verb):
     """The command's request as another process leaves it; its own wait for the ending is left out, for nobody else runs here."""
-    from ansible_collections.progressive.delivery.plugins.module_utils.engine.argo import control
-
     waits, control._await_ending = control._await_ending, lambda order: order.known
     try:
         world.control(verb, release_reason="too many complaints")
@@ -231,7 +230,7 @@ def test_another_version_that_somebody_puts_there_is_not_overwritten(world):
     assert "names shop:9" in found["reason"]
 
 
-def test_a_runner_that_died_is_followed_by_one_that_watches_on(world):
+def test_a_runner_that_died_is_followed_by_one_that_watches_on(world, monkeypatch):
     class Died(BaseException):
         pass
 
@@ -239,14 +238,9 @@ def test_a_runner_that_died_is_followed_by_one_that_watches_on(world):
         raise Died
 
     world.at[" 50 %  ▕"] = dies
-    from ansible_collections.progressive.delivery.plugins.module_utils.engine.argo import back
-
-    returns, back.go_back = back.go_back, lambda held, why: None  # killed: nothing of it runs any more
-    try:
-        with pytest.raises(Died):
-            world.start()
-    finally:
-        back.go_back = returns
+    with monkeypatch.context() as killed, pytest.raises(Died):
+        killed.setattr(back, "go_back", lambda held, why: "")  # nothing of it runs any more
+        world.start()
     assert world.status()["phase"] == "running"
     found = world.start()
     assert (found["outcome"], any("resume" in line for line in world.lines)) == ("promoted", True)
