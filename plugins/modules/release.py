@@ -31,6 +31,7 @@ options:
   release_workload:
     description:
       - The workload, as V(Deployment/name). With V(release_strategy=rolling) also V(StatefulSet/name) and V(DaemonSet/name).
+      - With V(release_engine=argo_rollouts) and V(release_adopt=true) also V(Rollout/name).
     type: str
   release_image:
     description: The new version's image reference, with a tag or a digest. With O(release_manifests) it may be left out.

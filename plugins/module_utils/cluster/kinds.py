@@ -49,6 +49,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "MetricTemplate": ("flagger.app/v1beta1", "metrictemplates"),
     "Rollout": ("argoproj.io/v1alpha1", "rollouts"),
     "AnalysisTemplate": ("argoproj.io/v1alpha1", "analysistemplates"),
+    "AnalysisRun": ("argoproj.io/v1alpha1", "analysisruns"),
     "ClusterAnalysisTemplate": ("argoproj.io/v1alpha1", "clusteranalysistemplates"),
 }
 CLUSTER_SCOPED = frozenset(

@@ -12,10 +12,13 @@ from typing import Any
 from ..cluster.session import Session
 from ..release import record
 from ..release.command import Command
-from ..release.engine_spec import FLAGGER, NATIVE
+from ..release.engine_spec import ARGO_ROLLOUTS, FLAGGER, NATIVE
 from ..release.record import Record
 from ..release.spec import Spec
-from . import commands, native
+from . import commands, native, people
+from .argo import control as argo_control
+from .argo import engine as argo_engine
+from .argo import summary as argo_summary
 from .assemble import Caller
 from .flagger import control as flagger_control
 from .flagger import run as flagger_run
@@ -40,11 +43,14 @@ def _native_summary(_session: Session, known: Record) -> JSON:
 ENGINES = {
     NATIVE: Engine(native.start, _native_summary, commands.control),
     FLAGGER: Engine(flagger_run.start, flagger_summary.summary, flagger_control.control),
+    ARGO_ROLLOUTS: Engine(argo_engine.start, argo_summary.summary, argo_control.control),
 }
 
 
 def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = False) -> JSON:
     """Run a release to its ending, or go on with the one that is unfinished. Raises Refused with nothing changed."""
+    if spec.engine != NATIVE:
+        people.refuse_elsewhere(session, spec, caller)
     return ENGINES[spec.engine].start(session, spec, caller, check_mode=check_mode)
 
 

@@ -173,7 +173,7 @@ def _held_by_another(session: Session, spec: Spec) -> list[Problem]:
 
 def _begin(session: Session, spec: Spec, found: Findings, known: Record | None, caller: Caller, *, begun: JSON | None = None) -> JSON:
     held = take_lease(session, spec, caller)
-    control: JSON = {**people.beginning(session, spec, found, caller), **({"begun": begun} if begun else {})}
+    control: JSON = {**people.beginning(session, spec, people.seconds_of(spec, found), caller), **({"begun": begun} if begun else {})}
     state = State(record.new_release_id(spec.name), image=spec.image, serves=spec.workload, control=control)
     token = fence_token(state.release_id, held.epoch)
     journal = Journal(session, spec.namespace, spec.name, token)

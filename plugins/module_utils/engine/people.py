@@ -10,7 +10,7 @@ from typing import Any
 
 from ..cluster.errors import ClusterError
 from ..cluster.session import Session
-from ..release import approvals_policy, freezes, park
+from ..release import approvals_policy, freezes, park, record
 from ..release.approval_entry import About
 from ..release.approval_places import heard
 from ..release.approval_sources_spec import CONFIG_MAP
@@ -46,10 +46,24 @@ def seconds_of(spec: Spec, found: Findings) -> float:
     return seconds_of_gates(planned, found, steps) + sum(step.seconds for step in steps)
 
 
-def beginning(session: Session, spec: Spec, found: Findings, caller: Caller) -> JSON:
-    """What the record says of people and calendars from the first moment on."""
+def refuse_elsewhere(session: Session, spec: Spec, caller: Caller) -> None:
+    """The calendars of a release that another engine runs. Raises Refused; one that goes on is not asked again."""
+    known = record.load(session, spec.namespace, spec.name)
+    if known is None or not known.unfinished:
+        problems = freezes.problems(spec, caller.process.clock(), least_seconds(spec))
+        if problems:
+            raise Refused(problems)
+
+
+def least_seconds(spec: Spec) -> float:
+    """How long the steps of a release take, without what its gates wait for."""
+    return sum(step.seconds for step in plan(spec))
+
+
+def beginning(session: Session, spec: Spec, seconds: float, caller: Caller) -> JSON:
+    """What the record says of people and calendars from the first moment on; seconds: how long the release takes, at least."""
     made: JSON = {"started_by": starter(session, spec, caller.by)}
-    override = freezes.overridden(spec, caller.process.clock(), seconds_of(spec, found), caller.by)
+    override = freezes.overridden(spec, caller.process.clock(), seconds, caller.by)
     return {**made, "freeze_override": override} if override else made
 
 

@@ -88,7 +88,7 @@ def told(control: Mapping[str, Any], steps: Sequence[Step], now: float) -> list[
     for step in [one for one in steps if one.kind == "approve"]:
         asked, done = asked_at(steps, step.name), (control.get("approvals") or {}).get(step.name)
         found = stands(control, steps, step.name, now)
-        counted = [Approval(**one) for one in done["given"]] if done else list(found.counted)
+        counted = _given(done) if done else list(found.counted)
         made.append(
             {
                 "step": step.name,
@@ -104,6 +104,13 @@ def told(control: Mapping[str, Any], steps: Sequence[Step], now: float) -> list[
             }
         )
     return made
+
+
+def _given(done: Mapping[str, Any]) -> list[Approval]:
+    """Whose approvals made one; of another engine, or an earlier version, only the last one is known."""
+    if "given" in done:
+        return [Approval(**one) for one in done["given"]]
+    return [Approval(done["by"], done["reason"], unix(done["at"]), COMMAND_LINE)]
 
 
 def iso(moment: float) -> str:

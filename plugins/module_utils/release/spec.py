@@ -265,6 +265,7 @@ def parse(given: Mapping[str, Any]) -> Spec:
     chosen = profile_spec.choose(read, given, DEFAULTS)
     given = chosen.values
     values = {name: given[name] if given.get(name) is not None else default for name, default in DEFAULTS.items()}
+    values.update(engine_spec.adopted(values))
     for name in given:
         if name not in DEFAULTS and name not in RESERVED and not any(p.field == name for p in read.problems):
             read.refuse(name, given[name], f"no such option; known: {', '.join(DEFAULTS)}")
@@ -287,8 +288,7 @@ def parse(given: Mapping[str, Any]) -> Spec:
     no_return.fit(read, fields["checks"], fields["no_way_back"])
     fields["webhooks"] = webhooks_spec.webhooks(read, values["release_webhooks"], strategy=fields["strategy"], ab=fields["ab"])
     fields["looks"] = gates_spec.looks_of(read, "release_looks", values["release_looks"], LooksSpec())
-    skippable = chosen.skippable
-    fields["gates"] = gates_spec.gates(read, values["release_gates"], values["release_skip_gates"], fields["looks"], skippable)
+    fields["gates"] = gates_spec.gates(read, values["release_gates"], values["release_skip_gates"], fields["looks"], chosen.skippable)
     judged = bool(fields["gates"] or (fields["ab"] and fields["ab"].conversions)) or any(
         problem.field.startswith("release_gates") for problem in read.problems
     )
@@ -307,6 +307,7 @@ def parse(given: Mapping[str, Any]) -> Spec:
     fields["control"] = control_spec.control(read, values, fields)
     fields["calendar"] = calendar_spec.calendar(read, values)
     fields["guard"] = guard_spec.guard(read, values["release_guard"], fields)
+    engine_spec.without_us(read, fields)
     if fields["strategy"] == "rolling":  # it steers no route: whatever the route is, the Service selects old and new pods alike
         fields.update(provider="service", route_kind=None, route_object=None, route=None, subsets=None)
     fits_profile(read, explicit, fields)
@@ -320,7 +321,7 @@ def _identity(read: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
     for field in needed if values["release_manifests"] is None else needed[:-1]:
         if values[field] is None:
             read.refuse(field, None, "is required")
-    kind, name = workload(read, values["release_workload"])
+    kind, name = workload(read, values["release_workload"], engine_spec.WORKLOADS.get(str(values["release_engine"]), ()))
     return {
         "name": read.name("release_name", values["release_name"], longest=40),
         "namespace": read.name("release_namespace", values["release_namespace"]),

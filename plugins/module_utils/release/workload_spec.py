@@ -32,12 +32,15 @@ NO_USE = {
 }
 
 
-def workload(read: Reader, value: Any) -> tuple[str, str]:
-    """Kind and name of release_workload; a Deployment where it is wrong, so that no other option is refused for that."""
+def workload(read: Reader, value: Any, also: tuple[str, ...] = ()) -> tuple[str, str]:
+    """Kind and name of release_workload; a Deployment where it is wrong, so that no other option is refused for that.
+
+    also: further kinds, which the engine of the release knows.
+    """
     kind, _sep, name = str(value or "").partition("/")
     if value is None:
         return DEPLOYMENT, ""
-    if kind not in KINDS or not name:
+    if kind not in (*KINDS, *also) or not name:
         read.refuse("release_workload", value, WHO)
         return DEPLOYMENT, name
     read.name("release_workload", name, longest=LONGEST_WORKLOAD)
@@ -62,7 +65,7 @@ def fits_kind(read: Reader, given: Mapping[str, Any], fields: Mapping[str, Any])
 def rolling(read: Reader, value: Any, kind: str) -> dict[str, Any]:
     """The knobs of release_rolling under the names that Kubernetes has for them."""
     found = read.mapping("release_rolling", value, (*COUNTS, *SECONDS)) or {}
-    for option, why in NO_USE[kind].items():
+    for option, why in NO_USE.get(kind, {}).items():
         if found.get(option) is not None:
             read.refuse(f"release_rolling.{option}", found[option], f"nothing: {why}")
     knobs: dict[str, Any] = {}

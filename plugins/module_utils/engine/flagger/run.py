@@ -20,7 +20,7 @@ from ...release.record import Journal, Record, State
 from ...release.spec import Spec
 from ...report.live import Live
 from ...traffic.route import fence_token
-from .. import native
+from .. import native, people
 from ..assemble import Caller
 from . import canary as canaries
 from . import preview
@@ -74,7 +74,7 @@ def _nothing(spec: Spec) -> JSON:
 
 def _begin(session: Session, spec: Spec, found: Findings, known: Record | None, caller: Caller, *, begun: JSON | None) -> JSON:
     held = native.take_lease(session, spec, caller)
-    control: JSON = {"begun": begun} if begun else {}
+    control: JSON = {**people.beginning(session, spec, people.least_seconds(spec), caller), **({"begun": begun} if begun else {})}
     earlier = events_of(session, spec.namespace, found.target.canary)
     control["flagger"] = {"events_after": earlier[-1][0] if earlier else 0.0}
     state = State(record.new_release_id(spec.name), image=spec.image, serves=found.target.primary, control=control)

@@ -7,7 +7,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from ansible_collections.progressive.delivery.plugins.module_utils.engine import native
+from ansible_collections.progressive.delivery.plugins.module_utils.engine import engines, native
 from ansible_collections.progressive.delivery.plugins.module_utils.release import freezes
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse
 from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused
@@ -39,6 +39,15 @@ def refused(world, **given):
 
 def test_a_release_in_a_freeze_is_refused_before_anything_changes_and_says_until_when(world):
     assert refused(world, release_freezes=[NOW])["release_freezes"].startswith(ALLOWED)
+
+
+@pytest.mark.parametrize("engine", ["flagger", "argo_rollouts"])
+def test_so_is_one_that_another_engine_would_run(world, engine):
+    before = json.dumps(world.writes())
+    with pytest.raises(Refused) as caught:
+        engines.start(world, parse({**GIVEN, "release_engine": engine, "release_freezes": [NOW]}), world.caller)
+    assert caught.value.problems[0].allowed.startswith(ALLOWED)
+    assert json.dumps(world.writes()) == before
 
 
 def test_one_that_would_run_into_a_freeze_is_refused_and_one_that_is_over_before_is_not(world):

@@ -63,3 +63,31 @@ def test_an_adopted_object_needs_nothing_but_the_version():
     least = {name: value for name, value in LEAST.items() if name != "release_prometheus"}
     spec = parse({**least, "release_engine": "flagger", "release_adopt": "true"})
     assert (spec.engine, spec.adopt, spec.image) == ("flagger", True, "shop:2")
+
+
+ONLY_OURS = {
+    "release_guard": {"image": "py:3"},
+    "release_on_freeze": "park",
+    "release_approval_sources": [{"file": "approvals.json"}],
+}
+
+
+@pytest.mark.parametrize("name", ENGINES[1:])
+@pytest.mark.parametrize("field", ONLY_OURS)
+def test_what_only_our_own_runner_can_do_is_refused_elsewhere(name, field):
+    assert field in refusals(release_engine=name, **{field: ONLY_OURS[field]})
+
+
+@pytest.mark.parametrize("name", ENGINES[1:])
+def test_names_and_numbers_of_approvals_are_our_own_runners_too(name):
+    assert "one approval, by anybody" in refusals(release_engine=name, release_approve=[{"promote": {"count": 2}}])["release_approve"]
+    steps = [{"weight": 50, "approve": {"of": ["ana"]}}, 100]
+    assert "one approval, by anybody" in refusals(release_engine=name, release_steps=steps)["release_steps.approve"]
+    assert parse({**LEAST, "release_engine": name, "release_steps": [{"weight": 50, "approve": True}, 100]}).steps[0].approve
+
+
+@pytest.mark.parametrize("name", ENGINES[1:])
+def test_a_denied_digest_can_only_be_looked_up_where_the_image_has_one(name):
+    denied = [{"digest": "sha256:" + "a" * 64, "reason": "leaks"}]
+    assert "with its digest" in refusals(release_engine=name, release_denied_digests=denied)["release_image"]
+    assert parse({**LEAST, "release_engine": name, "release_denied_digests": denied, "release_image": "shop:2@sha256:" + "b" * 64})

@@ -1,0 +1,116 @@
+# Copyright: (c) 2026, progressive.delivery contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the runner holds while Argo Rollouts moves the traffic of one release."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from ...cluster import lease as leases
+from ...cluster.errors import Conflict
+from ...cluster.lease import RENEW_SECONDS, Lease, LeaseHeld
+from ...cluster.patch import Operation, expect, replace
+from ...cluster.session import Session
+from ...release.context import Process
+from ...release.record import Journal, State
+from ...release.spec import Spec
+from ...release.target import Refused
+from ...release.values import Problem
+from ...report.live import Live
+from ..assemble import Caller
+from .api import ROLLOUT
+from .place import Place
+
+JSON = dict[str, Any]
+STABLE_HASH = "stable_hash"  # in State.control: the Rollout's own name of the version before
+
+
+@dataclass
+class Held:
+    """One release in one target, held by one runner. token fences the record."""
+
+    session: Session
+    spec: Spec
+    place: Place
+    state: State
+    lease: Lease
+    journal: Journal
+    live: Live
+    process: Process
+    deadline_at: float  # Unix time
+    renewed_at: float = 0.0
+
+    def rollout(self) -> JSON | None:
+        """The Rollout as it is now."""
+        return self.session.find(ROLLOUT, self.place.namespace, self.place.rollout)
+
+    def holder(self) -> JSON | None:
+        """The object that has the template: the Deployment, or the Rollout."""
+        return self.session.find(self.place.workload_kind, self.place.namespace, self.place.workload)
+
+    @property
+    def stable_hash(self) -> str:
+        """The Rollout's own name of the version before; empty while it is not known."""
+        return self.state.control.get(STABLE_HASH) or self.place.stable_hash
+
+    def keep_lease(self) -> None:
+        """Renew the Lease when it is time. Raises Superseded when it is not ours any more."""
+        now = self.process.clock()
+        if now - self.renewed_at >= RENEW_SECONDS:
+            self.lease.renew()
+            self.renewed_at = now
+
+    def write(self, doing: str = "") -> None:
+        """Journal the state, with what is about to be done."""
+        self.state.doing = doing
+        self.journal.write(self.state)
+
+    def image_of(self, holder: JSON | None) -> str:
+        """The image that the template names now; empty where it is gone."""
+        containers = holder["spec"]["template"]["spec"]["containers"] if holder else []
+        return next((one["image"] for one in containers if one["name"] == self.place.container), "")
+
+    def put_template(self, holder: JSON, before: str, template: JSON) -> bool:
+        """Replace the template where it still names the image before; False where somebody has changed it."""
+        index = next(
+            number for number, one in enumerate(holder["spec"]["template"]["spec"]["containers"]) if one["name"] == self.place.container
+        )
+        operations: list[Operation] = [
+            expect(f"/spec/template/spec/containers/{index}/image", before),
+            expect("/spec/template", holder["spec"]["template"]),
+            replace("/spec/template", template),
+        ]
+        try:
+            self.session.patch(self.place.workload_kind, self.place.namespace, self.place.workload, operations)
+        except Conflict:
+            return False
+        return True
+
+
+def take_lease(session: Session, place: Place, caller: Caller, *, by_force: bool = False) -> Lease:
+    """The Lease of the workload, as every engine takes it. Raises Refused while somebody else holds it."""
+    name = leases.lease_name(place.workload_kind, place.workload)
+    try:
+        return leases.acquire(session, place.namespace, name, sleep=caller.process.sleep, emit=caller.live_emit, by_force=by_force)
+    except (LeaseHeld, Conflict) as error:
+        allowed = f"a workload that no other release holds: {error}; see it with: {caller.next_status}, or end it with: {caller.next_abort}"
+        raise Refused([Problem("release_workload", place.workload, allowed)]) from error
+
+
+def hold(session: Session, spec: Spec, place: Place, caller: Caller, *, state: State, lease: Lease, token: str) -> Held:
+    """All that a runner holds."""
+    log_path = os.path.join(caller.log_dir, f"{state.release_id}.jsonl") if caller.log_dir else None
+    return Held(
+        session=session,
+        spec=spec,
+        place=place,
+        state=state,
+        lease=lease,
+        journal=Journal(session, spec.namespace, spec.name, token),
+        live=Live(caller.live_emit, caller.target_name, clock=caller.process.clock, log_path=log_path),
+        process=caller.process,
+        deadline_at=caller.process.clock() + spec.deadline_seconds,
+    )
