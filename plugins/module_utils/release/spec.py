@@ -104,8 +104,14 @@ DEFAULTS: dict[str, Any] = {
 RESERVED = frozenset(
     {
         "release_targets",
+        # of a fleet (fleet.spec)
         "release_waves",
         "release_fleet_home",
+        "release_on_violation",
+        "release_failure_budget",
+        "release_on_unreachable",
+        "release_unreachable_seconds",
+        "release_max_concurrent",
         "release_business_hours",
         "release_copy_policies",
         "release_report_dir",
