@@ -95,7 +95,7 @@ def begin(ask: Ask) -> JSON:
         by=ask.by,
     )
     token = fence_token(progress.release_id, lease.epoch)
-    records.create(way.session, way.namespace, fleet, progress, token, known)
+    records.create(way.session, way.namespace, fleet, progress, token=token, replacing=known)
     pen = Pen(way.session, way.namespace, fleet.name, token)
     for target, one in admissions.items():
         if not one["reachable"]:
@@ -129,7 +129,8 @@ def _take_lease(ask: Ask, way: Way, name: str, *, by_force: bool = False) -> lea
             seconds=LEASE_SECONDS,
         )
     except LeaseHeld as error:
-        allowed = f"a fleet that no other run holds: {error}; look with: {ask.caller.playbook('status', name)}, end it with: {ask.caller.playbook('abort', name)}"
+        look, abort = ask.caller.playbook("status", name), ask.caller.playbook("abort", name)
+        allowed = f"a fleet that no other run holds: {error}; look with: {look}, end it with: {abort}"
         raise Refused([Problem("release_name", name, allowed)]) from error
 
 
@@ -246,7 +247,7 @@ def rest(ask: Ask) -> JSON:
             entry.failed, entry.reason = True, entry.reason or "its task ended without a result"
             home.pen.entry(entry)
             sign = {"scope": "all", "cause": "task", "by": target, "at": now(), "target": target, "wave": number}
-            record.stop = records.put_stop(home.session, record, {**sign, "reason": f"{target}: {entry.reason}"})
+            record.stop = records.put_stop(home.session, record, {**sign, "reason": entry.reason})
     parked = [target for target in record.fleet.waves[number].targets if found[target].outcome == PARKED]
     if record.stop is None and not parked:
         record.progress.waves[number]["state"] = BAKING
@@ -381,7 +382,7 @@ def word(ask: Ask) -> JSON:
     group = str(ask.options.get("wave") or next((one for one in asked if one not in record.approvals), ""))
     if group not in asked:
         reason = f"no wave of {record.name} waits for an approval by that name; {', '.join(asked) or 'none'} will"
-        return {"changed": False, "found": True, "reason": reason}
+        return {"changed": False, "found": False, "reason": reason}
     agrees = ask.command == "approve"
     said = {"agrees": agrees, "by": ask.by, "reason": ask.reason, "at": now()}
     after = records.put_approval(way.session, record, group, said)

@@ -18,7 +18,7 @@ from ..fleet.member import NO_FAULT, Home, Member, note_failure
 from ..fleet.record import Entry, FleetRecord
 from ..fleet.spec import FleetSpec
 from ..fleet.standing import must_return
-from ..fleet.vigil import Vigil, bake_spec
+from ..fleet.vigil import Company, Vigil, bake_spec
 from ..release import record as releases
 from ..release.command import Command
 from ..release.ending import PARKED, PASSED, PROMOTED, REFUSED, TurnBack
@@ -295,7 +295,7 @@ class AtWork:
         if known is None:
             raise TurnBack("record", f"the record of release {spec.name} is gone")
         target = replace(Target(**known.target), revision=None)
-        return Vigil(session, spec, target, source_of(session, spec, target, self.process), self.live, self.process, member)
+        return Vigil(session, spec, target, source_of(session, spec, target, self.process), Company(self.live, self.process, member))
 
     def go_back(self) -> JSON:
         """Bring the target back where it has to go: one that was promoted by a rollback, one that is under way by an abort; verified."""

@@ -240,4 +240,4 @@ def note_failure(home: Home, entry: Entry, reason: str, cause: str) -> JSON | No
     failed = [one for one in records.entries(home.session, record).values() if one.failed]
     if len(failed) <= record.fleet.failure_budget:
         return record.stop
-    return records.put_stop(home.session, record, stop_sign(record, entry, f"{entry.target}: {reason}", cause))
+    return records.put_stop(home.session, record, stop_sign(record, entry, reason, cause))

@@ -148,7 +148,7 @@ def entries_and_counts(session: Session, record: FleetRecord) -> dict[str, tuple
     }
 
 
-def create(session: Session, namespace: str, fleet: FleetSpec, progress: Progress, token: str, replacing: FleetRecord | None) -> None:
+def create(session: Session, namespace: str, fleet: FleetSpec, progress: Progress, *, token: str, replacing: FleetRecord | None) -> None:
     """Begin a record; an ended one of the same name makes room and leaves its endings behind."""
     if replacing is not None:
         last = replacing.progress

@@ -9,8 +9,9 @@ There is no old version beside it to compare with: it is judged by the limits of
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from ..analysis.look import Counts
 from ..analysis.panel import PanelState, StepEntry
 from ..analysis.verdict import INCONCLUSIVE, MAX_HOLD, ROLL_BACK, UNSETTLED, Verdict
 from ..cluster.endpoints import ready_endpoints
@@ -40,14 +41,22 @@ def bake_spec(spec: Spec) -> Spec:
     return replace(spec, gates=kept)
 
 
+@dataclass(frozen=True)
+class Company:
+    """Who is told, the time, and the others of the fleet."""
+
+    live: Live
+    process: Process
+    member: Member
+
+
 class Vigil:
     """Looks at one target once a second at most, and raises TurnBack when it does not keep what its gates ask for."""
 
-    def __init__(
-        self, session: Session, spec: Spec, target: Target, source: Looks | None, live: Live, process: Process, member: Member
-    ) -> None:
-        self._session, self._spec, self._target, self._live, self._process, self._member = session, spec, target, live, process, member
-        self._source = source
+    def __init__(self, session: Session, spec: Spec, target: Target, source: Looks | None, company: Company) -> None:
+        self._session, self._spec, self._target, self._source = session, spec, target, source
+        self._live, self._process, self._member = company.live, company.process, company.member
+        process = company.process
         self._panel = panel_of(spec, target.dispersion) if source is not None and spec.gates else None
         self._state: PanelState | None = self._panel.start() if self._panel else None
         self._began = process.clock()
@@ -88,7 +97,7 @@ class Vigil:
         answer = self._source.poll(canary_expected=False, stable_expected=True)
         if not (answer.new or answer.problem):
             return
-        served = {gate: (stable, None) for gate, (_canary, stable) in answer.counts.items()}
+        served: dict[str, tuple[Counts | None, Counts | None]] = {gate: (stable, None) for gate, (_canary, stable) in answer.counts.items()}
         self._number += answer.closes_block
         number = self._number + (0 if answer.closes_block else 1)
         look = look_of(replace(answer, counts=served, buckets={}), (), number=number, at_seconds=now, weight_percent=EVERYBODY)

@@ -126,6 +126,7 @@ RESERVED = frozenset(
         "release_to",
         "release_at_weight",
         "release_at_step",
+        "release_at_wave",
     }
 )
 SHAPES = ("instant", "capacity_first", "stepped")  # how traffic comes back
