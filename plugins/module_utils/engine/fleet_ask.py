@@ -46,6 +46,7 @@ class Ask:
     holder: str
     check_mode: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)  # wave, home, admissions, by
+    aside: bool = True  # the home is asked by a thread of its own; else at every look
 
     @property
     def name(self) -> str:

@@ -137,7 +137,8 @@ class AtWork:
 
     def member(self, stage: str) -> Member:
         """Its place among the others, while something lasts."""
-        return Member(self.home, self.entry, self.process, self.ask.caller.live_emit, stage=stage).start()
+        made = Member(self.home, self.entry, self.process, self.ask.caller.live_emit, stage=stage)
+        return made.start() if self.ask.aside else made
 
     def release(self, wave: int) -> JSON:
         """In a target of the wave: release it, then watch it until all of the wave are done. In one of an earlier wave: watch it."""

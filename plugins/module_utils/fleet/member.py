@@ -109,7 +109,9 @@ class Member:
     def close(self) -> None:
         """Stop looking, once what is still to be told was told; a home that does not answer is not waited for longer than some seconds."""
         self._ended.set()
-        if self._thread is not None:
+        if self._thread is None:
+            self.turn()
+        else:
             self._thread.join(20.0)
 
     def _run(self) -> None:
