@@ -34,6 +34,8 @@ JSON = dict[str, Any]
 POLL_SECONDS = 1.0
 ALIVE_SECONDS = 12.0  # a living run renews its Lease every five
 ENDING_SECONDS = 900.0
+HOME_SECONDS = 300.0
+UNFINISHED = "unfinished"
 
 
 def run(ask: Ask) -> JSON:
@@ -43,19 +45,27 @@ def run(ask: Ask) -> JSON:
         return command(ask)
     if ask.check_mode:
         return {"changed": False, "enters": False, "returns": [], "outcome": None, "reason": "check mode: nothing was changed"}
+    nothing: JSON = {"changed": False, "enters": False, "returns": [], "target": ask.target, "state": None, "outcome": UNFINISHED}
     try:
-        return command(ask)
+        return _patiently(ask, command)
     except (SpecError, Refused, ClusterError, RouteError) as error:
         ask.caller.live_emit(f"{ask.target}: {ask.command}: {error}")
-        return {
-            "changed": False,
-            "enters": False,
-            "returns": [],
-            "target": ask.target,
-            "state": None,
-            "outcome": None,
-            "reason": str(error),
-        }
+        return {**nothing, "reason": f"{error}; the fleet is unfinished: run it again to go on, or abort it"}
+
+
+def _patiently(ask: Ask, command: Callable[[Ask], JSON]) -> JSON:
+    """Do it; while the fleet's home does not answer, do it again: every command may be repeated."""
+    until, said = ask.caller.process.clock() + HOME_SECONDS, False
+    while True:
+        try:
+            return command(ask)
+        except Unreachable as error:
+            if ask.caller.process.clock() >= until or ask.caller.process.why_stop():
+                raise
+            if not said:
+                said = True
+                ask.caller.live_emit(f"{ask.target}: {ask.command}: trying again for {HOME_SECONDS:.0f} s: {error}")
+            ask.caller.process.sleep(POLL_SECONDS)
 
 
 def plan(ask: Ask) -> JSON:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -30,7 +31,7 @@ from ..release.values import Problem
 from ..report.live import Live
 from ..traffic.route import RouteError
 from . import commands, native
-from .assemble import source_of
+from .assemble import Caller, source_of
 from .fleet_ask import Ask
 from .from_cluster import with_documents
 
@@ -186,16 +187,36 @@ class AtWork:
         self.note(state=records.RUNNING)
         begun = {"command": BEGUN, "by": self.ask.by, "reason": "", "fleet": self.record.progress.release_id}
         caller = replace(self.ask.caller, fleet=member)
-        try:
-            result = native.start(way.session, spec, caller, begun=begun)
-        except (SpecError, Refused) as error:
-            result = {"outcome": REFUSED, "reason": str(error), "changed": False}
-        except RouteError as error:
-            result = {"outcome": None, "reason": str(error), "changed": True}
-        except ClusterError as error:
-            result = {"outcome": None, "reason": str(error), "changed": True, "unreachable_target": isinstance(error, Unreachable)}
+        result = self._start(way.session, spec, caller, begun)
+        while result["outcome"] is None and self.record.fleet.on_unreachable == "wait" and self._answers_again(way.session, member):
+            result = self._start(way.session, spec, caller, begun)
         self._settle(result, member)
         return self.result(changed=bool(result.get("changed")), evidence=result.get("evidence") or {}, next=result.get("next"))
+
+    @staticmethod
+    def _start(session: Session, spec: Spec, caller: Caller, begun: JSON) -> JSON:
+        """Run the release, or go on with it. outcome is None where its cluster could not be reached any more."""
+        try:
+            found = native.start(session, spec, caller, begun=begun)
+        except (SpecError, Refused, RouteError) as error:
+            return {"outcome": REFUSED, "reason": str(error), "changed": False}
+        except ClusterError as error:
+            return {"outcome": None, "reason": str(error), "changed": True}
+        return {**found, "outcome": None if found["outcome"] == "running" else found["outcome"]}
+
+    def _answers_again(self, session: Session, member: Member) -> bool:
+        """Wait until the target's cluster answers again; False when the fleet, or this run, stops before."""
+        self.live.say("wait", f"until {self.entry.target} answers again (release_on_unreachable)")
+        while not self.process.why_stop():
+            try:
+                member.check()
+                session.cluster_uid()
+                return True
+            except TurnBack:
+                return False
+            except Unreachable:
+                self.process.sleep(POLL_SECONDS)
+        return False
 
     def _await_place(self, member: Member) -> JSON | None:
         """Wait until fewer than release_max_concurrent of the targets before this one are at work; a result when the fleet stops before."""
@@ -229,7 +250,7 @@ class AtWork:
             self.note(state=records.PROMOTED, outcome=outcome, reason=reason, release_id=release_id, unchanged=unchanged)
         elif outcome == PARKED:
             self.note(outcome=outcome, reason=reason, release_id=release_id)
-        elif outcome in (None, "running"):
+        elif outcome is None:
             self.note(state=records.UNREACHABLE, outcome=None, reason=reason, release_id=release_id)
             self._unreachable(reason)
         elif self.process.why_stop():  # the run ends: the next one releases this target again
@@ -250,6 +271,7 @@ class AtWork:
         """A target that does not answer, by release_on_unreachable: stop is a violation, skip and wait are not."""
         self.live.say("warning", f"{self.entry.target} cannot be reached: {reason}")
         if self.record.fleet.on_unreachable == "stop":
+            self.note(failed=True)
             self._failed(f"cannot be reached: {reason}", "unreachable")
 
     def _is_promoted(self, known: releases.Record) -> bool:
@@ -264,17 +286,21 @@ class AtWork:
 
     def _wave_is_done(self, member: Member, wave: int) -> bool:
         record = member.record or self.record
-        found = records.entries(self.home.session, record)
+        try:
+            found = records.entries(self.home.session, record)
+        except Unreachable:
+            return False
         return all(found[target].is_settled or found[target].outcome == PARKED for target in record.fleet.waves[wave].targets)
 
     def _watch(self, member: Member, until: Callable[[], bool]) -> None:
         """Watch a target that was promoted. A violation sets the stop sign; going back is the return's."""
         way = self.ask.way(self.entry.target)
-        vigil = None
+        fleet = self.record.fleet
+        lost_after = math.inf if fleet.on_unreachable == "wait" else fleet.unreachable_seconds
         try:
             vigil = self._vigil(way.session, member)
-            vigil.linger(lambda: until() or (vigil is not None and self._is_lost(vigil)))
-            if self._is_lost(vigil):
+            vigil.linger(until, lost_after_seconds=lost_after)
+            if vigil.silent_seconds >= lost_after:
                 reason = f"its API server has not answered for {vigil.silent_seconds:.0f} s"
                 self.note(state=records.UNREACHABLE, reason=reason)
                 self._unreachable(reason)
@@ -285,10 +311,6 @@ class AtWork:
                 self.note(reason=why.reason)
             else:
                 self.live.say("stopped", why.reason)
-
-    def _is_lost(self, vigil: Vigil) -> bool:
-        fleet = self.record.fleet
-        return fleet.on_unreachable != "wait" and vigil.silent_seconds >= fleet.unreachable_seconds
 
     def _vigil(self, session: Session, member: Member) -> Vigil:
         spec = bake_spec(spec_of(self.ask, session))

@@ -111,12 +111,10 @@ class Vigil:
                 self._live.say("watch", f"{counts_of(look)}   {self.verdict.reason}")
         self._judge(self.verdict)
 
-    def linger(self, until: Callable[[], bool], *, pause: float = 1.0) -> None:
-        """Look until the condition holds and nothing speaks against the version."""
-        while not (until() and self.is_settled):
+    def linger(self, until: Callable[[], bool], *, lost_after_seconds: float, pause: float = 1.0) -> None:
+        """Look until the condition holds, the target answers and nothing speaks against the version; or until it is silent for too long."""
+        while self.silent_seconds < lost_after_seconds and not (self._silent_since is None and self.is_settled and until()):
             self.look()
-            if self._silent_since is not None and until():
-                return
             self._process.sleep(pause)
 
     def _enter(self) -> None:

@@ -213,3 +213,36 @@ def test_a_wave_that_nobody_agrees_to_does_not_begin(regions):
     regions.do("approve")
     ended = regions.play()
     assert (ended["outcome"], regions.images) == ("promoted", NEW)
+
+
+def test_a_home_that_is_silent_for_a_while_is_asked_again(regions):
+    home = regions.worlds["a"]
+    regions.before["rest", "second"] = lambda: home.refuse("GET", "ConfigMap", Unreachable("gone"), times=40)
+    ended = regions.play()
+    assert (ended["outcome"], regions.images) == ("promoted", NEW)
+    assert any("trying again for 300 s" in line for line in regions.lines)
+
+
+def test_a_home_that_stays_silent_leaves_the_fleet_unfinished_and_the_job_failed(regions):
+    home = regions.worlds["a"]
+    regions.before["leave", "second"] = lambda: home.refuse("GET", "ConfigMap", Unreachable("gone"), times=100_000)
+    ended = regions.play()
+    assert ended["outcome"] == "unfinished" and "run it again" in ended["reason"]
+    home._faults.clear()
+    regions.bury()
+    ended = regions.play()
+    assert (ended["outcome"], regions.images) == ("promoted", NEW)
+
+
+@pytest.mark.parametrize(("policy", "outcome", "state"), [("stop", "rolled_back", "unreachable"), ("skip", "promoted", "unreachable")])
+def test_a_target_that_falls_silent_while_it_bakes_is_the_policys_to_judge(regions, policy, outcome, state):
+    away = regions.worlds["c"]
+    regions.before["rest", "second"] = lambda: away.refuse("GET", "Deployment", Unreachable("gone"), times=100_000)
+    regions.before["turn", "a"] = lambda: away.refuse("GET", "ConfigMap", Unreachable("gone"), times=400)
+    ended = regions.play(release_on_unreachable=policy)
+    assert (ended["outcome"], regions.states["c"]) == (outcome, state)
+    if policy == "stop":
+        assert regions.record.progress.phase == "returning" and "not returned yet: c" in ended["reason"]
+        away._faults.clear()
+        ended = regions.play()
+        assert (ended["outcome"], ended["fleet"]["phase"], regions.images) == ("rolled_back", "ended", OLD)
