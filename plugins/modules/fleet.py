@@ -86,7 +86,7 @@ fleets:
     release_id: {description: Name and six hexadecimal digits that no other attempt has., type: str}
     phase: {description: "V(running), V(returning) or V(ended).", type: str}
     outcome: {description: "V(promoted), V(rolled_back), V(aborted) or V(parked); none while it runs.", type: str}
-    reason: {description: Why, in a sentence., type: str}
+    reason: {description: "Why, in a sentence.", type: str}
     started_at: {description: UTC., type: str}
     ended_at: {description: UTC., type: str}
     stopped: {description: "The stop sign: scope, by, reason, cause, at, target and wave; none while the fleet goes on.", type: dict}

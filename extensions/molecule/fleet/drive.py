@@ -216,7 +216,9 @@ def refused(stage: Stage) -> JSON:
     unknown = stage.run("refused", inventory, "-e", group, part="-group")
     told["group"] = {**unknown.finish(ENDING_SECONDS), "output": unknown.output()[-3000:]}
     names = list(stage.regions)
-    twice = {names[2]: {key: stage.regions[names[1]][here] for key, here in (("kubeconfig", "kubeconfig"), ("release_namespace", "namespace"))}}
+    twice = {
+        names[2]: {key: stage.regions[names[1]][here] for key, here in (("kubeconfig", "kubeconfig"), ("release_namespace", "namespace"))}
+    }
     same = stage.run("refused", stage.inventory("refused-same", **twice), "-e", f"release_image={GOOD}", part="-same")
     return {**stage.told(same), **told}
 
