@@ -332,7 +332,8 @@ class AtWork:
         except (SpecError, Refused, RouteError) as error:
             result = {"outcome": REFUSED, "reason": str(error), "changed": False}
         except ClusterError as error:
-            self.note(state=records.UNREACHABLE, reason=f"not returned: {error}")
+            self.live.say("warning", f"not returned: {error}")
+            self.note(state=records.UNREACHABLE, reason=self.entry.reason if self.entry.failed else f"not returned: {error}")
             return self.result(changed=True)
         if result["outcome"] == PARKED or not result["is_home"]:
             self.note(reason=f"not returned: {result['reason']}")
