@@ -281,12 +281,5 @@ def put_approval(session: Session, record: FleetRecord, group: str, approval: JS
     raise ClusterError(f"the record of fleet {record.name} changes all the time; try again")
 
 
-def forget(session: Session, record: FleetRecord) -> None:
-    """Remove the record of a fleet and those of its targets."""
-    for target in record.fleet.targets:
-        session.delete("ConfigMap", record.namespace, entry_name(record.name, target))
-    session.delete("ConfigMap", record.namespace, record_name(record.name))
-
-
 def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
