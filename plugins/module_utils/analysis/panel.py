@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from . import verdict as words
 from .look import Look
-from .sequential import Sequential, State
+from .sequential import Rule, Sequential, State
 from .verdict import Verdict
 
 JSON = dict[str, Any]
@@ -98,6 +98,11 @@ class SequentialJudge:
         mine = tuple(metric for metric in look.metrics if metric.gate in self.gates)
         return self._sequential.look(state, replace(look, metrics=mine, scalars=()))
 
+    @property
+    def rule(self) -> Rule:
+        """What it asks of its gates."""
+        return self._sequential.rule
+
     def after_people(self, state: State, at_seconds: float) -> State:
         """Of the time watched so far only the step's minimum counts."""
         return replace(state, watched_seconds=min(state.watched_seconds, state.minimum_seconds))
@@ -157,6 +162,13 @@ class Panel:
         """The state when people have taken their time: no judge counts it as time without a verdict."""
         pairs = zip(self._judges.values(), state.states)
         return replace(state, states=tuple(judge.after_people(each, at_seconds) for judge, each in pairs))
+
+    def sequential(self, state: PanelState) -> tuple[Rule, State] | None:
+        """The sequential judge's rule and state; None where no gate has it."""
+        for judge, each in zip(self._judges.values(), state.states):
+            if isinstance(judge, SequentialJudge):
+                return judge.rule, each
+        return None
 
     def to_dict(self, state: PanelState) -> JSON:
         """Plain JSON, by the judges' names; ``from_dict`` gives back an equal state."""

@@ -45,9 +45,14 @@ def process_start(pid: int) -> str | None:
     return None if fields[0] in "ZX" else fields[19]
 
 
-def own_identity() -> str:
+def identity(pid: int) -> str:
     """host/pid/start: tells a restarted runner from the one before, and lets the same host see that a holder is dead."""
-    return f"{socket.gethostname()}/{os.getpid()}/{process_start(os.getpid()) or 0}"
+    return f"{socket.gethostname()}/{pid}/{process_start(pid) or 0}"
+
+
+def own_identity() -> str:
+    """The identity of this process."""
+    return identity(os.getpid())
 
 
 def is_dead(holder: str) -> bool:
@@ -103,23 +108,27 @@ def acquire(
     sleep: Callable[[float], None],
     emit: Callable[[str], None],
     by_force: bool = False,
+    me: str = "",
+    seconds: int = LEASE_SECONDS,
 ) -> Lease:
     """Take the Lease: a free one, one whose holder is dead, or one that is not renewed for its whole duration.
 
-    by_force takes it from a living holder (an abort that got no answer). Raises LeaseHeld.
+    by_force takes it from a living holder (an abort that got no answer). me: whose it becomes, this process without it; seconds: how
+    long others wait for a sign of life. Raises LeaseHeld.
     Liveness is watched with our own clock, never read off the holder's timestamps, so skewed clocks do no harm.
     """
+    me = me or own_identity()
     current = look(session, namespace, name)
     if current is None:
         try:
-            return _create(session, namespace, name)
+            return _create(session, namespace, name, me, seconds)
         except Conflict:
             current = session.get("Lease", namespace, name)
     spec = current["spec"]
     holder = spec.get("holderIdentity") or ""
-    if holder and not by_force and holder != own_identity() and not is_dead(holder):
+    if holder and not by_force and holder != me and not is_dead(holder):
         _await_silence(session, namespace, name, current, sleep=sleep, emit=emit)
-    return _take(session, namespace, name)
+    return _take(session, namespace, name, me, seconds)
 
 
 def _await_silence(
@@ -137,15 +146,14 @@ def _await_silence(
             raise LeaseHeld(name, now["spec"].get("holderIdentity") or holder, 0.0)
 
 
-def _create(session: Session, namespace: str, name: str) -> Lease:
-    holder = own_identity()
+def _create(session: Session, namespace: str, name: str, holder: str, seconds: int) -> Lease:
     body = {
         "apiVersion": api_version("Lease"),
         "kind": "Lease",
         "metadata": {"name": name, "namespace": namespace, "labels": {"app.kubernetes.io/managed-by": "progressive.delivery"}},
         "spec": {
             "holderIdentity": holder,
-            "leaseDurationSeconds": LEASE_SECONDS,
+            "leaseDurationSeconds": seconds,
             "acquireTime": _now(),
             "renewTime": _now(),
             "leaseTransitions": 1,
@@ -155,15 +163,15 @@ def _create(session: Session, namespace: str, name: str) -> Lease:
     return Lease(session, namespace, name, holder, 1, made["metadata"]["uid"])
 
 
-def _take(session: Session, namespace: str, name: str) -> Lease:
+def _take(session: Session, namespace: str, name: str, holder: str, seconds: int) -> Lease:
     current = look(session, namespace, name)
     if current is None:
-        return _create(session, namespace, name)
-    holder, epoch = own_identity(), int(current["spec"].get("leaseTransitions") or 0) + 1
+        return _create(session, namespace, name, holder, seconds)
+    epoch = int(current["spec"].get("leaseTransitions") or 0) + 1
     taken = dict(
         current["spec"],
         holderIdentity=holder,
-        leaseDurationSeconds=LEASE_SECONDS,
+        leaseDurationSeconds=seconds,
         acquireTime=_now(),
         renewTime=_now(),
         leaseTransitions=epoch,

@@ -24,6 +24,7 @@ from ..metrics.slo import BurnReader, Objective
 from ..metrics.source import Looks, Source
 from ..release import budget_plan
 from ..release.context import Context, Process
+from ..release.fleet_hook import Fleet
 from ..release.record import Journal, State
 from ..release.samples_spec import RESTARTS
 from ..release.spec import Spec
@@ -46,6 +47,7 @@ class Caller:
     next_status: str
     next_abort: str
     by: str = ""
+    fleet: Fleet | None = None  # where the release is one of a fleet's
 
     def playbook(self, verb: str, release_name: str) -> str:
         """The command that runs one of our playbooks for a release of this target."""
@@ -66,7 +68,7 @@ def context_of(session: Session, spec: Spec, target: Target, caller: Caller, *, 
         token=token,
         journal=Journal(session, spec.namespace, spec.name, token),
         router=router_of(session, spec, target, caller.process),
-        source=_source(session, spec, target, caller.process),
+        source=source_of(session, spec, target, caller.process),
         measure=_measure(session, spec, target),
         live=Live(caller.live_emit, caller.target_name, clock=caller.process.clock, log_path=log_path, heard=events.heard),
         process=caller.process,
@@ -75,6 +77,7 @@ def context_of(session: Session, spec: Spec, target: Target, caller: Caller, *, 
         alertmanager=alertmanager(session, spec),
         deadline_at=caller.process.clock() + spec.deadline_seconds,
         events=events,
+        fleet=caller.fleet,
     )
     session.on_silence = context.is_silent
     return context
@@ -93,7 +96,8 @@ def transport(session: Session, spec: Spec) -> ByUrl | ByService | None:
     return ByService(session, *spec.prometheus_service, access) if spec.prometheus_service and not access.lost_secrets else None
 
 
-def _source(session: Session, spec: Spec, target: Target, process: Process) -> Looks | None:
+def source_of(session: Session, spec: Spec, target: Target, process: Process) -> Looks | None:
+    """Who counts the requests of both versions; None where no gate is judged by them."""
     if spec.counted and spec.pods is not None:
         return PodSource(session, arms_of(target), spec.pods, spec.counted, clock=process.clock)
     way = transport(session, spec)

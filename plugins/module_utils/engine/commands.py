@@ -9,6 +9,7 @@ that nobody has to find the variables again, and a rollback needs other ones tha
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -122,7 +123,22 @@ def _hashed(spec: Spec) -> str:
 
 
 def _rollback(session: Session, command: Command, caller: Caller, check_mode: bool) -> JSON:
-    """Release an earlier version: whole and warm first, then all traffic at once, watched by its pods alone."""
+    return roll_back(session, command, caller, check_mode=check_mode)
+
+
+def roll_back(
+    session: Session,
+    command: Command,
+    caller: Caller,
+    *,
+    check_mode: bool = False,
+    verify_seconds: float = math.inf,
+    mark: JSON | None = None,
+) -> JSON:
+    """Release an earlier version: whole and warm first, then all traffic at once, watched by its pods alone.
+
+    verify_seconds: at most so long, with all traffic there; mark: what the record keeps of it beside the command. Raises Refused.
+    """
     known = native.known_release(session, command.namespace, command.name)
     if known.unfinished:
         raise Refused([_problem(command, f"a release that has ended; this one is {known.state.phase}: abort returns its traffic")])
@@ -140,7 +156,10 @@ def _rollback(session: Session, command: Command, caller: Caller, check_mode: bo
     if not is_pinned_or_tagged(image):
         raise Refused([Problem("to", to, "previous, or an image reference with a tag or a digest")])
     caller.live_emit(f"rollback of {spec.name} from {known.state.image} to {image}, as a release of its own")
-    return native.start(session, backward(spec, image), caller, check_mode=check_mode, begun={**_begun(command), "from": known.state.image})
+    way = backward(spec, image)
+    way = replace(way, verify_seconds=min(way.verify_seconds, verify_seconds))
+    begun = {**_begun(command), "from": known.state.image, **(mark or {})}
+    return native.start(session, way, caller, check_mode=check_mode, begun=begun)
 
 
 def _after_swap(known: Record, image: str) -> str:

@@ -26,6 +26,7 @@ from ..traffic.route import EPOCH, HOME, Route, RouteError
 from ..traffic.router import Router
 from ..workload.kinds import ready_pods, revision_in
 from .costs import Costs
+from .fleet_hook import Fleet
 from .plan import Step, route_of
 from .record import Journal, State
 from .spec import Spec
@@ -67,6 +68,7 @@ class Context:
     queries: Answers | None = None  # of gates that are judged by a query's answer
     alerts: Prometheus | None = None  # who tells the alerts, where release_alerts asks for them
     alertmanager: Alertmanager | None = None  # who silences the release's own, where it asks for that
+    fleet: Fleet | None = None  # of which this release is one target's
     renewed_at: float = 0.0
     reals: dict[int, float] = field(default_factory=dict)  # weight -> the share that it is
     silent_at: float = -math.inf  # Unix time of the last request that the API server did not answer

@@ -54,6 +54,7 @@ class State:
     phase: str = "running"
     outcome: str | None = None
     reason: str = ""
+    cause: str = ""  # of a way back: the word of TurnBack.cause
     step: int = 0
     doing: str = ""  # the change under way, written before it is made
     weight_percent: int = 0

@@ -51,6 +51,7 @@ def turn_back(context: Context, why: TurnBack) -> str:
     if names := no_return.passed(context.spec.checks, context.state.steps):
         context.live.say("warning", no_return.warning(names))
     context.state.phase, context.state.outcome, context.state.reason = "returning", why.outcome, why.reason
+    context.state.cause = why.cause
     context.state.evidence = why.evidence or context.state.evidence
     _best_effort_journal(context, f"returning traffic: {why.cause}")
     if context.state.stable_changed:

@@ -146,6 +146,8 @@ def _handler(context: Context, step: Step) -> Callable[[Context, Step, Watch], N
 
 
 def _end_back(context: Context, why: TurnBack) -> str:
+    if context.fleet is not None:
+        context.fleet.turned_back(why)
     if context.state.retiring:
         context.live.say("warning", f"{context.target.workload} goes already, {context.twin} serves: no way back from here ({why.reason})")
         patiently(context, lambda: swap.finish(context))

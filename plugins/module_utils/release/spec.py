@@ -44,6 +44,7 @@ from .manifests import Manifests, image_of, manifests
 from .parts import PodsSpec, StepSpec
 from .profile_spec import ProfileUse
 from .prometheus_spec import Access, prometheus
+from .reserved import RESERVED
 from .slo_spec import SloSpec
 from .source_spec import OwnSource
 from .subsets_spec import SubsetsSpec
@@ -109,28 +110,6 @@ DEFAULTS: dict[str, Any] = {
     **control_spec.DEFAULTS,
     **calendar_spec.DEFAULTS,
 }
-# variables of later parts of the collection: known, so that a typing error can be told from them
-RESERVED = frozenset(
-    {
-        "release_targets",
-        "release_waves",
-        "release_fleet_home",
-        "release_business_hours",
-        "release_copy_policies",
-        "release_report_dir",
-        "release_reason",
-        "release_log",  # of replay
-        # of the playbooks that give commands
-        "release_by",
-        "release_command",
-        "release_for_seconds",
-        "release_full",
-        "release_then",
-        "release_to",
-        "release_at_weight",
-        "release_at_step",
-    }
-)
 SHAPES = ("instant", "capacity_first", "stepped")  # how traffic comes back
 STRATEGIES = ("canary", "blue_green", "ab_test", "shadow", "rolling")
 IMAGE_PART = r"[a-z0-9]+([._-]+[a-z0-9]+)*"

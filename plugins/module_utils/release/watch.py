@@ -130,6 +130,8 @@ class Watch:
         if context.process.clock() > context.deadline_at:
             late = f"not finished within release_deadline_seconds ({context.spec.deadline_seconds:.0f} s)"
             raise TurnBack("deadline", late, gentle=True)
+        if context.fleet is not None:
+            context.fleet.check()
         try:
             self._lease_and_abort()
             self._silencer.check()
@@ -231,6 +233,8 @@ class Watch:
         self._state, silence = said[0], self._alerts.silence
         self.verdict = self._guards.judge(said[1], silence, now)
         self._proceedings.judged(look, said, self.verdict, silence)
+        if context.fleet is not None and look.closes_block:
+            context.fleet.looked(self._panel, self._state, look)
         self._tell(look, self.verdict)
         self._act(self.verdict)
 
