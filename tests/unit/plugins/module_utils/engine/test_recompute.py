@@ -66,7 +66,7 @@ def world(monkeypatch, tmp_path):
     names = ["errors", "limit", "p99", "orders"]
     reading = MetricsPreflight({name: GateReading(9000, 0, RATE) for name in names}, "http", {"errors": 1.7, "limit": 1.0}, True)
     monkeypatch.setattr(preflight, "inspect", lambda *_, **__: reading)
-    monkeypatch.setattr(assemble, "_source", lambda _session, spec, *_: Scraped(made, spec.counted) if spec.counted else None)
+    monkeypatch.setattr(assemble, "source_of", lambda _session, spec, *_: Scraped(made, spec.counted) if spec.counted else None)
     monkeypatch.setattr(assemble, "_queries", lambda _session, spec, *_: Asked(made) if len(spec.counted) < len(spec.gates) else None)
     return made
 

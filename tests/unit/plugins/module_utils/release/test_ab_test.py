@@ -113,7 +113,7 @@ def world(monkeypatch):
     monkeypatch.setattr(preflight, "inspect", lambda *_, **__: gates)
     reading = ConversionReading(GateReading(72000, 7200, PER_SECOND), 1.0)
     monkeypatch.setattr(conversions, "inspect", lambda spec, *_, **__: reading if spec.ab and spec.ab.conversions else None)
-    monkeypatch.setattr(assemble, "_source", lambda session, spec, *_: Gated(made) if spec.gates else None)
+    monkeypatch.setattr(assemble, "source_of", lambda session, spec, *_: Gated(made) if spec.gates else None)
     monkeypatch.setattr(assemble, "_measure", lambda session, spec, target: Measured(made, bool(spec.ab.conversions)))
     return made
 

@@ -57,7 +57,7 @@ def world(monkeypatch):
     made = World()
     reading = MetricsPreflight({"errors": GateReading(9000, 0, RATE)}, "pods", {"errors": 1.0}, True)
     monkeypatch.setattr(preflight, "inspect", lambda *_, **__: reading)
-    monkeypatch.setattr(assemble, "_source", lambda _session, spec, *_: Scraped(made, spec.counted) if spec.counted else None)
+    monkeypatch.setattr(assemble, "source_of", lambda _session, spec, *_: Scraped(made, spec.counted) if spec.counted else None)
     for module in (assemble, native):
         monkeypatch.setattr(module, "transport", lambda *_: made.prometheus)
     return made

@@ -43,7 +43,7 @@ def made(monkeypatch):
         world.prometheus = Prometheus()
         reading = MetricsPreflight({"errors": GateReading(9000, 0, RATE)}, "pods", {"errors": 1.0}, True)
         monkeypatch.setattr(preflight, "inspect", lambda *args, **options: reading)
-        monkeypatch.setattr(assemble, "_source", lambda session, spec, *args: Scraped(world, spec.counted) if spec.counted else None)
+        monkeypatch.setattr(assemble, "source_of", lambda session, spec, *args: Scraped(world, spec.counted) if spec.counted else None)
         for module in (assemble, native):
             monkeypatch.setattr(module, "transport", lambda *args: world.prometheus)
         return world

@@ -327,7 +327,7 @@ class Quiet:
 def test_a_shadow_takes_nothing_from_stable_and_leaves_the_floor_alone(world, monkeypatch):
     reading = MetricsPreflight({"errors": GateReading(9000, 0, 100.0)}, "http", {"errors": 1.0}, True)
     monkeypatch.setattr(preflight, "inspect", lambda *_, **__: reading)
-    monkeypatch.setattr(assemble, "_source", lambda *_: Quiet())
+    monkeypatch.setattr(assemble, "source_of", lambda *_: Quiet())
     given = {"release_gates": [{"name": "errors", "error_rate": {"max": "1%"}}], "release_prometheus": {"url": "http://p"}}
     assert world.start(**given, release_strategy="shadow")["outcome"] == "passed"
     assert not any("minReplicas" in line for line in world.lines)

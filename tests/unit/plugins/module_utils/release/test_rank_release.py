@@ -50,7 +50,7 @@ def world(monkeypatch):
     made.times, made.restarts, made.silent, made.queue = 1.0, 0, False, 1.0
     reading = MetricsPreflight({"errors": GateReading(9000, 0, RATE)}, "http", {"errors": 1.0}, True)
     monkeypatch.setattr(preflight, "inspect", lambda *_, **__: reading)
-    monkeypatch.setattr(assemble, "_source", lambda _session, spec, *_: Scraped(made, spec.counted) if spec.counted else None)
+    monkeypatch.setattr(assemble, "source_of", lambda _session, spec, *_: Scraped(made, spec.counted) if spec.counted else None)
     monkeypatch.setattr(assemble, "_queries", lambda *_: Pods(made))
     return made
 

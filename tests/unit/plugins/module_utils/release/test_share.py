@@ -77,7 +77,7 @@ def world(monkeypatch):
     made = Serving()
     reading = MetricsPreflight({"errors": GateReading(9000, 0, RATE)}, "http", {"errors": 1.0}, True)
     monkeypatch.setattr(preflight, "inspect", lambda *_, **__: reading)
-    monkeypatch.setattr(assemble, "_source", lambda *_: Scraped(made))
+    monkeypatch.setattr(assemble, "source_of", lambda *_: Scraped(made))
     return made
 
 
