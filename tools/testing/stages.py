@@ -15,8 +15,12 @@ DEEP_RESULTS = REPOSITORY / "build" / "deep"
 LONG = (
     "controllers",
     "documentation",
+    "engine_argo",
+    "fleet",
+    "guard",
     "linkerd_role",
     "matrix",
+    "people",
     "saturation",
     "slo",
 )  # scenarios of make test-deep alone; the others play a selection of the matrix's cells
@@ -161,12 +165,8 @@ def deep() -> list[Stage]:
     shards: dict[str, dict[str, object]] = {
         "resume": {"resume_points": points(DISTURBED_STEPS)},
         "abort": {"abort_points": points(DISTURBED_STEPS[:-1])},
-        "slo": {},
-        "saturation": {},
-        "controllers": {},  # builds Flagger and Argo Rollouts first
-        "documentation": {},
-        "linkerd_role": {},
         "faults": {"faults_taken": True},
+        **{name: {} for name in LONG},
         "matrix": {"matrix_cells": ["all"], "matrix_folder": str(DEEP_RESULTS)},
     }
     return stages + [scenario(name, "-e", json.dumps(variables)) for name, variables in shards.items() if name in scenario_names()]

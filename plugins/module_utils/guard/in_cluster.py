@@ -11,14 +11,14 @@ fences the runner off should it only be asleep; apply the orders; say so on the 
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
 import ssl
 import sys
 import time
-import urllib.error
-import urllib.request
+import urllib.parse
 from collections.abc import Callable
 from datetime import datetime, timezone
 from functools import partial
@@ -69,15 +69,21 @@ class Api:
         if body is not None:
             headers["Content-Type"] = "application/json-patch+json"
         data = None if body is None else json.dumps(body).encode()
-        asked = urllib.request.Request(self._base + path, data=data, headers=headers, method=method)
+        server = urllib.parse.urlsplit(self._base)
+        connection = http.client.HTTPSConnection(server.hostname or "", server.port, timeout=ANSWER_SECONDS, context=self._tls)
         try:
-            with urllib.request.urlopen(asked, timeout=ANSWER_SECONDS, context=self._tls) as answer:
-                return dict(json.load(answer))
-        except urllib.error.HTTPError as error:
-            said = f"{method} {path}: HTTP {error.code} {error.read(500).decode('utf-8', 'replace')}"
-            raise {404: Missing, 409: Changed, 422: Changed}.get(error.code, Silent)(said) from error
-        except (OSError, ValueError) as error:
+            connection.request(method, path, body=data, headers=headers)
+            answer = connection.getresponse()
+            text = answer.read()
+            found = json.loads(text) if answer.status < 400 else {}
+        except (OSError, http.client.HTTPException, ValueError) as error:
             raise Silent(f"{method} {path}: {error}") from error
+        finally:
+            connection.close()
+        if answer.status >= 400:
+            said = f"{method} {path}: HTTP {answer.status} {text[:500].decode('utf-8', 'replace')}"
+            raise {404: Missing, 409: Changed, 422: Changed}.get(answer.status, Silent)(said)
+        return dict(found)
 
 
 class Guard:
@@ -91,7 +97,7 @@ class Guard:
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
-        say: Callable[[str], None] = print,
+        say: Callable[[str], None],
     ) -> None:
         self._api, self._path, self._name = api, orders, name
         self._clock, self._sleep, self._say = clock, sleep, say
@@ -320,18 +326,28 @@ def _now() -> str:
     return datetime.now(timezone.utc).strftime(TIME_FORMAT)
 
 
+def _tell(line: str) -> None:
+    """A line of the pod's log."""
+    sys.stdout.write(f"{_now()} {line}\n")
+    sys.stdout.flush()
+
+
+def _end(_number: int, _frame: Any) -> None:
+    raise SystemExit(0)
+
+
 def main() -> int:
     """The pod's only command."""
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    signal.signal(signal.SIGTERM, _end)
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
     api = Api(f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}")
-    guard = Guard(api, os.environ["GUARD_ORDERS"], f"guard/{os.environ['HOSTNAME']}", say=lambda line: print(_now(), line, flush=True))
+    guard = Guard(api, os.environ["GUARD_ORDERS"], f"guard/{os.environ['HOSTNAME']}", say=_tell)
     try:
-        print(_now(), guard.watch(), flush=True)
+        _tell(guard.watch())
     except Missing:
-        print(_now(), "nobody needs this guard any more", flush=True)
+        _tell("nobody needs this guard any more")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

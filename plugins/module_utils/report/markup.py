@@ -35,14 +35,14 @@ def joined(*parts: Any) -> Markup:
     return Markup("".join(escaped(part) for part in parts if part is not None))
 
 
-def tag(name: str, /, *children: Any, **attributes: Any) -> Markup:
+def tag(element: str, /, *children: Any, **attributes: Any) -> Markup:
     """An element. class_ is class, aria_label is aria-label; an attribute that is None is left out, True is its own name."""
     shown = "".join(
         f' {_name(key)}="{escaped(_name(key) if value is True else value)}"' for key, value in attributes.items() if value is not None
     )
-    if name in VOID:
-        return Markup(f"<{name}{shown}/>")
-    return Markup(f"<{name}{shown}>{joined(*children)}</{name}>")
+    if element in VOID:
+        return Markup(f"<{element}{shown}/>")
+    return Markup(f"<{element}{shown}>{joined(*children)}</{element}>")
 
 
 def _name(key: str) -> str:

@@ -29,7 +29,11 @@ def test_a_file_is_as_readable_as_the_umask_says(tmp_path):
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     folder.write(str(tmp_path), {"a": "old"})
-    monkeypatch.setattr(folder.os, "replace", lambda *_names: (_ for _ in ()).throw(OSError("no")))
+
+    def fails(*_names):
+        raise OSError("no")
+
+    monkeypatch.setattr(folder.os, "replace", fails)
     with pytest.raises(OSError, match="no"):
         folder.write(str(tmp_path), {"a": "new"})
     assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("a", "old")]

@@ -145,8 +145,10 @@ def test_a_plain_release_is_refused_nothing():
     assert refused(release_gates=[ERRORS]) == {}
 
 
-def said(route=ROUTE, found=SERVICE, rules=(), **traffic):
+def said(*routes, found=None, rules=(), **traffic):
+    """routes: the one that there is, None where there is none; left out, it is the usual one."""
     problems = []
+    route, found = (routes[0] if routes else ROUTE), found or SERVICE
     made = service.service(spec(release_traffic={"service": "shop", **traffic}), found, route, rules, problems)
     return made, [(one.field, one.allowed) for one in problems]
 

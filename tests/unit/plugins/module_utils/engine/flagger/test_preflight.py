@@ -120,7 +120,7 @@ def test_a_kind_may_be_missing(world):
 )
 def test_a_missing_right_is_named(world, right):
     world.denied = {right}
-    assert " ".join(right).split("/")[0].split()[0] in refused(world)["release_namespace"]
+    assert " ".join(right).partition("/")[0].split()[0] in refused(world)["release_namespace"]
 
 
 def test_flagger_must_be_able_to_tell_the_pods(world):
