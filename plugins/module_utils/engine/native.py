@@ -207,14 +207,15 @@ def _is_stale(session: Session, spec: Spec, fence: str) -> bool:
     return record.holder(session, spec.namespace, fence) is None
 
 
-def take_lease(session: Session, spec: Spec, caller: Caller, *, by_force: bool = False) -> leases.Lease:
-    """The Lease of the workload. Raises Refused where another release holds it."""
-    name = leases.lease_name(spec.workload_kind, spec.workload)
+def take_lease(session: Session, spec: Spec, caller: Caller, *, by_force: bool = False, holder: str = "") -> leases.Lease:
+    """The Lease of the workload; holder: Kind/name of what has its template where that is another object. Raises Refused: it is held."""
+    kind, _slash, workload = (holder or f"{spec.workload_kind}/{spec.workload}").partition("/")
+    name = leases.lease_name(kind, workload)
     try:
         return leases.acquire(session, spec.namespace, name, sleep=caller.process.sleep, emit=caller.live_emit, by_force=by_force)
     except (LeaseHeld, Conflict) as error:
         allowed = f"a workload that no other release holds: {error}; see it with: {caller.next_status}, or end it with: {caller.next_abort}"
-        raise Refused([Problem("release_workload", spec.workload, allowed)]) from error
+        raise Refused([Problem("release_workload", workload, allowed)]) from error
 
 
 def _resume(session: Session, spec: Spec, known: Record, caller: Caller) -> JSON:

@@ -14,15 +14,13 @@ from ...cluster.errors import ClusterError, Conflict, Superseded, Unreachable
 from ...cluster.session import Session
 from ...release import preview, record
 from ...release.ending import PROMOTED, TurnBack
-from ...release.plan import difference
 from ...release.record import Journal, Record, State
 from ...release.saved import spec_from
 from ...release.spec import Spec
 from ...release.target import Refused
 from ...release.translate.translate import with_route
-from ...release.values import Problem
 from ...traffic.route import fence_token
-from .. import people
+from .. import native, people
 from ..assemble import Caller, transport
 from . import api, back, preflight, queries
 from .held import STABLE_HASH, Held, hold, take_lease
@@ -42,7 +40,7 @@ def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = Fa
     """
     known = record.load(session, spec.namespace, spec.name)
     if known is not None and known.unfinished:
-        _same_plan(known, spec)
+        native.same_plan(known, spec)
         return preview.unfinished(known) if check_mode else _resume(session, spec, known, caller)
     if runs := preflight.already_runs(session, spec):
         return {**_nothing(spec), "outcome": PROMOTED, "reason": f"{runs} already"}
@@ -63,7 +61,7 @@ def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = Fa
 def take_over(session: Session, known: Record, caller: Caller, *, by_force: bool = False) -> Held:
     """Raise the epoch of the Lease and of the record: whoever held them before writes no more. Raises Refused, Superseded."""
     spec, place = spec_from(known.spec), Place(**known.target)
-    lease = take_lease(session, place, caller, by_force=by_force)
+    lease = take_lease(session, spec, place, caller, by_force=by_force)
     token = fence_token(known.state.release_id, lease.epoch)
     held = hold(session, spec, place, caller, state=known.state, lease=lease, token=token)
     held.journal.take_over(known.fence)
@@ -98,7 +96,7 @@ def _to_the_end(held: Held, found: Findings | None) -> None:
 
 
 def _begin(session: Session, spec: Spec, found: Findings, known: Record | None, caller: Caller, *, begun: JSON | None) -> JSON:
-    lease = take_lease(session, found.place, caller)
+    lease = take_lease(session, spec, found.place, caller)
     control: JSON = {**people.beginning(session, spec, people.least_seconds(spec), caller), **({"begun": begun} if begun else {})}
     digest = spec.image.partition("@")[2] or "unpinned"
     state = State(record.new_release_id(spec.name), image=spec.image, digest=digest, serves=found.place.rollout, control=control)
@@ -239,13 +237,6 @@ def _watch_signs(held: Held) -> None:
     with contextlib.suppress(Unreachable):
         held.keep_lease()
         signs(held)
-
-
-def _same_plan(known: Record, spec: Spec) -> None:
-    changed = difference(spec_from(known.spec).to_dict(), spec.to_dict())
-    if changed:
-        allowed = f"the plan that release {known.state.release_id} began with, or abort it first; changed: {'; '.join(changed)}"
-        raise Refused([Problem("release_name", spec.name, allowed)])
 
 
 def _superseded(held: Held, error: Superseded) -> JSON:

@@ -9,17 +9,15 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from ...cluster import lease as leases
 from ...cluster.errors import Conflict
-from ...cluster.lease import RENEW_SECONDS, Lease, LeaseHeld
+from ...cluster.lease import RENEW_SECONDS, Lease
 from ...cluster.patch import Operation, expect, replace
 from ...cluster.session import Session
 from ...release.context import Process
 from ...release.record import Journal, State
 from ...release.spec import Spec
-from ...release.target import Refused
-from ...release.values import Problem
 from ...report.live import Live
+from .. import native
 from ..assemble import Caller
 from .api import ROLLOUT
 from .place import Place
@@ -90,14 +88,9 @@ class Held:
         return True
 
 
-def take_lease(session: Session, place: Place, caller: Caller, *, by_force: bool = False) -> Lease:
-    """The Lease of the workload, as every engine takes it. Raises Refused while somebody else holds it."""
-    name = leases.lease_name(place.workload_kind, place.workload)
-    try:
-        return leases.acquire(session, place.namespace, name, sleep=caller.process.sleep, emit=caller.live_emit, by_force=by_force)
-    except (LeaseHeld, Conflict) as error:
-        allowed = f"a workload that no other release holds: {error}; see it with: {caller.next_status}, or end it with: {caller.next_abort}"
-        raise Refused([Problem("release_workload", place.workload, allowed)]) from error
+def take_lease(session: Session, spec: Spec, place: Place, caller: Caller, *, by_force: bool = False) -> Lease:
+    """The Lease of what has the template. Raises Refused while somebody else holds it."""
+    return native.take_lease(session, spec, caller, by_force=by_force, holder=f"{place.workload_kind}/{place.workload}")
 
 
 def hold(session: Session, spec: Spec, place: Place, caller: Caller, *, state: State, lease: Lease, token: str) -> Held:
