@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
 from ...cluster.errors import Conflict
-from ...cluster.lease import RENEW_SECONDS, Lease
+from ...cluster.lease import Lease
 from ...cluster.patch import Operation, expect, replace
 from ...cluster.session import Session
 from ...release.context import Process
@@ -19,6 +18,7 @@ from ...release.spec import Spec
 from ...report.live import Live
 from .. import native
 from ..assemble import Caller
+from ..holding import Holding, parts
 from .api import ROLLOUT
 from .place import Place
 
@@ -27,7 +27,7 @@ STABLE_HASH = "stable_hash"  # in State.control: the Rollout's own name of the v
 
 
 @dataclass
-class Held:
+class Held(Holding):
     """One release in one target, held by one runner. token fences the record."""
 
     session: Session
@@ -53,18 +53,6 @@ class Held:
     def stable_hash(self) -> str:
         """The Rollout's own name of the version before; empty while it is not known."""
         return self.state.control.get(STABLE_HASH) or self.place.stable_hash
-
-    def keep_lease(self) -> None:
-        """Renew the Lease when it is time. Raises Superseded when it is not ours any more."""
-        now = self.process.clock()
-        if now - self.renewed_at >= RENEW_SECONDS:
-            self.lease.renew()
-            self.renewed_at = now
-
-    def write(self, doing: str = "") -> None:
-        """Journal the state, with what is about to be done."""
-        self.state.doing = doing
-        self.journal.write(self.state)
 
     def image_of(self, holder: JSON | None) -> str:
         """The image that the template names now; empty where it is gone."""
@@ -95,15 +83,4 @@ def take_lease(session: Session, spec: Spec, place: Place, caller: Caller, *, by
 
 def hold(session: Session, spec: Spec, place: Place, caller: Caller, *, state: State, lease: Lease, token: str) -> Held:
     """All that a runner holds."""
-    log_path = os.path.join(caller.log_dir, f"{state.release_id}.jsonl") if caller.log_dir else None
-    return Held(
-        session=session,
-        spec=spec,
-        place=place,
-        state=state,
-        lease=lease,
-        journal=Journal(session, spec.namespace, spec.name, token),
-        live=Live(caller.live_emit, caller.target_name, clock=caller.process.clock, log_path=log_path),
-        process=caller.process,
-        deadline_at=caller.process.clock() + spec.deadline_seconds,
-    )
+    return Held(place=place, **parts(session, spec, caller, state=state, lease=lease, token=token))

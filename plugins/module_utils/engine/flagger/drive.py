@@ -11,13 +11,14 @@ from typing import Any
 
 from ...cluster.errors import ClusterError, Conflict, NotFound
 from ...cluster.kinds import object_path
-from ...cluster.lease import RENEW_SECONDS, Lease
+from ...cluster.lease import Lease
 from ...cluster.patch import FIELD_MANAGER, Operation, add, as_read, remove, replace
 from ...cluster.session import JSON_PATCH, Session
 from ...release.context import Process
 from ...release.record import Journal, State
 from ...release.spec import Spec
 from ...report.live import Live
+from ..holding import Holding
 from . import canary as canaries
 from . import route
 from .canary import View, view
@@ -32,7 +33,7 @@ SKIPS = "progressive.delivery/skips-analysis"  # the release for which skipAnaly
 
 
 @dataclass
-class Drive:
+class Drive(Holding):
     """One release through one Canary, held by one runner."""
 
     session: Session
@@ -97,18 +98,6 @@ class Drive:
                     raise
                 self.process.sleep(PAUSE_SECONDS)
         raise ClusterError(f"the status of Canary {name} changes all the time")
-
-    def keep(self) -> None:
-        """Renew the Lease when it is time. Raises Superseded."""
-        now = self.process.clock()
-        if now - self.renewed_at >= RENEW_SECONDS:
-            self.lease.renew()
-            self.renewed_at = now
-
-    def write(self, doing: str = "") -> None:
-        """Journal the state, with what is about to be done. Raises Superseded."""
-        self.state.doing = doing
-        self.journal.write(self.state)
 
     def once(self, key: str, word: str, text: str) -> None:
         """Say something that is said once."""

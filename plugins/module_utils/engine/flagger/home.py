@@ -148,7 +148,7 @@ def _until_settled(drive: Drive, why: TurnBack) -> None:
     quiet_since = drive.process.clock()
     while drive.process.clock() - quiet_since < SETTLED_SECONDS:
         drive.process.sleep(POLL_SECONDS)
-        drive.keep()
+        drive.keep_lease()
         found = drive.canary()
         moved = _settle(drive)
         if found is not None and view(found).under not in (FAILED, NEW, INITIALIZING):
@@ -170,6 +170,6 @@ def _await_primary(drive: Drive) -> None:
             return
         if rollout(found).complete:
             return
-        drive.keep()
+        drive.keep_lease()
         drive.process.sleep(POLL_SECONDS)
     drive.live.say("warning", f"{drive.target.primary} has all traffic and is not whole after {drive.spec.ready_timeout_seconds:.0f} s")

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import replace as replace_of
 from typing import Any
 
@@ -16,12 +15,12 @@ from ...cluster.session import Session
 from ...release import record
 from ...release.costs import Costs
 from ...release.ending import ABORTED, PROMOTED, TurnBack
-from ...release.record import Journal, Record, State
+from ...release.record import Record, State
 from ...release.spec import Spec
-from ...report.live import Live
 from ...traffic.route import fence_token
 from .. import native, people
 from ..assemble import Caller
+from ..holding import parts
 from . import canary as canaries
 from . import preview
 from .canary import FAILED, READY
@@ -92,18 +91,7 @@ def _begin(session: Session, spec: Spec, found: Findings, known: Record | None, 
 
 
 def _drive(session: Session, spec: Spec, target: FlaggerTarget, caller: Caller, *, state: State, held: Any, token: str) -> Drive:
-    log_path = os.path.join(caller.log_dir, f"{state.release_id}.jsonl") if caller.log_dir else None
-    return Drive(
-        session=session,
-        spec=spec,
-        target=target,
-        state=state,
-        lease=held,
-        journal=Journal(session, spec.namespace, spec.name, token),
-        live=Live(caller.live_emit, caller.target_name, clock=caller.process.clock, log_path=log_path),
-        process=caller.process,
-        deadline_at=caller.process.clock() + spec.deadline_seconds,
-    )
+    return Drive(target=target, **parts(session, spec, caller, state=state, lease=held, token=token))
 
 
 def take_over(session: Session, spec: Spec, known: Record, caller: Caller, *, by_force: bool = False) -> Drive:
@@ -159,7 +147,7 @@ def _prepare(drive: Drive, found: Findings) -> None:
     end = drive.process.clock() + drive.spec.ready_timeout_seconds
     watch = Watch(drive)
     while (told := drive.view()).phase not in READY or not _has_seen(drive, end):
-        drive.keep()
+        drive.keep_lease()
         watch.stop_signs()
         watch.tell(told, drive.events())
         if drive.process.clock() > end:

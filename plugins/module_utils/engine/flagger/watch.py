@@ -63,7 +63,7 @@ class Watch:
     def look(self) -> Ended | None:
         """One look: commands, the Canary, its route, its events; how it ended, or None."""
         drive = self._drive
-        drive.keep()
+        drive.keep_lease()
         self.stop_signs()
         found = drive.canary()
         told = view(found)
