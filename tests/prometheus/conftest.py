@@ -16,7 +16,8 @@ init_plugin_loader([collections])
 sys.path.insert(0, str(repository / "lab"))
 
 
-def _binary() -> pathlib.Path:
+@pytest.fixture(scope="session")
+def binary() -> pathlib.Path:
     """The Prometheus that the lab has built; without it nothing here can pass."""
     from pdlab.cache import artifact_path
     from pdlab.gobuild import PROGRAMS, key_of_program
@@ -28,9 +29,9 @@ def _binary() -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory):
+def lab(binary, tmp_path_factory):
     """A running Prometheus and the targets that it scrapes."""
     from ansible_collections.progressive.delivery.tests.prometheus.server import Lab
 
-    with Lab(_binary(), tmp_path_factory.mktemp("prometheus")) as running:
+    with Lab(binary, tmp_path_factory.mktemp("prometheus")) as running:
         yield running

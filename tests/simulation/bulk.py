@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from ansible_collections.progressive.delivery.plugins.module_utils.analysis import incident
 from ansible_collections.progressive.delivery.plugins.module_utils.analysis import verdict as words
+from ansible_collections.progressive.delivery.plugins.module_utils.analysis.doubt import BLOCKS
 from ansible_collections.progressive.delivery.plugins.module_utils.analysis.evidence import (
     EXCESSES,
     RATIOS,
@@ -65,11 +66,15 @@ class Bulk:
         self.relative: Array = np.zeros((gates, runs, len(RATIOS)))
         self._relative_before: Array = np.zeros((gates, runs, len(RATIOS)))
         self.promote_ratio: Array = np.zeros((gates, runs, len(SHORTFALLS)))
-        counts = [np.zeros((gates, runs, 2)) for _each in range(5)]
-        self.canary, self.outside, self._outside_before, self._open_canary, self._open_baseline = counts
+        counts = [np.zeros((gates, runs, 2)) for _each in range(6)]
+        self.canary, self.outside, self._outside_before, self._last_block, self._open_canary, self._open_baseline = counts
+        # blocks that have ended since a sign of doubt was seen; nan: there is none
+        self.ahead, self.trouble = np.full((gates, runs), math.nan), np.full((gates, runs), math.nan)
+        self.steady = [np.zeros((gates, runs)) for _each in range(3)]  # evidence of harm (comparison, limit, one look) beyond doubt
         self._promote_steps = np.zeros((gates, runs, len(SHORTFALLS), 2))
         self._recent = np.zeros((BINS, gates, runs, 2))
         self._bin_starts = np.full(BINS, -math.inf)
+        self._one_look_waits: Array = np.zeros((gates, runs), bool)  # one that would suffice alone has been in doubt since
         self.event_looks: Array = np.zeros((gates, runs), int)
         self.burning: Array = np.zeros((gates, runs), bool)
         self.steps: Array = np.zeros(runs, int)
@@ -85,6 +90,8 @@ class Bulk:
                 setattr(self, name, value[which])
             elif name == "_recent":
                 self._recent = value[:, :, which]
+            elif name == "steady":
+                self.steady = [each[:, which] for each in value]
             elif isinstance(value, np.ndarray) and value.ndim > 1 and name not in ("_shares", "_max_rate", "_margin", "_max_ratio"):
                 setattr(self, name, value if name == "_excess_steps" else value[:, which])
 
@@ -94,6 +101,8 @@ class Bulk:
         weight = np.broadcast_to(weight, self.weight[which].shape)
         scale = np.broadcast_to(scale if self.rule.risk_scaled else 1.0, weight.shape)
         self._relative_before[:, which] = self.relative[:, which]
+        self.outside[:, which] += self._last_block[:, which]
+        self._last_block[:, which] = 0.0
         self._outside_before[:, which] = self.outside[:, which]
         self.burning[:, which] = False
         self.steps[which] += 1
@@ -108,6 +117,7 @@ class Bulk:
         new_events = canary[..., 1] - self._open_canary[..., 1]
         self.event_looks += new_events > 0
         self.burning = self._is_burning(at, baseline)
+        self._doubt(new_events, baseline - self._open_baseline)
         self._open_canary, self._open_baseline = canary, baseline
         closing = np.broadcast_to(closes, self.runs.shape)
         if closing.any():
@@ -116,7 +126,23 @@ class Bulk:
         self.watched += np.where(is_incident, 0.0, at - self.last_at)
         self.last_at[:] = at
         self.incident_since = np.where(is_incident, np.where(np.isnan(self.incident_since), at, self.incident_since), math.nan)
-        return self._decide(at, new_events)
+        one_look = (new_events >= self.rule.one_look_events) | self._one_look_waits
+        self._one_look_waits = one_look & self._remember_steady()
+        return self._decide(at, one_look)
+
+    def _doubt(self, new_events: Array, new_stable: Array) -> None:
+        """Signs that stable's pods have not told of what the canary's have, as analysis/doubt.py sees them."""
+        ahead = np.where(np.isnan(self.ahead) & (new_events > 0), 0.0, self.ahead)
+        self.ahead = np.where(new_stable[..., 0] > 0, math.nan, ahead)
+        trouble = self.burning | ((self._side(new_stable) > 0) & (new_stable[..., 1] >= incident.LEAST_EVENTS))
+        self.trouble = np.where(np.isnan(self.trouble) & trouble, 0.0, self.trouble)
+
+    def _remember_steady(self) -> Array:
+        """Takes in what is beyond doubt; which gates and runs are in doubt."""
+        doubtful = (self.ahead < BLOCKS) | (self.trouble < BLOCKS)
+        now = (self.log_relative(), self.log_absolute(), self.log_relative(self.dispersion * self.rule.one_look_dispersion))
+        self.steady = [np.where(doubtful, np.minimum(each, before), each) for each, before in zip(now, self.steady, strict=True)]
+        return doubtful
 
     def log_relative(self, dispersion: Array | None = None) -> Array:
         """Evidence against "no worse than stable" by gate and run."""
@@ -138,7 +164,7 @@ class Bulk:
         return np.maximum(by_rate, log_mixture(sums, self.dispersion))
 
     def _judged_by_rate(self) -> Array:
-        return self.outside + np.where(self.burning[..., None], 0.0, self._open_canary)
+        return self.outside + np.where(np.isnan(self.trouble)[..., None], self._last_block + self._open_canary, 0.0)
 
     def _with_fresh_start(self, whole: Array, step: Array) -> Array:
         later = (1.0 - WHOLE_RELEASE_SHARE) / np.maximum(self.steps, 1)
@@ -151,7 +177,13 @@ class Bulk:
         self.relative[:, which] += relative_log_ratios(canary, baseline, self._margin, RATIOS)
         self.promote_ratio[:, which] += relative_log_ratios(canary, baseline, self._max_ratio, SHORTFALLS)
         self.canary[:, which] += canary
-        self.outside[:, which] += np.where(self.burning[:, which, None], 0.0, canary)
+        counted = (canary + baseline)[..., 0] > 0  # a block without any request is none
+        quiet = np.isnan(self.trouble[:, which])
+        self.outside[:, which] += np.where((quiet & counted)[..., None], self._last_block[:, which], 0.0)
+        self._last_block[:, which] = np.where(counted[..., None], np.where(quiet[..., None], canary, 0.0), self._last_block[:, which])
+        for signs, stays in ((self.ahead, False), (self.trouble, self.burning[:, which])):
+            more = signs[:, which] + counted
+            signs[:, which] = np.where((more >= BLOCKS) & ~np.asarray(stays) & counted, math.nan, more)
         start = math.floor(at / incident.BIN_SECONDS) * incident.BIN_SECONDS
         place = int(start / incident.BIN_SECONDS) % BINS
         if self._bin_starts[place] != start:
@@ -181,11 +213,11 @@ class Bulk:
         certain = (nats >= incident.CERTAINTY_NATS * self.dispersion) & (requests > 0)
         return np.where(certain, np.where(rate > self._max_rate, 1, -1), 0)
 
-    def _decide(self, at: float, new_events: Array) -> Array:
+    def _decide(self, at: float, one_look: Array) -> Array:
         rule = self.rule
-        relative, absolute = self.log_relative(), self.log_absolute()
+        relative, absolute, _one_look = self.steady
         certified = (self.log_promote() >= math.log(rule.promote_threshold)).all(axis=0)
-        watching = (np.maximum(relative, absolute) >= math.log(rule.hold_at)).any(axis=0)
+        watching = (np.maximum(self.log_relative(), self.log_absolute()) >= math.log(rule.hold_at)).any(axis=0)
         cause = np.where(self.watched < self.minimum, MINIMUM, CERTIFIED)
         cause = np.where(certified, cause, NEEDS)
         cause = np.where(watching, WATCHING, cause)
@@ -194,18 +226,11 @@ class Bulk:
         since = self.incident_since
         ours = (since - self.risen_at > 0.0) & (since - self.risen_at <= rule.incident_after_rise_seconds)
         cause = np.where(~np.isnan(since), np.where(ours & (at - since >= rule.incident_grace_seconds), INCIDENT_BACK, INCIDENT), cause)
-        cause = np.where(self._one_look_suffices(new_events), ONE_LOOK, cause)
+        cause = np.where(self._reached(self.steady[2], one_look, rule.relative_threshold), ONE_LOOK, cause)
         so_far = self.canary[..., 1] + self._open_canary[..., 1]
         enough = (so_far >= rule.min_events) & (self.event_looks >= rule.min_looks)
         harm = self._reached(relative, enough, rule.relative_threshold) | self._reached(absolute, enough, rule.absolute_threshold)
         return np.where(harm, HARM, cause)
-
-    def _one_look_suffices(self, new_events: Array) -> Array:
-        enough = new_events >= self.rule.one_look_events
-        if not enough.any():
-            return np.zeros(len(self.runs), bool)
-        much_larger = self.log_relative(self.dispersion * self.rule.one_look_dispersion)
-        return self._reached(much_larger, enough, self.rule.relative_threshold)
 
     def _reached(self, evidence: Array, counted: Array, threshold: float) -> Array:
         total = np.logaddexp.reduce(np.where(counted, self._shares + evidence, -math.inf), axis=0)

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from ansible_collections.progressive.delivery.plugins.module_utils.analysis.sample_size import requests_to_detect
+from ansible_collections.progressive.delivery.plugins.module_utils.analysis.sample_size import chance_to_detect, requests_to_detect
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.source import GateReading
 from ansible_collections.progressive.delivery.plugins.module_utils.release.gate_lines import gate_lines
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse
@@ -55,3 +55,14 @@ def test_the_line_of_the_plan(weight):
     assert abs(mean / predicted - 1.0) <= PROMISED + 3.0 * error / predicted
     per_second = 200.0 * weight / 100.0
     assert abs(mean / per_second / float(seconds) - 1.0) <= PROMISED + 3.0 * error / predicted + 0.02
+
+
+@pytest.mark.parametrize("seconds", [30, 120])
+@pytest.mark.parametrize("weight", [5.0, 30.0])
+@pytest.mark.parametrize(("rate", "ratio"), [(0.001, 2.0), (0.001, 5.0), (0.001, 10.0), (0.003, 5.0)])
+def test_the_chance_to_detect_is_what_simulation_gives_or_a_little_less(rate, ratio, weight, seconds):
+    traffic = Traffic(per_second=200.0, weight=weight / 100.0, stable_rate=rate, canary_rate=rate * ratio, look_seconds=1.0, looks=seconds)
+    share = fixed(traffic, RECOMMENDED, RUNS, np.random.default_rng(31), history=False).returned.mean()
+    predicted = chance_to_detect(rate, ratio, [(200.0 * weight / 100.0 * seconds, weight)])
+    error = np.sqrt(max(predicted * (1.0 - predicted), 1.0 / RUNS) / RUNS)
+    assert predicted - 0.03 - 3.0 * error <= share <= predicted + 0.13 + 3.0 * error

@@ -127,9 +127,11 @@ def _watching(rule: Rule, state: State, look: Look, finding: Finding, gates: dic
     canary, baseline = gates[worst.gate.name]["canary"], gates[worst.gate.name]["baseline"]
     value = as_number(max(worst.log_relative, worst.log_absolute))
     against = "" if state.absolute_only else f" vs {baseline['events']:,}/{baseline['requests']:,}"
+    doubt = {each.name: each.doubt for each in state.gates}[worst.gate.name]
+    until = "; it counts when stable's pods have been read again" if doubt.is_open else ""
     return (
         f"hold and watch: {worst.gate.event_word} {canary['events']:,}/{canary['requests']:,}{against}, "
-        f"E {value:.3g} (returns at {rule.relative_threshold:g}, holds from {rule.hold_at:g})"
+        f"E {value:.3g} (returns at {rule.relative_threshold:g}, holds from {rule.hold_at:g}{until})"
     )
 
 

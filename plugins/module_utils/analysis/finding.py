@@ -14,7 +14,8 @@ from .rule import Gate
 class GateFinding:
     """What one gate's evidence is after a look.
 
-    Logarithms are natural and ``-inf`` where a test does not apply. ``limit`` is the scaled max_rate to certify.
+    Logarithms are natural and ``-inf`` where a test does not apply. ``limit`` is the scaled max_rate to certify. ``steady``: what of the
+    evidence of harm (comparison, limit, one look) is beyond doubt.
     """
 
     gate: Gate
@@ -24,11 +25,12 @@ class GateFinding:
     log_promote_ratio: float
     limit: float
     certified: bool
+    steady: tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Decision and cause with the evidence of every gate, and the gates' averages that roll back."""
+    """Decision and cause with the evidence of every gate, and the averages over the gates, beyond doubt, that roll back."""
 
     decision: str
     cause: str

@@ -67,6 +67,11 @@ def is_burning(
     return False
 
 
+def is_above(counts: Counts, max_rate: float, dispersion: float) -> bool:
+    """Whether these counts alone say with 99 % certainty that the rate is above max_rate; at least three events are needed."""
+    return counts.events >= LEAST_EVENTS and _side(counts, max_rate, dispersion) > 0
+
+
 def _side(counts: Counts, limit: float, dispersion: float) -> int:
     """1 when the rate is above the limit with 99 % certainty, -1 when below, 0 when these counts cannot tell."""
     if not counts.requests:

@@ -28,6 +28,11 @@ class Counts:
     def __sub__(self, other: Counts) -> Counts:
         return Counts(self.requests - other.requests, self.events - other.events)
 
+    def since(self, before: Counts) -> Counts:
+        """What came since an earlier look at the same block; nothing where counts have shrunk."""
+        requests = max(0, self.requests - before.requests)
+        return Counts(requests, min(requests, max(0, self.events - before.events)))
+
     @property
     def rate(self) -> float:
         """Events per request, 0.0 without requests."""

@@ -94,16 +94,18 @@ def strata_of(rule: Rule, state: State) -> list[Stratum]:
 
 
 def _stratum(gate: Gate, each: Any) -> Stratum:
+    """Of a target whose evidence is in doubt only what speaks for the canary, and no counts against the limit that may be an incident's."""
     more = relative_log_ratios(each.open_canary, each.open_baseline, gate.margin, RATIOS)
+    relative = ((one + other) / gate.dispersion for one, other in zip(each.relative, more))
     return Stratum(
         gate.name,
         gate.max_rate,
         gate.margin,
         gate.dispersion,
-        tuple((one + other) / gate.dispersion for one, other in zip(each.relative, more)),
+        tuple(min(one, 0.0) if each.doubt.is_open else one for one in relative),
         each.canary_so_far,
         each.baseline_so_far,
-        each.judged_by_rate,
+        each.outside_incident if each.doubt.is_open else each.judged_by_rate,
         each.event_looks,
     )
 

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from statistics import NormalDist
 
-from .evidence import SHORTFALLS
+from .evidence import RATIOS, SHORTFALLS
 
 ALTERNATIVES_THAT_COUNT = 4
 LEAST_WEIGHT_PERCENT = 0.01
@@ -39,6 +41,45 @@ def requests_to_detect(
     factor, split = ratio / margin, margin / stable
     information = ratio * math.log(factor) - (ratio + stable) * math.log1p(split * (factor - 1.0) / (1.0 + split))
     return dispersion * (math.log(1.0 / alpha) + math.log(ALTERNATIVES_THAT_COUNT)) / (baseline_rate * information)
+
+
+def chance_to_detect(
+    baseline_rate: float,
+    ratio: float,
+    parts: Iterable[tuple[float, float]],
+    *,
+    margin: float = 1.5,
+    alpha: float = 0.008,
+    dispersion: float = 1.0,
+) -> float:
+    """The least chance to roll back a canary that fails ``ratio`` times as often as stable, by the end of ``parts``.
+
+    parts: canary requests, and the weight in percent at which they come. Of the alternatives the one that shows most: its log-likelihood
+    ratio is normal, with the mean and the variance of two Poisson counts; ``alpha`` and four alternatives as in requests_to_detect. That
+    evidence may suffice before the end and fall back is left out: simulation gives up to 13 points more, at most 3 less.
+    Raises ValueError unless 0 < baseline_rate < 1.
+    """
+    if not 0.0 < baseline_rate < 1.0:
+        raise ValueError(f"baseline_rate must lie between 0 and 1, not {baseline_rate}")
+    compared = [
+        (requests / dispersion, max(weight, LEAST_WEIGHT_PERCENT)) for requests, weight in parts if weight < 100.0 and requests > 0.0
+    ]
+    if not compared:
+        return 0.0
+    needed = math.log(1.0 / alpha) + math.log(ALTERNATIVES_THAT_COUNT)
+    best = 0.0
+    for factor in RATIOS:
+        mean = variance = 0.0
+        for requests, weight in compared:
+            stable = (100.0 - weight) / weight
+            split = margin / stable
+            lost = math.log1p(split * (factor - 1.0) / (1.0 + split))  # by one event of stable
+            won = math.log(factor) - lost  # by one of the canary
+            canary_events, stable_events = requests * baseline_rate * ratio, requests * baseline_rate * stable
+            mean += canary_events * won - stable_events * lost
+            variance += canary_events * won**2 + stable_events * lost**2
+        best = max(best, NormalDist(mean, math.sqrt(variance)).cdf(2.0 * mean - needed))
+    return best
 
 
 def requests_to_certify(expected_rate: float, max_rate: float, *, beta: float = 0.05, scale: float = 1.0, dispersion: float = 1.0) -> float:

@@ -5,7 +5,7 @@
 
 A pure function of a state and a look: no clock, no I/O. In order, the first that applies:
 
-1. evidence of harm                          roll_back     evidence_of_harm, one_look_evidence
+1. evidence of harm that is beyond doubt     roll_back     evidence_of_harm, one_look_evidence (doubt.py: stable's pods are read later)
 2. no usable data in this look               hold          no_data, bad_query; inconclusive after no_data_seconds
 3. stable itself is burning                  hold          shared_incident; roll_back after incident_grace_seconds when it
                                                            began within incident_after_rise_seconds of our own last rise:
@@ -26,6 +26,7 @@ import math
 from dataclasses import replace
 
 from . import verdict as words
+from .doubt import NO_DOUBT
 from .evidence import (
     EXCESSES,
     RATIOS,
@@ -38,7 +39,7 @@ from .evidence import (
 )
 from .explain import explain
 from .finding import Finding, GateFinding
-from .incident import is_burning, remember
+from .incident import is_above, is_burning, remember
 from .look import NO_COUNTS, Counts, Look
 from .rule import Gate, Rule
 from .sample_size import certification_scale
@@ -111,7 +112,9 @@ class Sequential:
     def judge(self, state: State, look: Look) -> tuple[State, Finding]:
         """The same decision as ``look`` without the sentence and the interval: for replays of many looks."""
         after, one_look, missing = self._absorb(state, look)
-        return after, self._decide(after, look, one_look, missing)
+        gates = tuple(self._weigh(gate, each, after) for gate, each in zip(self.rule.gates, after.gates))
+        after = replace(after, gates=tuple(_remember(each, found, one_look) for each, found in zip(after.gates, gates)))
+        return after, self._decide(after, look, gates, one_look, missing)
 
     def _absorb(self, state: State, look: Look) -> tuple[State, dict[str, bool], list[str]]:
         """The state with this look's counts; which gates had enough events in it alone; what is missing."""
@@ -128,7 +131,7 @@ class Sequential:
                 gates.append(_close_block(gate, before, state, look.at_seconds) if look.closes_block else before)
                 continue
             new_events = canary.events - before.open_canary.events
-            one_look[gate.name] = new_events >= self.rule.one_look_events
+            one_look[gate.name] = new_events >= self.rule.one_look_events or before.one_look_waits
             burning = not state.absolute_only and is_burning(
                 before.recent,
                 baseline,
@@ -137,8 +140,14 @@ class Sequential:
                 budget=gate.budget,
                 dispersion=gate.dispersion,
             )
+            new_stable = baseline.since(before.open_baseline)
             updated = replace(
                 before,
+                doubt=NO_DOUBT
+                if state.absolute_only
+                else before.doubt.after_look(
+                    new_events, new_stable.requests, trouble=burning or is_above(new_stable, gate.max_rate, gate.dispersion)
+                ),
                 open_canary=canary,
                 open_baseline=baseline,
                 event_looks=before.event_looks + (new_events > 0),
@@ -174,8 +183,7 @@ class Sequential:
             metrics[metric.gate] = (metric.canary, metric.baseline)
         return metrics
 
-    def _decide(self, state: State, look: Look, one_look: dict[str, bool], missing: list[str]) -> Finding:
-        gates = tuple(self._weigh(gate, each, state) for gate, each in zip(self.rule.gates, state.gates))
+    def _decide(self, state: State, look: Look, gates: tuple[GateFinding, ...], one_look: dict[str, bool], missing: list[str]) -> Finding:
         choice = (
             self._harm(state, gates, one_look)
             or self._lack_of_data(state, look, missing)
@@ -186,8 +194,8 @@ class Sequential:
         return Finding(
             *choice[:2],
             gates,
-            log_weighted_mean([(weight, each.log_relative) for weight, each in zip(weights, gates)]),
-            log_weighted_mean([(weight, each.log_absolute) for weight, each in zip(weights, gates)]),
+            log_weighted_mean([(weight, each.steady[0]) for weight, each in zip(weights, gates)]),
+            log_weighted_mean([(weight, each.steady[1]) for weight, each in zip(weights, gates)]),
             choice[2],
         )
 
@@ -198,11 +206,11 @@ class Sequential:
             self._weights[each.name] * (each.canary_so_far.events >= rule.min_events and each.event_looks >= rule.min_looks)
             for each in state.gates
         ]
-        relative = [(weight, each.log_relative) for weight, each in zip(weights, gates)]
-        absolute = [(weight, each.log_absolute) for weight, each in zip(weights, gates)]
+        relative = [(weight, each.steady[0]) for weight, each in zip(weights, gates)]
+        absolute = [(weight, each.steady[1]) for weight, each in zip(weights, gates)]
         if _reached(relative, rule.relative_threshold) or _reached(absolute, rule.absolute_threshold):
             return words.ROLL_BACK, words.EVIDENCE_OF_HARM, ""
-        if any(one_look.values()) and self._one_look_suffices(state, one_look):
+        if any(one_look.values()) and self._one_look_suffices(state, gates, one_look):
             return words.ROLL_BACK, words.ONE_LOOK_EVIDENCE, ""
         return None
 
@@ -251,24 +259,28 @@ class Sequential:
             log_absolute = _log_absolute(gate, each, state, gate.dispersion)
             log_promote = log_mixture(rate_log_ratios(each.judged_by_rate, limit, SHORTFALLS), gate.dispersion)
         certified = max(log_promote, log_promote_ratio) >= math.log(self.rule.promote_threshold)
-        return GateFinding(gate, log_relative, log_absolute, log_promote, log_promote_ratio, limit, certified)
+        harm = (log_relative, log_absolute, self._log_one_look(gate, each, state))
+        if each.doubt.is_open:
+            harm = (min(harm[0], each.steady[0]), min(harm[1], each.steady[1]), min(harm[2], each.steady[2]))
+        return GateFinding(gate, log_relative, log_absolute, log_promote, log_promote_ratio, limit, certified, harm)
 
-    def _one_look_suffices(self, state: State, one_look: dict[str, bool]) -> bool:
+    def _log_one_look(self, gate: Gate, each: GateState, state: State) -> float:
         """Evidence at a much larger dispersion: by the ratio, or by the rate where there is no baseline."""
+        if state.absolute_only and self.rule.fix_forward:
+            return -math.inf
+        log_evidence = _log_absolute if state.absolute_only else _log_relative
+        return log_evidence(gate, each, state, gate.dispersion * self.rule.one_look_dispersion)
+
+    def _one_look_suffices(self, state: State, gates: tuple[GateFinding, ...], one_look: dict[str, bool]) -> bool:
+        """Whether the gates with enough events in this look alone have that much evidence."""
         rule = self.rule
-        if state.absolute_only and rule.fix_forward:
-            return False
-        weighted = []
-        for gate, each in zip(rule.gates, state.gates):
-            weight = self._weights[gate.name] if one_look.get(gate.name) else 0.0
-            log_evidence = _log_absolute if state.absolute_only else _log_relative
-            weighted.append((weight, log_evidence(gate, each, state, gate.dispersion * rule.one_look_dispersion)))
+        weighted = [(self._weights[each.gate.name] if one_look.get(each.gate.name) else 0.0, each.steady[2]) for each in gates]
         return _reached(weighted, rule.absolute_threshold if state.absolute_only else rule.relative_threshold)
 
 
 def _close_block(gate: Gate, each: GateState, state: State, at_seconds: float) -> GateState:
     """The open block's counts become part of the evidence for good."""
-    canary, baseline = each.open_canary, each.open_baseline
+    canary, baseline, has_trouble = each.open_canary, each.open_baseline, each.doubt.trouble is not None
     if not (canary.requests or baseline.requests):
         return each
     return replace(
@@ -277,7 +289,9 @@ def _close_block(gate: Gate, each: GateState, state: State, at_seconds: float) -
         promote_ratio=each.promote_ratio if state.absolute_only else _promote_ratio(gate, each),
         canary=each.canary_so_far,
         baseline=each.baseline_so_far,
-        outside_incident=each.outside_incident if each.burning else each.outside_incident + canary,
+        outside_incident=each.outside_incident if has_trouble else each.outside_incident + each.last_block,
+        last_block=NO_COUNTS if has_trouble else canary,
+        doubt=each.doubt.after_block(burning=each.burning),
         open_canary=NO_COUNTS,
         open_baseline=NO_COUNTS,
         strata=each.strata if state.absolute_only else with_open_block(each, state.weight_percent),
@@ -286,15 +300,25 @@ def _close_block(gate: Gate, each: GateState, state: State, at_seconds: float) -
 
 
 def _begin_step(each: GateState) -> GateState:
+    outside = each.outside_incident + each.last_block
     return replace(
         each,
         relative_before_step=each.relative,
-        outside_incident_before_step=each.outside_incident,
+        outside_incident=outside,
+        outside_incident_before_step=outside,
+        last_block=NO_COUNTS,
         requests_before_step=each.canary.requests,
         canary_idle_since=None,
         baseline_idle_since=None,
         burning=False,
     )
+
+
+def _remember(each: GateState, found: GateFinding, one_look: dict[str, bool]) -> GateState:
+    """What is beyond doubt, and a look that would suffice if it were. A test that does not apply is remembered as no evidence."""
+    relative, absolute, single = (0.0 if value == -math.inf else value for value in found.steady)
+    waits = each.doubt.is_open and one_look.get(each.name, each.one_look_waits)
+    return replace(each, steady=(relative, absolute, single), one_look_waits=waits)
 
 
 def _log_relative(gate: Gate, each: GateState, state: State, dispersion: float) -> float:

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from .doubt import NO_DOUBT, Doubt
 from .evidence import RATIOS, SHORTFALLS
 from .look import NO_COUNTS, Counts
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,9 @@ class Stratum:
 class GateState:
     """One gate's memory. ``relative`` and ``promote_ratio`` are log-sums of closed blocks, before dispersion.
 
-    ``..._before_step`` is what there was when the step began.
+    ``..._before_step`` is what there was when the step began. ``last_block``: the canary's counts of the block that ended last, which
+    count as outside of an incident once stable's next block shows no trouble. ``steady``: evidence of harm (comparison, limit, one look)
+    when it was last beyond doubt. ``one_look_waits``: a look that would suffice alone has been in doubt since.
     """
 
     name: str
@@ -39,6 +42,7 @@ class GateState:
     baseline: Counts = NO_COUNTS
     outside_incident: Counts = NO_COUNTS
     outside_incident_before_step: Counts = NO_COUNTS
+    last_block: Counts = NO_COUNTS
     open_canary: Counts = NO_COUNTS
     open_baseline: Counts = NO_COUNTS
     event_looks: int = 0
@@ -46,6 +50,9 @@ class GateState:
     canary_idle_since: float | None = None
     baseline_idle_since: float | None = None
     burning: bool = False
+    doubt: Doubt = NO_DOUBT
+    steady: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    one_look_waits: bool = False
     strata: tuple[Stratum, ...] = ()
     recent: tuple[tuple[float, int, int], ...] = ()
 
@@ -55,8 +62,8 @@ class GateState:
 
     @property
     def judged_by_rate(self) -> Counts:
-        """Canary counts that speak about the rate limit: not those of a block during which stable itself was burning."""
-        return self.outside_incident if self.burning else self.outside_incident + self.open_canary
+        """Canary counts that speak about the rate limit: not those of blocks during which stable itself had trouble, or just before."""
+        return self.outside_incident if self.doubt.trouble is not None else self.outside_incident + self.last_block + self.open_canary
 
     @property
     def baseline_so_far(self) -> Counts:
@@ -110,8 +117,8 @@ class State:
         return cls(**values)
 
 
-_COUNTS = ("canary", "baseline", "outside_incident", "outside_incident_before_step", "open_canary", "open_baseline")
-_LOG_SUMS = ("relative", "relative_before_step", "promote_ratio")
+_COUNTS = ("canary", "baseline", "outside_incident", "outside_incident_before_step", "last_block", "open_canary", "open_baseline")
+_LOG_SUMS = ("relative", "relative_before_step", "promote_ratio", "steady")
 
 
 def _gate_to_dict(gate: GateState) -> dict[str, Any]:
@@ -120,6 +127,7 @@ def _gate_to_dict(gate: GateState) -> dict[str, Any]:
         plain[name] = _pair(plain[name])
     for name in _LOG_SUMS:
         plain[name] = list(plain[name])
+    plain["doubt"] = [gate.doubt.ahead, gate.doubt.trouble]
     plain["strata"] = [[each.weight_percent, *_pair(each.canary), *_pair(each.baseline)] for each in gate.strata]
     plain["recent"] = [list(each) for each in gate.recent]
     return plain
@@ -131,6 +139,7 @@ def _gate_from_dict(plain: Mapping[str, Any]) -> GateState:
         values[name] = Counts(*values[name])
     for name in _LOG_SUMS:
         values[name] = tuple(values[name])
+    values["doubt"] = Doubt(*values["doubt"])
     values["strata"] = tuple(
         Stratum(weight, Counts(requests, events), Counts(base_requests, base_events))
         for weight, requests, events, base_requests, base_events in values["strata"]

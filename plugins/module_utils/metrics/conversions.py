@@ -94,13 +94,15 @@ class _Counting:
     started: bool = False
     whole: bool = False  # every pod has a new sample since the counts were taken
 
-    def read(self, client: Prometheus) -> None:
-        reading = sort(self.arms, client.instant(self.arms.look_query([])))
+    def read(self, client: Prometheus, at_seconds: float | None) -> float:
+        """Read all pods at one time (Unix time; None: the server's now); that time."""
+        reading = sort(self.arms, client.instant(self.arms.look_query([]), at_seconds=at_seconds))
         if self.started:
             self.whole = self.counters.add(reading) or self.whole
         else:
             self.counters.start(reading)
             self.started = True
+        return reading.now_seconds
 
     def take(self) -> dict[str, int]:
         grown = {arm: round(sum(values.values())) for arm, values in self.counters.block.increases.items()}
@@ -123,10 +125,13 @@ class Measure:
         return self._conversions is not None
 
     def poll(self) -> tuple[Tally, Tally] | None:
-        """(A's, B's) counts since the last ones; None until every pod has been read again. Raises MetricsError, ValueError."""
-        every = [one for one in (self._requests, self._conversions) if one]
-        for one in every:
-            one.read(self._client)
+        """(A's, B's) counts since the last ones; None until every pod has been read again. Raises MetricsError, ValueError.
+
+        Both counters are read at the same time: a scrape between two questions would count for one of them alone.
+        """
+        at_seconds = self._requests.read(self._client, None)
+        if self._conversions:
+            self._conversions.read(self._client, at_seconds)
         if not self._requests.whole or (self._conversions and not (self._conversions.whole or self.missing())):
             return None
         requests, conversions = (one.take() if one else {} for one in (self._requests, self._conversions))

@@ -14,11 +14,10 @@ from typing import Any, Protocol
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
 
-from ansible.module_utils.urls import open_url
-
 from ..cluster.errors import ClusterError
 from ..cluster.session import Session
 from ..release.prometheus_spec import OPEN, Access
+from .kept_tls import open_url
 
 PAUSE_SECONDS = 0.3
 HISTOGRAM = "a histogram where one number is wanted; use histogram_quantile or histogram_fraction"

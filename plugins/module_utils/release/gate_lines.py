@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from ..analysis import sample_size
 from ..analysis.mann_whitney_options import MEAN_RATIO, Options
@@ -136,10 +136,15 @@ def _shows(spec: Spec, reading: GateReading, target: Target, phi: float) -> str:
 
 
 def _certify_seconds(spec: Spec, gate: GateSpec, found: Findings, steps: list[Step]) -> float:
-    """Seconds until the last weight below 100 is certified: evidence adds up over the steps, each needs its own limit."""
+    """Seconds until the last weight below 100 is certified."""
+    return sum(seconds for _share, seconds in certified(spec, gate, found, steps))
+
+
+def certified(spec: Spec, gate: GateSpec, found: Findings, steps: list[Step]) -> Iterator[tuple[float, float]]:
+    """The canary's share in percent and the seconds of each weight that is certified: evidence adds up, each needs its own limit."""
     reading = found.gates[gate.name]
     expected = reading.share or 0.0
-    gathered = total = 0.0
+    gathered = 0.0
     for step in steps:
         if step.kind != "analyze":
             continue
@@ -148,9 +153,6 @@ def _certify_seconds(spec: Spec, gate: GateSpec, found: Findings, steps: list[St
         needed = sample_size.requests_to_certify(expected, gate.max_share, scale=scale, dispersion=found.target.dispersion[gate.name])
         needed *= spec.requests_factor
         missing = max(0.0, needed - gathered)
-        total += max(
-            spec.minimum_step_seconds,
-            sample_size.seconds_for(missing, requests_per_second=reading.per_second, weight_percent=share),
-        )
+        seconds = sample_size.seconds_for(missing, requests_per_second=reading.per_second, weight_percent=share)
+        yield share, max(spec.minimum_step_seconds, seconds)
         gathered = max(gathered, needed)
-    return total

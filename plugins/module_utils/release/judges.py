@@ -72,7 +72,7 @@ def rule_of(spec: Spec, dispersion: dict[str, float], tested: tuple[GateSpec, ..
         alpha=Rule.alpha * len(chosen) / len(every),
         beta=Rule.beta**spec.requests_factor,  # the requests that certify a version grow with its logarithm
         minimum_seconds=spec.minimum_step_seconds,
-        max_hold_seconds=_longest_hold(spec),
+        max_hold_seconds=longest_hold(spec),
         no_data_seconds=spec.no_data_seconds,
         fix_forward=spec.fix_forward,
     )
@@ -94,7 +94,7 @@ def threshold_rule_of(spec: Spec, gates: list[GateSpec], looks: LooksSpec) -> Th
         error_limit=looks.consecutive_error_limit,
         no_data_fails=looks.no_data == "fail",
         minimum_seconds=spec.minimum_step_seconds,
-        max_hold_seconds=_longest_hold(spec),
+        max_hold_seconds=longest_hold(spec),
         no_data_seconds=spec.no_data_seconds,
     )
 
@@ -104,7 +104,7 @@ def _burn_judge(spec: Spec, slo: SloSpec, gates: list[GateSpec]) -> BurnRate:
         tuple(BurnGate(gate.name, tuple((name, slo.windows[name]) for name in gate.burn_over)) for gate in gates),
         budget=slo.budget,
         minimum_seconds=spec.minimum_step_seconds,
-        max_hold_seconds=_longest_hold(spec),
+        max_hold_seconds=longest_hold(spec),
         no_data_seconds=spec.no_data_seconds,
     )
 
@@ -143,6 +143,6 @@ def _threshold_gate(gate: GateSpec) -> ThresholdGate:
     return ThresholdGate(gate.name, SHARE, Limit(most=gate.max_share), event_word=EVENT_WORDS[gate.kind])
 
 
-def _longest_hold(spec: Spec) -> float:
+def longest_hold(spec: Spec) -> float:
     """How long a judge may hold; an experiment is held by its own end."""
     return max(spec.max_hold_seconds, spec.ab.longest_seconds if spec.ab else 0.0)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,7 @@ from .budget_plan import lines as budget_lines
 from .checks_spec import STABLE, CheckSpec, HttpCheck, JobCheck, WebhookCheck, expected
 from .config_preflight import Copy, body_of
 from .gate_lines import gate_lines, seconds_of_gates
+from .gate_odds import odds_lines
 from .gates_spec import SEQUENTIAL
 from .guard_spec import guard_line
 from .job import environment, job_body, job_name, template_of
@@ -40,6 +42,7 @@ def show(session: Session, spec: Spec, found: Findings, router: Router, emit: Ca
     steps = plan(spec)
     for line in lines(spec, found, steps):
         emit(line)
+    seconds = _seconds(spec, found, steps)
     return {
         "changed": True,
         "outcome": None,
@@ -47,7 +50,9 @@ def show(session: Session, spec: Spec, found: Findings, router: Router, emit: Ca
         "weight_percent": 0,
         "release_id": "",
         "image": spec.image,
+        "route": router.where if spec.meshed else "",
         "steps": [step.to_dict() for step in steps],
+        "seconds": None if math.isinf(seconds) else seconds,
         "evidence": {},
         "diff": _differences(session, spec, found, router),
     }
@@ -92,10 +97,11 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
     said += [profile_line(spec.profile)] if spec.profile else []
     said += [f"  {line}" for line in spec.origin.lines()] if spec.origin else []
     said += gate_lines(spec, found)
+    said += odds_lines(spec, found, steps)
     said += budget_lines(spec, target.budget)
-    known = seconds_of_gates(spec, found, steps)
-    rest = sum(step.seconds for step in steps)
-    said.append(f"  about {spoken_seconds(known + rest)} to {steps[-1].name} at today's traffic, readiness and drain not counted")
+    said.append(
+        f"  about {spoken_seconds(_seconds(spec, found, steps))} to {steps[-1].name} at today's traffic, readiness and drain not counted"
+    )
     if target.revision is None:
         most = ratio.most_pods(spec, target.stable_replicas)
         said.append(f"  capacity: up to {most} more pods of {target.workload}'s size while it runs")
@@ -114,6 +120,11 @@ def lines(spec: Spec, found: Findings, steps: list[Step]) -> list[str]:
         said.append("  less than an hour of history: errors are taken to be independent (dispersion 1)")
     said += [f"  {note}" for note in found.notes]
     return said
+
+
+def _seconds(spec: Spec, found: Findings, steps: list[Step]) -> float:
+    """How long it takes at least, at today's traffic; infinite without traffic."""
+    return seconds_of_gates(spec, found, steps) + sum(step.seconds for step in steps)
 
 
 def _how_it_rolls(spec: Spec, target: Target) -> str:

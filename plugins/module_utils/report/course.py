@@ -16,7 +16,7 @@ from .story import ABORTED, ROLLED_BACK, Event, Look, Step
 JSON = dict[str, Any]
 Weights = tuple[tuple[float, float], ...]
 COMMANDS = ("abort", "pause", "resume", "promote", "approve", "reject")
-DECISIVE = ("advance", "ROLL BACK", "PARK", "END", "watch", "stuck", "paused", "result", "ended", *COMMANDS)
+DECISIVE = ("advance", "ROLL BACK", "PARK", "END", "watch", "stuck", "VIOLATION", "paused", "result", "ended", *COMMANDS)
 # a look whose verdict has one of these causes is no wait for more requests: something is wrong
 ALARMING = ("watching", "shared_incident", "failed_look", "no_data", "bad_query", "too_little_data", "share_missed", "budget_burn", "alert")
 HOME = "100 % stable"
@@ -77,7 +77,7 @@ def weights_of(lines: Sequence[Mapping[str, Any]], steps: Sequence[Step], strate
     returned_at: when traffic was with stable again, for a record without lines; None when it was not.
     """
     found = [] if strategy in COPIES else [change for line in lines if (change := _change(line)) is not None]
-    if not found:
+    if not any(share for _at, share in found):  # no log, or nothing but the way home
         found = [(at, share) for step in steps if (share := _share(step)) is not None and (at := step.ended_at or step.started_at)]
         homes = [line["at"] for line in lines if _is_home(line)]
         back = homes[-1] if homes else returned_at

@@ -17,7 +17,7 @@ WEIGHT_HEIGHT, GATE_HEIGHT = 120, 130
 LEAST_SECONDS = 1.0
 HEADROOM, LIMIT_ROOM = 1.2, 1.6
 NUMBERS_GAP = 84  # between two texts beside decisions
-SORTS = {"advance": "good", "ended": "good", "END": "good", "ROLL BACK": "bad", "abort": "bad", "reject": "bad"}
+SORTS = {"advance": "good", "ended": "good", "END": "good", "ROLL BACK": "bad", "VIOLATION": "bad", "abort": "bad", "reject": "bad"}
 SORTS |= {"watch": "wait", "stuck": "wait", "PARK": "wait", "paused": "wait"}
 
 

@@ -161,7 +161,7 @@ def _gates(record: Mapping[str, Any], lines: Sequence[Mapping[str, Any]], looks:
 
 
 def _people(record: Mapping[str, Any]) -> tuple[Told, ...]:
-    """Commands, approvals that came another way, the abort, and a freeze that was overridden, by time."""
+    """Commands, approvals that came another way or let the wave begin, the abort, and freezes that were waited for or overridden, by time."""
     asked, override = record.get("abort_requested"), record.get("freeze_override")
     commands = [*(record.get("commands") or ()), *({**one, "said": "not answered yet"} for one in record.get("commands_pending") or ())]
     commands += [{**asked, "command": "abort", "said": "traffic returned"}] if asked else []
@@ -171,6 +171,11 @@ def _people(record: Mapping[str, Any]) -> tuple[Told, ...]:
         counted = [_told(one, what, f"counts, by {one.get('source')}") for one in approval.get("given") or ()]
         ignored = [_told(one, what, f"does not count: {one.get('why')}") for one in approval.get("ignored") or ()]
         found += [one for one in counted if not any(_same(one, other) for other in found)] + ignored
+    crossing = record.get("crossing") or {}
+    for one in (crossing.get("approved") or {}).get("given") or ():
+        found.append(_told(one, f"approve wave {crossing.get('wave')}", f"counts, by {one.get('source')}"))
+    if crossing.get("freeze"):
+        found.append(Told(unix(crossing.get("at")), f"wave {crossing.get('wave')}", "", "", f"waited for {crossing['freeze']}"))
     if override:
         until = f"freeze {override.get('freeze')}, until {override.get('until')}"
         found.append(_told({"at": record.get("started_at"), **override}, "override", until))

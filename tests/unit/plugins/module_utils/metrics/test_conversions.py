@@ -28,6 +28,8 @@ class Counting:
         self.now = 100.0
         self.counters = {"visits_total": {A: (99.0, 1000.0), B: (99.0, 10.0)}, "sales_total": {A: (99.0, 50.0), B: (99.0, 1.0)}}
         self.history = {"visits_total": 600.0, "sales_total": 30.0}  # by minute, for an hour
+        self.scraped_before = {metric: dict(pods) for metric, pods in self.counters.items()}
+        self.meanwhile = None  # what happens after the next question
         self.queries = []
         self.down = False
 
@@ -35,6 +37,7 @@ class Counting:
         self.now += 0.0
         for name, more in grown.items():
             pod = {"a": A, "b": B}[name]
+            self.scraped_before[metric][pod] = self.counters[metric].get(pod, (0, 0.0))
             self.counters[metric][pod] = (self.now, self.counters[metric].get(pod, (0, 0.0))[1] + more)
 
     def get(self, path, query):
@@ -46,9 +49,14 @@ class Counting:
         if path.endswith("query_range"):
             values = [[60.0 * minute, str(self.history[metric])] for minute in range(61)]
             return {"status": "success", "data": {"result": [{"metric": {}, "values": values}]}}
-        found = [({"kind": "now"}, self.now)]
-        for pod, (at, value) in self.counters.get(metric, {}).items():
+        asked = float(query.get("time", self.now))
+        found = [({"kind": "now"}, asked)]
+        for pod, newest in self.counters.get(metric, {}).items():
+            at, value = newest if newest[0] <= asked else self.scraped_before[metric][pod]
             found += [({"kind": "requests", "pod": pod, "code": ""}, value), ({"kind": "time", "pod": pod}, at)]
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile:
+            meanwhile()
         return {"status": "success", "data": {"result": [{"metric": labels, "value": [0, str(value)]} for labels, value in found]}}
 
 
@@ -75,6 +83,14 @@ def test_what_grew_between_two_readings_of_every_pod_is_counted_by_group(world, 
     assert measure.poll() is None, "nothing is new"
     grow(world, a=(8, 0), b=(0, 0))
     assert measure.poll() == (Tally(8, 0), Tally(0, 0))
+
+
+def test_a_scrape_between_the_two_questions_counts_for_both_the_next_time(world, measure):
+    measure.poll()
+    grow(world, a=(80, 80), b=(20, 20))
+    world.meanwhile = lambda: grow(world, a=(40, 40), b=(10, 10))
+    assert measure.poll() == (Tally(80, 80), Tally(20, 20))
+    assert measure.poll() == (Tally(40, 40), Tally(10, 10))
 
 
 def test_counts_wait_until_both_counters_of_both_groups_were_read_again(world, measure):

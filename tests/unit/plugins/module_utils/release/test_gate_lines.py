@@ -3,11 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The gates as the plan tells of them: limits, judges, what is forgiven, and the least time."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.source import GateReading
 from ansible_collections.progressive.delivery.plugins.module_utils.release.gate_lines import gate_lines, seconds_of_gates
+from ansible_collections.progressive.delivery.plugins.module_utils.release.gate_odds import odds_lines, time_notes
 from ansible_collections.progressive.delivery.plugins.module_utils.release.plan import plan
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse
 
@@ -52,3 +54,71 @@ def test_each_gate_has_a_line_and_each_threshold_says_what_it_forgives():
 def test_a_threshold_takes_its_looks_or_the_minimum_time_of_each_weight(looks, minimum, seconds):
     one = spec(GATES[1], release_looks={"interval_seconds": 60, **looks}, release_minimum_step_seconds=minimum)
     assert seconds_of_gates(one, found(one), plan(one)) == seconds
+
+
+NO_WORSE = "  a version that is no worse is returned with a chance of 1 % at most, by all of them together"
+
+
+def odds(one, **more):
+    return odds_lines(one, found(one), plan(one))
+
+
+LIMIT = "  errors of 1 % or more get to all traffic with a chance of 5 % at most"
+
+
+def test_the_plan_tells_what_limit_and_comparison_are_worth_and_the_bound_of_false_alarms():
+    said = "  errors 2, 5, 10 times stable's return traffic in the 74 s of a good version with a chance of under 1, 4, 44 %"
+    assert odds(spec(GATES[0])) == [LIMIT, said, NO_WORSE]
+
+
+def test_longer_waits_catch_more_and_a_second_gate_takes_its_part_of_alpha():
+    def chances(*gates, **more):
+        line = odds(spec(*gates, **more))[1]
+        return [
+            float(one.strip(" %").replace("under 1", "0").replace("over 99", "100")) for one in line.rpartition("chance of")[2].split(",")
+        ]
+
+    slow = {"name": "slow", "latency": {"slower_than": "500ms", "max": "1%"}}
+    few, many, shared = chances(GATES[0]), chances(GATES[0], release_minimum_step_seconds=600), chances(GATES[0], slow)
+    assert few == sorted(few) and all(one <= other for one, other in zip(few, many, strict=True)) and many[1:] == [100, 100]
+    assert shared[2] < few[2]
+
+
+def test_twice_the_requests_leave_less_than_a_percent_past_the_limit_and_thresholds_promise_nothing():
+    assert odds_lines(*_careful())[0] == "  errors of 1 % or more get to all traffic with a chance of 0.25 % at most"
+    assert odds(spec(GATES[1])) == []
+
+
+def _careful():
+    one = replace(spec(GATES[0]), requests_factor=2)
+    return one, found(one), plan(one)
+
+
+def test_without_requests_nothing_is_predicted():
+    one = spec(GATES[0])
+    still = SimpleNamespace(gates={"errors": GateReading(0, 0, 0.0)}, target=found(one).target)
+    assert odds_lines(one, still, plan(one)) == [LIMIT, NO_WORSE]
+
+
+@pytest.mark.parametrize(
+    ("per_second", "share", "notes"),
+    [
+        (100.0, 0.001, []),
+        (
+            0.5,
+            0.001,
+            [
+                "gate errors: needs 4.1 h at 10 % of today's traffic to be sure; after 30 min release_on_inconclusive (roll_back) decides; "
+                "a larger weight, or a higher limit, takes less"
+            ],
+        ),
+        (0.0, 0.0, ["gate errors: no requests lately; should none come, after 30 min release_on_inconclusive (roll_back) decides"]),
+        (0.5, 0.009, []),  # stable is near the limit, and the comparison decides
+        (0.5, 0.02, []),
+    ],
+)
+def test_a_step_that_todays_traffic_leaves_undecided_is_told_before_the_start(per_second, share, notes):
+    one = spec(GATES[0])
+    reading = GateReading(300 * per_second, 300 * per_second * share, per_second)
+    today = SimpleNamespace(gates={"errors": reading}, target=found(one).target)
+    assert time_notes(one, today, plan(one)) == notes
