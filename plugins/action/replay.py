@@ -15,9 +15,9 @@ from ansible_collections.progressive.delivery.plugins.plugin_utils.verb import V
 
 
 class ActionModule(Verb):
-    """Reads only."""
+    """Reads only, and writes a page where release_report_dir says."""
 
     def call(self, release: dict[str, Any], connection: dict[str, Any], caller: Caller) -> dict[str, Any]:
         if is_asked(release):
             return replay_release(lambda: connect(connection), release, caller)
-        return replay(connect(connection), release, caller)
+        return replay(connect(connection), release, caller, check_mode=self._task.check_mode)

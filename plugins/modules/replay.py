@@ -15,7 +15,7 @@ description:
   - Then the same with a canary that errs more, for each of O(replay_ratios) - how often it is caught, after how long and how many errors.
   - Each pod in turn plays the canary against the others where the source counts by pod. Where it does not (a gateway's counters), a share of the
     requests is drawn at random; errors that come in clusters are then spread more evenly than they are, so the real rate may be higher.
-  - The same data always give the same answer. Changes nothing.
+  - The same data always give the same answer. Changes nothing but the page in O(release_report_dir).
   - With O(release_log) or O(replay_record) no traffic of the past is read. What a release's gates were given at each look is given to them again, and
     each verdict is compared with the one that was made, to the last bit. Whatever comes out, the task succeeds; RV(differing) says how many differ.
   - Then C(release_gates) and C(release_looks) that are not the release's own are judged on the same looks, too.
@@ -61,6 +61,11 @@ options:
     description: Seconds between two looks; not less than Prometheus' scrape interval.
     type: str
     default: "15"
+  release_report_dir:
+    description:
+      - A folder on the control node that gets C(replay-<target>.html), a page with a plot of what came of the trials on past traffic. It is made.
+      - Not given, or in check mode, nothing is written.
+    type: path
   replay_share_percent:
     description: The canary's share where requests are drawn at random.
     type: int
@@ -188,6 +193,10 @@ rate_percent:
   description: Events by request of each gate over the whole time, in percent.
   returned: success
   type: dict
+page:
+  description: The page.
+  returned: with O(release_report_dir), on past traffic
+  type: str
 split:
   description: V(by_pod) or V(at_random).
   returned: success

@@ -1,10 +1,12 @@
 # Copyright: (c) 2026, progressive.delivery contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a release's gates would have said of the past: how often they would have returned a version that was no worse. Reads only."""
+"""What a release's gates would have said of the past: how often they would have returned a version that was no worse. Reads only,
+and writes a page of it where release_report_dir says."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -23,6 +25,7 @@ from ..release.judges import rule_of
 from ..release.spec import Spec, SpecError, parse
 from ..release.target import Refused
 from ..release.values import Problem, Reader, spoken_seconds
+from ..report import folder, past
 from .assemble import Caller, transport
 from .from_cluster import with_documents
 
@@ -44,8 +47,8 @@ class Options:
     ratios: tuple[int, ...]
 
 
-def replay(session: Session, given: Mapping[str, Any], caller: Caller) -> JSON:
-    """Judge the past. Raises SpecError and Refused, with nothing changed in any case."""
+def replay(session: Session, given: Mapping[str, Any], caller: Caller, *, check_mode: bool = False) -> JSON:
+    """Judge the past. check_mode: writes no page. Raises SpecError and Refused, with nothing changed in any case."""
     options = parse_options(given)
     spec = parse(completed(with_documents(lambda: session, {name: value for name, value in given.items() if name not in OWN})))
     gates = spec.judged_by(SEQUENTIAL)
@@ -68,7 +71,19 @@ def replay(session: Session, given: Mapping[str, Any], caller: Caller) -> JSON:
     others = [gate.name for gate in spec.gates if gate not in gates]
     if others:
         judged.say(f"left out: {', '.join(others)}, whose judge is not {SEQUENTIAL}")
-    return judged.result({"source": arms.source.name, "split": "by_pod" if by_pod else "at_random", "hours": round(there / 3600, 2)})
+    result = judged.result({"source": arms.source.name, "split": "by_pod" if by_pod else "at_random", "hours": round(there / 3600, 2)})
+    where = given.get("release_report_dir")
+    return result if not where or check_mode else {**result, **_page(str(where), caller.target_name, result, judged.said)}
+
+
+def _page(where: str, target: str, result: JSON, said: Sequence[str]) -> JSON:
+    """Write the page; its path, and whether it is another one than before. Raises Refused when it cannot be written."""
+    name = f"replay-{target}.html"
+    try:
+        changed = folder.write(where, {name: past.page(target, result, said)})
+    except OSError as error:
+        raise Refused([Problem("release_report_dir", where, f"a folder that can be written to: {error.strerror}")]) from error
+    return {"page": os.path.join(where, name), "changed": bool(changed)}
 
 
 def parse_options(given: Mapping[str, Any]) -> Options:
@@ -113,8 +128,11 @@ class _Judge:
         self._spec, self._intervals, self._options = spec, intervals, options
         self._emit, self._target = emit, target
         self._gates = [gate.name for gate in spec.judged_by(SEQUENTIAL)]
+        self.said: list[str] = []
 
     def say(self, line: str) -> None:
+        """Tell a line at once, and keep it for the page."""
+        self.said.append(line.strip())
         self._emit(f"{self._target}  replay    {line}")
 
     def result(self, about: JSON) -> JSON:

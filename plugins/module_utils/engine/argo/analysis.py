@@ -114,6 +114,16 @@ def sentence(found: Mapping[str, Any]) -> str:
     return f"{told}, allowed: {found['condition']} (AnalysisRun {found['analysis_run']}: {found['phase']})"
 
 
+def unanswered(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The metrics of runs at work whose last measurement is an error, with what was said; no data yet is none."""
+    found = []
+    for run in runs:
+        if (run.get("status") or {}).get("phase") == "Running":
+            last = {one.metric: one for one in measurements(run)}
+            found += [f"{name}: {one.message}" for name, one in last.items() if one.phase == "Error" and EMPTY not in one.message]
+    return sorted(set(found))
+
+
 def brief(run: Mapping[str, Any]) -> JSON:
     """A run as status tells it."""
     status, last = run.get("status") or {}, {one.metric: one for one in measurements(run)}

@@ -13,7 +13,7 @@ from ...cluster.errors import ClusterError, Conflict, NotFound, Unreachable
 from ...cluster.patch import as_read, replace
 from ...cluster.session import Session
 from ...release.ending import PROMOTED, TurnBack
-from . import api, routes
+from . import api, orphaned, routes
 from .held import Held
 from .phase import HEALTHY, canary_weight, fully_promoted, phase_of
 
@@ -38,6 +38,7 @@ def go_back(held: Held, why: TurnBack) -> str:
     _patiently(held, lambda: abort(held.session, held.rollout()))
     notes = _patiently(held, lambda: return_route(held))
     notes += _patiently(held, lambda: _template_back(held))
+    notes += _patiently(held, lambda: orphaned.serve_again(held))
     notes += _settle(held)
     for note in notes:
         live.say("note", note)
@@ -92,7 +93,7 @@ def return_route(held: Held) -> list[str]:
     """See every route at home; after ten seconds, or at once where no controller lives, put it there. What to tell of it."""
     rollout = held.rollout()
     if rollout is None:
-        return [f"Rollout {held.place.rollout} is gone: its route is left as it is"]
+        return orphaned.route_home(held)
     refs, notes = routes.refs_of(rollout), []
     until = held.process.clock() + (0.0 if api.alive(held.session) is False else RETURN_SECONDS)
     while (away := _away(held, rollout, refs)) and held.process.clock() < until:

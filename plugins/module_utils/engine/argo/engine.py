@@ -13,7 +13,7 @@ from typing import Any
 from ...cluster.errors import ClusterError, Conflict, Superseded, Unreachable
 from ...cluster.session import Session
 from ...release import preview, record
-from ...release.ending import PROMOTED, TurnBack
+from ...release.ending import ABORTED, PROMOTED, TurnBack
 from ...release.record import Journal, Record, State
 from ...release.saved import spec_from
 from ...release.spec import Spec
@@ -23,7 +23,7 @@ from ...traffic.route import fence_token
 from .. import native, people
 from ..assemble import Caller, transport
 from . import api, back, preflight, queries
-from .held import STABLE_HASH, Held, hold, take_lease
+from .held import STABLE_HASH, Held, hold, note_rollout, take_lease
 from .objects import make
 from .phase import HEALTHY, invalid_because, phase_of, step_name, steps_of
 from .place import Findings, Place
@@ -118,8 +118,8 @@ def _resume(session: Session, spec: Spec, known: Record, caller: Caller) -> JSON
     held = take_over(session, known, caller)
     state = held.state
     held.live.say("resume", f"{state.release_id} at {state.weight_percent} %, was {state.phase}")
-    if state.phase == "returning":
-        why = TurnBack("resumed", state.reason, outcome=state.outcome or "rolled_back", evidence=state.evidence)
+    why = _no_way_on(held)
+    if why is not None:
         try:
             back.go_back(held, why)
         except Superseded as error:
@@ -135,6 +135,16 @@ def _resume(session: Session, spec: Spec, known: Record, caller: Caller) -> JSON
     return run_on(held, found)
 
 
+def _no_way_on(held: Held) -> TurnBack | None:
+    """Why a release can only be returned: it was on its way back, or its Rollout is gone, and a new one would take the version for stable."""
+    state = held.state
+    if state.phase == "returning":
+        return TurnBack("resumed", state.reason, outcome=state.outcome or "rolled_back", evidence=state.evidence)
+    if STABLE_HASH in state.control and held.rollout() is None:
+        return TurnBack("gone", f"Rollout {held.place.rollout} was deleted while no runner watched", outcome=ABORTED)
+    return None
+
+
 def _forward(held: Held, found: Findings | None) -> None:
     """The objects, stable's health, the version, and the watch."""
     for change in found.changes if found else ():
@@ -146,6 +156,7 @@ def _forward(held: Held, found: Findings | None) -> None:
         held.live.say("deploy", f"{kind} {meta['name']} {'made' if change.before is None else 'brought up to date'}")
     if STABLE_HASH not in held.state.control:
         held.state.control[STABLE_HASH] = _await_stable(held)
+        note_rollout(held.state, held.rollout() or {"spec": {}})
         held.write("version")
     _let_old_counts_pass(held)
     _put_version(held)

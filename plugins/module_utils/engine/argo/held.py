@@ -18,12 +18,15 @@ from ...release.spec import Spec
 from ...report.live import Live
 from .. import native
 from ..assemble import Caller
+from ..edits import edited
 from ..holding import Holding, parts
 from .api import ROLLOUT
 from .place import Place
 
 JSON = dict[str, Any]
 STABLE_HASH = "stable_hash"  # in State.control: the Rollout's own name of the version before
+ROLLOUT_SPEC = "rollout_spec"  # in State.control: what the Rollout said when the version was put there, but for what verbs change
+CHANGING = ("paused", "template", "restartAt")
 
 
 @dataclass
@@ -74,6 +77,22 @@ class Held(Holding):
         except Conflict:
             return False
         return True
+
+
+def note_rollout(state: State, rollout: JSON) -> None:
+    """Remember what a Rollout says of steps, route and pods: to tell what others change of it, and how to serve without it."""
+    state.control[ROLLOUT_SPEC] = {key: value for key, value in rollout["spec"].items() if key not in CHANGING}
+
+
+def noted(state: State) -> JSON:
+    """What note_rollout has left; empty in a record that had not come so far."""
+    found: JSON = state.control.get(ROLLOUT_SPEC) or {}
+    return found
+
+
+def edits_of(state: State, rollout: JSON) -> list[str]:
+    """The fields of a Rollout that somebody else has changed since; how many pods it has is its autoscaler's business."""
+    return edited(rollout["spec"], {key: value for key, value in noted(state).items() if key != "replicas"})
 
 
 def take_lease(session: Session, spec: Spec, place: Place, caller: Caller, *, by_force: bool = False) -> Lease:

@@ -13,6 +13,7 @@ from ...release.engine_spec import ARGO_ROLLOUTS
 from ...release.record import Record
 from .. import native
 from . import analysis, api, routes
+from .held import edits_of
 from .phase import (
     ABORTED,
     DEGRADED,
@@ -122,12 +123,18 @@ def _warnings(session: Session, known: Record, rollout: JSON | None, live: JSON)
         found.append("the controller has not seen the Rollout as it is now: what its status says is older than its spec")
     if known.unfinished:
         found += _edited(session, known, rollout, live)
+        silent = analysis.unanswered(api.runs_of(session, rollout))
+        found += [f"Argo Rollouts gets no answer for the metric {one}; it asks again, and aborts when it never gets one" for one in silent]
     return found
 
 
 def _edited(session: Session, known: Record, rollout: JSON, live: JSON) -> list[str]:
-    """Whether somebody else writes to the route or to the template."""
+    """Whether somebody else writes to the Rollout, to the route or to the template."""
     found = []
+    if changed := edits_of(known.state, rollout):
+        found.append(
+            f"somebody else changed Rollout {known.target['rollout']}: {', '.join(changed)}; Argo Rollouts follows what is there now"
+        )
     for ref in routes.refs_of(rollout):
         share = routes.share(session, ref)
         if share is None:

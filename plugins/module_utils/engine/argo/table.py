@@ -101,7 +101,7 @@ TABLE: Table = {
         **{
             HEALTHY: does(END, "nothing of it is under way; its record is ended where it was not"),
             ABORTED: does(ABORT, "aborted already: the return is verified and finished"),
-            GONE: does(END, "the Rollout is gone, so there is nothing to return; its record is ended where it was not"),
+            GONE: does(END, "the Rollout is gone: its route is returned and the Deployment serves itself again, where that was not done"),
         },
     ),
     "retry": _under_way(
@@ -109,7 +109,7 @@ TABLE: Table = {
         **{
             HEALTHY: does(RUN, "released again, unless it was promoted"),
             ABORTED: does(RUN, "goes on from its first step: status.abort is false"),
-            GONE: does(RUN, "released again, with a new Rollout"),
+            GONE: does(RUN, "released again, with a new Rollout; one that was under way is returned first"),
             INVALID: _MEND,
         },
     ),

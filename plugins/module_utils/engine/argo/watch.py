@@ -16,7 +16,7 @@ from ...release.ending import ABORTED, TurnBack
 from ...release.record import now
 from ...report.live import weight_bar
 from . import analysis, api
-from .held import Held
+from .held import Held, edits_of
 from .phase import (
     ABORTED as PHASE_ABORTED,
 )
@@ -59,6 +59,7 @@ class Seen:
     moved_at: float = 0.0  # Unix time of the last change
     asked_at: float = 0.0  # of the last look at the controller
     dead_since: float | None = None
+    edited: list[str] = field(default_factory=list)
 
 
 def follow(held: Held) -> None:
@@ -89,8 +90,9 @@ def _once(held: Held, seen: Seen) -> bool:
     signs(held)
     rollout, holder = held.rollout(), held.holder()
     if rollout is None:
-        raise TurnBack("gone", f"Rollout {held.place.rollout} was deleted while the release ran")
+        raise TurnBack("gone", f"Rollout {held.place.rollout} was deleted while the release ran", outcome=ABORTED)
     _edited(held, holder)
+    _spec_edited(held, seen, rollout)
     runs = api.runs_of(held.session, rollout) if (rollout.get("status") or {}).get("currentPodHash") != held.stable_hash else []
     changed = _tell(held, seen, rollout, runs)
     phase = phase_of(rollout)
@@ -152,6 +154,14 @@ def _edited(held: Held, holder: JSON | None) -> None:
         raise TurnBack(
             "edited", f"somebody else has changed the version: {told}; this release put {held.spec.image} there", outcome=ABORTED
         )
+
+
+def _spec_edited(held: Held, seen: Seen, rollout: JSON) -> None:
+    """Tell what others change of steps, route or analyses: Argo Rollouts goes by it from now on."""
+    found = edits_of(held.state, rollout)
+    if found and found != seen.edited:
+        held.live.say("warning", f"somebody else changed Rollout {held.place.rollout}: {', '.join(found)}")
+    seen.edited = found
 
 
 def _tell(held: Held, seen: Seen, rollout: JSON, runs: list[JSON]) -> bool:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -149,8 +149,9 @@ def unreachable(events: Iterable[tuple[float, str, str]]) -> str:
 
 
 def silent_for(canary: JSON, events: Iterable[tuple[float, str, str]], now: float) -> float:
-    """Seconds since the controller was last heard of, by the status or an event."""
-    heard = max([view(canary).moved_at, *(at for at, _kind, _text in events)], default=0.0)
+    """Seconds since the controller was last heard of, by the status or an event; or since somebody last wrote the Canary, such as a resume."""
+    written = (seconds_of(one.get("time")) for one in canary["metadata"].get("managedFields") or [])
+    heard = max([view(canary).moved_at, *written, *(at for at, _kind, _text in events)], default=0.0)
     return max(0.0, now - heard)
 
 
@@ -163,15 +164,3 @@ def is_silent(canary: JSON, events: Iterable[tuple[float, str, str]], now: float
     if told.phase not in MOVING and told.phase not in (NEW, INITIALIZING):
         return False
     return silent_for(canary, events, now) > SILENT_TICKS * interval_seconds(canary) + LEAST_INTERVAL_SECONDS
-
-
-def edited(spec: Mapping[str, Any], written: Mapping[str, Any], *, path: str = "spec") -> list[str]:
-    """The fields in which a Canary's spec differs from what we wrote; what the API server fills in does not count."""
-    found = []
-    for key, value in written.items():
-        here = f"{path}.{key}"
-        if isinstance(value, dict) and isinstance(spec.get(key), dict):
-            found += edited(spec[key], value, path=here)
-        elif spec.get(key) != value and not (value in (None, [], False) and not spec.get(key)):
-            found.append(here)
-    return found

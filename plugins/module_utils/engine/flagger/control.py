@@ -142,6 +142,9 @@ def _skip_analysis(given: Given, effect: Effect, check_mode: bool) -> JSON:
     if waits := approvals.open_ones(spec, _approved(given)):
         raise given.problem(f"a release without open approvals; approve {', '.join(waits)} first")
     mark = {SKIPS: given.known.state.release_id, PAUSED: None}
+    found = given.session.find("Canary", given.known.namespace, given.known.target["canary"]) or {"metadata": {}, "spec": {}}
+    if not [*put(found, "skipAnalysis", True), *put(found, "suspend", False), *annotate(found, mark)]:
+        return given.answer(False, "Flagger is to skip its analysis already")
     if not check_mode:
         given.amend(lambda found: [*put(found, "skipAnalysis", True), *put(found, "suspend", False), *annotate(found, mark)])
         given.note(effect.said)

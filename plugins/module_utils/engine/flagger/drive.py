@@ -137,6 +137,11 @@ def amend(session: Session, kind: str, namespace: str, name: str, change: Any, *
     raise ClusterError(f"{kind} {namespace}/{name} could not be changed: it changes all the time")
 
 
+def is_held_by_others(found: JSON) -> bool:
+    """Whether a Canary at work is suspended, and not by a pause of ours."""
+    return view(found).phase == canaries.SUSPENDED and PAUSED not in (found["metadata"].get("annotations") or {})
+
+
 def put(found: JSON, field_name: str, value: Any) -> list[Operation]:
     """Operations that set a field of spec, or take it away with None; none where it is so already."""
     now = found["spec"].get(field_name)

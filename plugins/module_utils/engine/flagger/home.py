@@ -17,7 +17,7 @@ from ...cluster.errors import ClusterError
 from ...cluster.patch import Operation, add, replace
 from ...release.ending import ABORTED, TurnBack
 from ...workload.deployment import rollout
-from . import route
+from . import orphaned, route
 from .canary import FAILED, INITIALIZING, NEW, view
 from .drive import PAUSED, SKIPS, Drive, annotate, put
 from .target import image_in
@@ -28,13 +28,15 @@ MOST_SECONDS = 60.0
 POLL_SECONDS = 0.5
 
 
-def bring_home(drive: Drive, why: TurnBack) -> None:
-    """Return all traffic and make it last. Raises ClusterError, with what was reached, when that is not possible."""
+def bring_home(drive: Drive, why: TurnBack) -> list[str]:
+    """Return all traffic and make it last; what to tell beside. Raises ClusterError, with what was reached, when that is not possible."""
     state = drive.state
     state.phase, state.outcome, state.reason = "returning", why.outcome, why.reason
     state.evidence = {**state.evidence, **why.evidence}
     drive.write("return")
     drive.live.say("rollback", why.reason)
+    if drive.canary() is None and (notes := orphaned.serve_again(drive)) is not None:
+        return notes
     began = drive.process.clock()
     drive.amend(lambda found: put(found, "suspend", True))
     _settle(drive, first=True)
@@ -50,6 +52,7 @@ def bring_home(drive: Drive, why: TurnBack) -> None:
     drive.amend(
         lambda found: [*put(found, "suspend", False), *put(found, "skipAnalysis", _skipped_before(found)), *annotate(found, _NO_MARKS)]
     )
+    return []
 
 
 _NO_MARKS: dict[str, str | None] = {PAUSED: None, SKIPS: None}

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ...cluster.errors import NotFound, Rejected
-from ...cluster.kinds import KINDS, api_group, plural
+from ...cluster.errors import Rejected
+from ...cluster.kinds import api_version, plural
 from ...cluster.session import Session
 from ...metrics.prometheus import MetricsError, Prometheus
 from ...release import objects
@@ -20,13 +20,12 @@ from ...release.values import Problem
 from ...traffic.place import reverted
 from ...workload import autoscaler, twin
 from ..assemble import transport
-from . import build, fields, metrics, route, service
+from . import build, fields, kinds, metrics, route, service
 from .canary import GOING, MOVING, READY, service_of, target_of, view
 from .metrics import PRIMARY, Metric
 from .target import FlaggerTarget, image_in
 
 JSON = dict[str, Any]
-VERSION = KINDS["Canary"][0]
 SELECTOR_LABELS = ("app", "name", "app.kubernetes.io/name")  # by one of which Flagger tells pods, unless it was told otherwise
 RIGHTS = (
     *((verb, "Canary", "") for verb in ("get", "list", "create", "patch")),
@@ -116,20 +115,20 @@ def _rights(session: Session, spec: Spec, problems: list[Problem]) -> None:
 
 def _kinds(session: Session, problems: list[Problem]) -> None:
     """Whether the cluster has Flagger's kinds in the version that we speak."""
-    group, install = api_group("Canary"), 'ansible-playbook progressive.delivery.install -e \'{"install_roles": ["flagger"]}\''
-    try:
-        versions = [one["groupVersion"] for one in session.read(f"/apis/{group}")["versions"]]
-    except NotFound:
-        problems.append(Problem("release_engine", "flagger", f"an engine that the cluster has: it knows no {group}; install it: {install}"))
-        return
-    if VERSION not in versions:
-        allowed = f"a Flagger that serves {VERSION}; this cluster has {', '.join(versions)}; upgrade it: {install}"
+    install = 'ansible-playbook progressive.delivery.install -e \'{"install_roles": ["flagger"]}\''
+    versions = kinds.versions(session)
+    if not versions:
+        allowed = f"an engine that the cluster has: it knows no {kinds.GROUP}; install it: {install}"
         problems.append(Problem("release_engine", "flagger", allowed))
         return
-    served = {one["name"] for one in session.read(f"/apis/{VERSION}")["resources"]}
+    if kinds.VERSION not in versions:
+        allowed = f"a Flagger that serves {kinds.VERSION}; this cluster has {', '.join(versions)}; upgrade it: {install}"
+        problems.append(Problem("release_engine", "flagger", allowed))
+        return
+    served = kinds.served(session)
     missing = [plural(kind) for kind in ("Canary", "MetricTemplate") if plural(kind) not in served]
     if missing:
-        problems.append(Problem("release_engine", "flagger", f"a cluster that serves {', '.join(missing)} of {VERSION}; {install}"))
+        problems.append(Problem("release_engine", "flagger", f"a cluster that serves {', '.join(missing)} of {kinds.VERSION}; {install}"))
 
 
 def _own_canary(spec: Spec, canaries: list[JSON], problems: list[Problem], *, keeps: bool) -> JSON | None:
@@ -190,7 +189,7 @@ def _scaler(session: Session, spec: Spec, mine: JSON | None, problems: list[Prob
     for kind, one in found:
         name = one["metadata"]["name"]
         if spec.adopt and (known.get("kind"), known.get("name")) != (kind, name):
-            fix = f"spec.autoscalerRef: {{apiVersion: {KINDS[kind][0]}, kind: {kind}, name: {name}}}"
+            fix = f"spec.autoscalerRef: {{apiVersion: {api_version(kind)}, kind: {kind}, name: {name}}}"
             allowed = f"a workload whose autoscaler its Canary names; else it fights with Flagger over {spec.workload}: set {fix}"
             problems.append(Problem("release_workload", f"{kind} {name}", allowed))
         elif kind != autoscaler.HPA and not spec.adopt:

@@ -84,6 +84,34 @@ def put_home(session: Session, place: Place, sleep: Callable[[float], None]) -> 
     return changed
 
 
+def to_service(session: Session, place: Place, sleep: Callable[[float], None]) -> bool:
+    """Give all traffic to the Service itself, as before Flagger came; whether anything was to be done. Raises ClusterError."""
+    for _attempt in range(ATTEMPTS if place.kind else 0):
+        found = session.find(place.kind, place.namespace, place.service)
+        away = _shares(found, place) if found else []
+        if not away:
+            return False
+        try:
+            session.patch(place.kind, place.namespace, place.service, [op for one in away for op in _by_service(one, place)])
+            return True
+        except Conflict:
+            sleep(PAUSE_SECONDS)
+    if place.kind:
+        raise ClusterError(f"{place} could not be led to Service {place.service}: somebody writes to it all the time")
+    return False
+
+
+def _by_service(share: _Share, place: Place) -> list[Operation]:
+    path = pointer("spec", *share.path)
+    primary = next(one for one in share.destinations if _name(one) == place.service + PRIMARY)
+    if "destination" in primary:
+        host = place.service + primary["destination"]["host"][len(place.service + PRIMARY) :]
+        own = {**primary, "destination": {**primary["destination"], "host": host}, "weight": 100}
+    else:
+        own = {**primary, "name": place.service, "weight": 100}
+    return [expect(path, share.destinations), replace(path, [own])]
+
+
 def _home(share: _Share) -> list[Operation]:
     path = pointer("spec", *share.path)
     return [expect(path, share.destinations), replace(path, share.home)]

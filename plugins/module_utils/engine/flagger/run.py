@@ -26,6 +26,7 @@ from . import preview
 from .canary import FAILED, READY
 from .drive import APPROVED, PAUSED, SKIPS, Drive, annotate, events_of, put
 from .home import bring_home
+from .orphaned import REPLICAS
 from .preflight import Findings, preflight
 from .target import FlaggerTarget
 from .watch import Watch
@@ -191,7 +192,9 @@ def _dispatch(drive: Drive) -> None:
     told = drive.view()
     primary = drive.deployment(drive.target.primary)
     _remember_primary(drive, primary)
-    drive.state.control["flagger"] |= {"stamp": told.stamp, "dispatched_at": record.now(), DISPATCHED: True}
+    serving = primary or drive.deployment(drive.target.workload) or {"spec": {}}
+    noted = {"stamp": told.stamp, "dispatched_at": record.now(), DISPATCHED: True, REPLICAS: serving["spec"].get("replicas", 1)}
+    drive.state.control["flagger"] |= noted
     drive.write("dispatch")
     if drive.target.skips_analysis:
         drive.amend(lambda one: [*put(one, "skipAnalysis", True), *annotate(one, {SKIPS: drive.state.release_id})])
@@ -217,13 +220,13 @@ def _remember_primary(drive: Drive, primary: JSON | None) -> None:
 def back(drive: Drive, why: TurnBack) -> JSON:
     """Return traffic and end. Where that fails the release stays unfinished, and says how far it came."""
     try:
-        bring_home(drive, why)
+        notes = bring_home(drive, why)
     except Superseded as error:
         return _superseded(drive, error)
     except ClusterError as error:
         reason = f"{why.reason}; not returned completely: {error}; run the release again or abort it"
         return {**result(drive), "failed": True, "reason": reason, "msg": reason}
-    return _finish(drive, why.outcome, why.reason, why.evidence)
+    return _finish(drive, why.outcome, "; ".join([why.reason, *notes]), why.evidence)
 
 
 def _finish(drive: Drive, outcome: str, reason: str, evidence: JSON) -> JSON:

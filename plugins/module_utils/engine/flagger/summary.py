@@ -9,35 +9,37 @@ import json
 import time
 from typing import Any
 
-from ...cluster.errors import ClusterError, NotFound
-from ...cluster.kinds import KINDS
+from ...cluster.errors import ClusterError
+from ...cluster.kinds import plural
 from ...cluster.session import Session
+from ...release.approval_words import iso
 from ...release.record import Record
 from ...release.saved import spec_from
 from .. import native
-from . import approvals, route
+from ..edits import edited
+from . import approvals, kinds, route
 from . import canary as canaries
 from .canary import FAILED, MOVING, SUCCEEDED, SUSPENDED, View, view
-from .drive import APPROVED, PAUSED, events_after, events_of
+from .drive import APPROVED, PAUSED, events_after, events_of, is_held_by_others
 from .target import FlaggerTarget
 
 JSON = dict[str, Any]
 
 
 def summary(session: Session, known: Record, *, now: float | None = None) -> JSON:
-    """As native.summary, with engine, flagger (the Canary's own words) and troubles (what keeps it from going on). now: Unix time."""
-    told = {**native.summary(known), "engine": known.spec.get("engine"), "troubles": []}
+    """As native.summary, with engine, flagger (the Canary's own words) and warnings (what keeps it from going on). now: Unix time."""
+    told = {**native.summary(known), "engine": known.spec.get("engine"), "warnings": []}
     target = FlaggerTarget(**known.target)
     try:
         found = session.find("Canary", known.namespace, target.canary)
         weight = route.percent(session, target.place)
         events = events_of(session, known.namespace, target.canary, after=events_after(known.state))
     except ClusterError as error:
-        return {**told, "flagger": None, "troubles": [f"the cluster does not tell where the Canary stands: {error}"]}
+        return {**told, "flagger": None, "warnings": [f"the cluster does not tell where the Canary stands: {error}"]}
     if found is None:
-        return {**told, "flagger": None, "weight_percent": weight or 0, "troubles": [_gone(session, target)]}
+        return {**told, "flagger": None, "weight_percent": weight or 0, "warnings": [_gone(session, target)]}
     here, clock = view(found), time.time() if now is None else now
-    told |= {"flagger": _words(found, here, weight), "troubles": _troubles(known, target, found, events, clock)}
+    told |= {"flagger": _words(found, here, weight), "warnings": _warnings(known, target, found, events, clock)}
     if known.unfinished:
         told |= _live(known, found, here, weight)
     return told
@@ -45,11 +47,11 @@ def summary(session: Session, known: Record, *, now: float | None = None) -> JSO
 
 def _gone(session: Session, target: FlaggerTarget) -> str:
     try:
-        session.read(f"/apis/{KINDS['Canary'][0]}")
-    except NotFound:
-        return f"the cluster knows no {KINDS['Canary'][0]} any more: Flagger's kinds were removed, and all Canaries with them"
+        kind = plural("Canary") in kinds.served(session)
     except ClusterError as error:
         return f"Canary {target.canary} is not there, and the cluster does not say whether its kind is: {error}"
+    if not kind:
+        return f"the cluster knows no {plural('Canary')} of {kinds.VERSION} any more: Flagger's kind was removed, and all Canaries with it"
     return f"Canary {target.canary} was deleted, and Kubernetes deletes what it owned: {target.primary}, its Services, its route"
 
 
@@ -73,10 +75,24 @@ def _live(known: Record, found: JSON, here: View, weight: int | None) -> JSON:
     pause = json.loads(marks[PAUSED]) if here.phase == SUSPENDED and PAUSED in marks else None
     waits = approvals.waiting(spec_from(known.spec), here.phase, weight or 0, approved)
     state: JSON = {"weight_percent": weight or 0}
-    state["paused"] = {key: pause[key] for key in ("by", "reason", "then")} if pause else None
-    state["waiting"] = {"step": waits} if waits else None
+    state["paused"] = _timed({**pause, "to_zero": False}) if pause else None
+    state["waiting"] = _waiting(known, here, waits) if waits else None
     state["next_commands"] = _next(known, here, waits)
     return state
+
+
+def _waiting(known: Record, here: View, step: str) -> JSON:
+    """The approval that is waited for, as its runner noted it; as the Canary tells it where no runner was there."""
+    noted = known.state.control.get("waiting") or {}
+    if noted.get("step") == step:
+        return _timed(noted)
+    until = canaries.seconds_of(known.state.started_at) + spec_from(known.spec).deadline_seconds
+    return _timed({"step": step, "since": here.moved_at, "until": until})
+
+
+def _timed(noted: JSON) -> JSON:
+    """What was noted, with its times in UTC."""
+    return {**noted, "since": iso(noted["since"]), "until": iso(noted["until"])}
 
 
 def _next(known: Record, here: View, waits: str) -> list[str]:
@@ -95,7 +111,7 @@ def _is_over(known: Record, here: View) -> bool:
     return here.stamp != (known.state.control.get("flagger") or {}).get("stamp")
 
 
-def _troubles(known: Record, target: FlaggerTarget, found: JSON, events: list[tuple[float, str, str]], now: float) -> list[str]:
+def _warnings(known: Record, target: FlaggerTarget, found: JSON, events: list[tuple[float, str, str]], now: float) -> list[str]:
     """What keeps the release from going on, in sentences; empty when nothing does."""
     said, here = [], view(found)
     if known.unfinished and canaries.is_silent(found, events, now):
@@ -104,9 +120,11 @@ def _troubles(known: Record, target: FlaggerTarget, found: JSON, events: list[tu
             f"Flagger's controller was not heard of for {silent:.0f} s (it looks every {canaries.interval_seconds(found):.0f} s): "
             "nothing moves until it runs again; abort returns traffic without it"
         )
-    edited = [path for path in canaries.edited(found["spec"], target.written) if path not in approvals.FIELDS] if target.written else []
-    if edited:
-        said.append(f"somebody else changed Canary {target.canary}: {', '.join(edited)}; Flagger follows what is there now")
+    changed = [path for path in edited(found["spec"], target.written) if path not in approvals.FIELDS] if target.written else []
+    if changed:
+        said.append(f"somebody else changed Canary {target.canary}: {', '.join(changed)}; Flagger follows what is there now")
+    if known.state.phase == "running" and is_held_by_others(found):
+        said.append(f"somebody else suspended Canary {target.canary}: Flagger judges nothing, and nothing moves, until resume")
     if words := canaries.unreachable(events):
         said.append(f"Flagger gets no answer from Prometheus: {words}")
     if known.unfinished and here.phase in (SUCCEEDED, FAILED) and _is_over(known, here):

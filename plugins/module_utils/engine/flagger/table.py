@@ -72,6 +72,7 @@ TABLE: Table = {
         }
         | {FINALISING: does(RETURN, "the primary, which has all traffic, gets its earlier template, the target no pods; marked Failed")}
         | {SUCCEEDED: refused("a release that Flagger has not promoted yet; rollback brings the earlier version back")}
+        | {GONE: does(RETURN, "the Canary is gone, and the primary with it: the target serves itself again, with its earlier template")}
     ),
     "pause": _row(
         _each(refused(_STILL), INITIALIZED, SUCCEEDED, FAILED)
@@ -115,7 +116,7 @@ TABLE: Table = {
         | {FINALISING: _GOES_ON}
         | {SUSPENDED: does(START, "goes on watching; it stays paused until resume")}
         | {SUCCEEDED: does(START, "releases the version again where the primary does not have it")}
-        | {GONE: does(START, "makes the Canary anew, then releases the version")}
+        | {GONE: does(START, "makes the Canary anew, then releases the version; one that was under way is returned first")}
     ),
     "rollback": _row(
         _each(refused("a release that has ended; abort returns its traffic"), *STARTING, WAITING, PROGRESSING, WAITING_PROMOTION)

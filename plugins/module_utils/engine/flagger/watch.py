@@ -15,10 +15,11 @@ from ...release.ending import ABORTED, PASSED, PROMOTED, ROLLED_BACK, TurnBack
 from ...release.record import now
 from ...report.live import weight_bar
 from ...workload.deployment import rollout
+from ..edits import edited
 from . import approvals
 from . import canary as canaries
 from .canary import FAILED, MOVING, SUCCEEDED, SUSPENDED, View, view
-from .drive import APPROVED, PAUSED, Drive, annotate, put
+from .drive import APPROVED, PAUSED, Drive, annotate, is_held_by_others, put
 from .target import image_in
 
 JSON = dict[str, Any]
@@ -166,8 +167,12 @@ class Watch:
         if canaries.is_silent(found, events, drive.process.clock()):
             silent = canaries.silent_for(found, events, drive.process.clock())
             drive.once(f"silent-{view(found).moved_at}", "warning", f"Flagger's controller was not heard of for {silent:.0f} s")
-        if edited := edits(drive, found):
-            drive.once(f"edited-{edited}", "warning", f"somebody else changed Canary {drive.target.canary}: {', '.join(edited)}")
+        if changed := edits(drive, found):
+            drive.once(f"edited-{changed}", "warning", f"somebody else changed Canary {drive.target.canary}: {', '.join(changed)}")
+        if is_held_by_others(found):
+            drive.once(
+                f"held-{view(found).moved_at}", "warning", f"somebody else suspended Canary {drive.target.canary}: resume lets it go on"
+            )
         if words := canaries.unreachable(events):
             drive.once(f"unreachable-{words}", "warning", f"Flagger gets no answer from Prometheus: {words}")
 
@@ -251,4 +256,4 @@ def edits(drive: Drive, found: JSON) -> list[str]:
     """The fields of a Canary of ours that somebody else has changed; what approvals change is ours."""
     if not drive.target.written:
         return []
-    return [path for path in canaries.edited(found["spec"], drive.target.written) if path not in approvals.FIELDS]
+    return [path for path in edited(found["spec"], drive.target.written) if path not in approvals.FIELDS]

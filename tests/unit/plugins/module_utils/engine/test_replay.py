@@ -112,3 +112,18 @@ def test_wrong_options_are_refused(shop, given, field, says):
     with pytest.raises(SpecError) as caught:
         shop(Past(), **given)
     assert any(one.field == field and says in one.allowed for one in caught.value.problems)
+
+
+def test_a_page_is_written_where_reports_go_and_only_there(shop, tmp_path):
+    assert "page" not in shop(Past())
+    where = tmp_path / "releases"
+    result = shop(Past(), release_report_dir=str(where))
+    assert result["changed"]
+    assert "no worse than stable" in (where / "replay-eu.html").read_text()
+    assert not shop(Past(), release_report_dir=str(where))["changed"]
+
+
+def test_a_folder_that_cannot_be_written_is_refused(shop, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Refused, match="release_report_dir"):
+        shop(Past(), release_report_dir=str(tmp_path / "file"))

@@ -50,7 +50,9 @@ def test_it_waits_at_the_weight_and_goes_on_when_people_agree():
     world, seen = FlaggerWorld(), []
 
     def approve():
-        seen.append((world.status()["waiting"]["step"], world._weight()))
+        waiting = world.status()["waiting"]
+        seen.append((waiting["step"], world._weight()))
+        assert waiting["since"] < waiting["until"]
         assert world.status()["next_commands"] == ["approve", "reject", "abort"]
         world.command("approve")
 
@@ -100,3 +102,11 @@ def test_there_must_be_something_to_approve():
     begin_and_die(world)
     with pytest.raises(Refused, match="asks for none"):
         world.command("approve")
+
+
+def test_who_waits_without_a_runner_is_told_since_and_until_when():
+    world = FlaggerWorld()
+    begin_and_die(world, "WaitingPromotion", release_approve=["promote"])
+    waiting = world.status()["waiting"]
+    assert (waiting["step"], world.status()["next_commands"][0]) == ("approve-promote", "approve")
+    assert waiting["since"] < waiting["until"]

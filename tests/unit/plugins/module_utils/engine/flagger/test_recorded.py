@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from ansible_collections.progressive.delivery.plugins.module_utils.engine.edits import edited
 from ansible_collections.progressive.delivery.plugins.module_utils.engine.flagger import canary as canaries
 from ansible_collections.progressive.delivery.plugins.module_utils.engine.flagger import control, table
 from ansible_collections.progressive.delivery.plugins.module_utils.engine.flagger.canary import MOVING, SUSPENDED, view
@@ -115,5 +116,5 @@ def test_an_interval_is_what_flagger_makes_of_it(interval, seconds):
 
 def test_what_the_api_server_fills_in_is_no_edit():
     written = {"service": {"port": 80}, "analysis": {"threshold": 2, "webhooks": []}}
-    assert canaries.edited({"service": {"port": 80, "targetPort": 80}, "analysis": {"threshold": 2}, "suspend": True}, written) == []
-    assert canaries.edited({"service": {}, "analysis": {"threshold": 3}}, written) == ["spec.service.port", "spec.analysis.threshold"]
+    assert edited({"service": {"port": 80, "targetPort": 80}, "analysis": {"threshold": 2}, "suspend": True}, written) == []
+    assert edited({"service": {}, "analysis": {"threshold": 3}}, written) == ["spec.service.port", "spec.analysis.threshold"]

@@ -106,7 +106,9 @@ def test_pause_holds_the_canary_and_resume_lets_it_go_on(world):
     world.when("Progressing", pause)
     assert world.release()["outcome"] == "promoted"
     assert (seen["changed"], seen["again"]["changed"]) == (True, False)
+    assert set(seen["paused"]) == {"by", "reason", "then", "to_zero", "since", "until"}
     assert seen["paused"]["by"] == "mia"
+    assert seen["paused"]["since"] < seen["paused"]["until"]
     assert seen["resumed"]["changed"]
     assert [one["command"] for one in world.status()["commands"]] == ["pause", "resume"]
 
@@ -120,8 +122,10 @@ def test_a_pause_that_nobody_ends_does_what_it_was_told(world):
 
 def test_promote_in_full_skips_the_analysis_and_leaves_it_on_for_the_next(world):
     world.bad = {"shop:2"}
-    world.when("Progressing", lambda: world.command("promote", full=True))
+    seen = []
+    world.when("Progressing", lambda: seen.extend(world.command("promote", full=True)["changed"] for _again in range(2)))
     assert world.release()["outcome"] == "promoted"
+    assert seen == [True, False]
     assert not world.canary["spec"].get("skipAnalysis")
     assert world.release(release_image="shop:3")["outcome"] == "promoted"
     assert any("shop:3 serves" in line for line in world.lines)
@@ -184,7 +188,7 @@ def test_an_ending_without_a_runner_is_told_and_noted_by_retry(world):
     begin_and_die(world)
     world.sleep(120)
     told = world.status()
-    assert any("Failed" in one for one in told["troubles"])
+    assert any("Failed" in one for one in told["warnings"])
     assert told["next_commands"] == ["retry"]
     assert world.command("retry")["outcome"] == "rolled_back"
     world.assert_returned()
@@ -195,7 +199,18 @@ def test_a_dead_controller_is_told(world):
     world.alive = False
     world.sleep(300)
     told = engines.ENGINES["flagger"].summary(world, record.load(world, "eu", "shop"), now=world.clock())
-    assert "was not heard of" in told["troubles"][0]
+    assert "was not heard of" in told["warnings"][0]
+
+
+def test_a_canary_that_was_resumed_just_now_has_no_silent_controller(world):
+    begin_and_die(world)
+    world.alive = False
+    world.sleep(300)
+    one = world.canary
+    one["metadata"]["managedFields"] = [{"manager": "mia", "time": world._stamp()}]
+    world.put(one)
+    world.sleep(20)
+    assert engines.ENGINES["flagger"].summary(world, record.load(world, "eu", "shop"), now=world.clock())["warnings"] == []
 
 
 def test_prometheus_out_of_reach_is_told_and_is_the_reason(world):
@@ -203,6 +218,23 @@ def test_prometheus_out_of_reach_is_told_and_is_the_reason(world):
     found = world.release()
     assert (found["outcome"], "Metric query failed" in found["reason"]) == ("rolled_back", True)
     assert any("Flagger gets no answer from Prometheus" in line for line in world.lines)
+
+
+def test_a_suspension_by_somebody_else_is_told_and_ended_by_resume(world):
+    def suspend():
+        one = world.canary
+        one["spec"]["suspend"] = True
+        world.put(one)
+
+    def resume():
+        assert "somebody else suspended Canary shop" in world.status()["warnings"][0]
+        assert (world.status()["paused"], world.status()["next_commands"]) == (None, ["resume", "abort"])
+        assert world.command("resume")["changed"]
+
+    world.when("Progressing", suspend)
+    world.at["warning    somebody else suspended"] = resume
+    assert world.release()["outcome"] == "promoted"
+    assert world.status()["warnings"] == []
 
 
 def test_somebody_elses_edit_is_told(world):
@@ -220,7 +252,72 @@ def test_a_deleted_canary_is_told_and_ends_the_release(world):
     world.when("Progressing", lambda: world.objects.pop(("Canary", "eu", "shop")))
     found = world.release()
     assert (found["outcome"], "was deleted" in found["reason"]) == ("aborted", True)
-    assert "was deleted" in world.status()["troubles"][0]
+    assert "was deleted" in world.status()["warnings"][0]
+
+
+def delete_with_what_it_owned(world):
+    """What Kubernetes does with a Canary's objects; the Service is the user's, with the selector that Flagger gave it."""
+    service = world.stored("Service", "eu", "shop")
+    service["spec"]["selector"] = {"app": "shop-primary"}
+    world.put(service)
+    for kind, name in (("Canary", "shop"), ("Deployment", "shop-primary")):
+        world.objects.pop((kind, "eu", name))
+
+
+def assert_serves_itself(world):
+    shop = world.stored("Deployment", "eu", "shop")
+    assert (shop["spec"]["replicas"], world.image) == (4, "shop:1")
+    assert world.stored("Service", "eu", "shop")["spec"]["selector"] == {"app": "shop"}
+    assert world.route == [{"destination": {"host": "shop"}, "weight": 100}]
+
+
+def test_a_canary_that_is_deleted_with_its_primary_leaves_a_workload_that_serves_itself(world):
+    world.when("Progressing", lambda: delete_with_what_it_owned(world))
+    found = world.release()
+    assert found["outcome"] == "aborted"
+    assert "shop serves itself again with 4 pods; Service shop leads to them; VirtualService shop leads to Service shop" in found["reason"]
+    assert_serves_itself(world)
+
+
+@pytest.mark.parametrize("verb", ["abort", "retry"])
+def test_a_verb_does_it_where_no_runner_was_there(world, verb):
+    begin_and_die(world)
+    delete_with_what_it_owned(world)
+    assert world.command(verb)["changed"]
+    assert_serves_itself(world)
+    assert world.status()["outcome"] == "aborted"
+
+
+def test_the_next_release_makes_the_canary_anew(world):
+    world.when("Progressing", lambda: delete_with_what_it_owned(world))
+    world.release()
+    assert world.command("retry")["outcome"] == "promoted"
+    assert world.primary_image == "shop:2"
+
+
+def test_what_went_with_the_canary_is_named(world):
+    def delete():
+        delete_with_what_it_owned(world)
+        for kind in ("Service", "VirtualService"):
+            world.objects.pop((kind, "eu", "shop"))
+
+    world.when("Progressing", delete)
+    reason = world.release()["reason"]
+    assert "Service shop went with the Canary: make it again" in reason
+    assert "VirtualService shop went with the Canary: make it again, so that it leads to Service shop" in reason
+
+
+@pytest.mark.parametrize("left", [[], ["metrictemplates", "alertproviders"]])
+def test_a_kind_that_was_removed_is_told_even_where_flaggers_others_stay(world, left):
+    def remove():
+        world.objects.pop(("Canary", "eu", "shop"))
+        world.kinds = left
+
+    world.when("Progressing", remove)
+    assert world.release()["outcome"] == "aborted"
+    assert world.status()["warnings"] == [
+        "the cluster knows no canaries of flagger.app/v1beta1 any more: Flagger's kind was removed, and all Canaries with it"
+    ]
 
 
 def test_the_deadline_returns_traffic(world):
