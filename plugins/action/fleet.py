@@ -14,12 +14,14 @@ from ansible_collections.progressive.delivery.plugins.module_utils.engine import
 from ansible_collections.progressive.delivery.plugins.module_utils.engine.assemble import Caller
 from ansible_collections.progressive.delivery.plugins.module_utils.engine.fleet_ask import Ask, Way
 from ansible_collections.progressive.delivery.plugins.module_utils.fleet.spec import Inventory
+from ansible_collections.progressive.delivery.plugins.module_utils.fleet.train import for_target
+from ansible_collections.progressive.delivery.plugins.module_utils.release import arguments
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import SpecError
+from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused
 from ansible_collections.progressive.delivery.plugins.module_utils.release.values import Problem, Reader
-from ansible_collections.progressive.delivery.plugins.plugin_utils.verb import Verb
+from ansible_collections.progressive.delivery.plugins.plugin_utils.verb import Verb, refusal
 
-OPTIONS = ("command", "wave", "home", "admissions", "by")
-INVENTORY_NAMES = ("kubeconfig", "context")
+OPTIONS = ("command", "wave", "home", "admissions", "freezes", "by", "lost")
 
 
 class ActionModule(Verb):
@@ -29,6 +31,10 @@ class ActionModule(Verb):
         """The inventory is in the variables."""
         self._variables = task_vars or {}
         return super().run(tmp, task_vars)
+
+    def of_target(self, release: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        """As they are: the whole train is the fleet's to read."""
+        return release
 
     def call(self, release: dict[str, Any], connection: dict[str, Any], caller: Caller) -> dict[str, Any]:
         options = {name: release.pop(name, None) for name in OPTIONS}
@@ -41,8 +47,8 @@ class ActionModule(Verb):
 
         def way(host: str) -> Way:
             if host == target:
-                return Way(connect(connection), str(release.get("release_namespace") or ""))
-            return self._way(host, connection)
+                return Way(connect(connection), str(self._of_host(host, release).get("release_namespace") or ""))
+            return self._way(host, release)
 
         ask = Ask(
             command=command,
@@ -55,14 +61,23 @@ class ActionModule(Verb):
             check_mode=self._task.check_mode,
             options=options,
         )
-        return fleet.run(ask)
+        try:
+            return fleet.run(ask)
+        except Refused as error:
+            if command not in fleet.ANSWERS:
+                raise
+            return {**refusal(error.problems), "found": True}  # it was for the fleet, and for none of its targets
 
-    def _way(self, host: str, mine: dict[str, Any]) -> Way:
-        """Another host's cluster: by its own kubeconfig and context, with what else the task says of connections."""
+    def _of_host(self, host: str, release: dict[str, Any]) -> dict[str, Any]:
+        """The variables of a host's release."""
+        return for_target(release, host, self._variables["groups"])
+
+    def _way(self, host: str, release: dict[str, Any]) -> Way:
+        """Another host's cluster: by what the task says of connections, and its own variables."""
         known = self._variables["hostvars"]
         if host not in known:
             raise SpecError([Problem("release_fleet_home", host, "a host of the inventory")])
-        told = {name: self._templar.template(known[host].get(name)) for name in (*INVENTORY_NAMES, "release_namespace")}
-        namespace = told.pop("release_namespace")
-        others = {name: value for name, value in mine.items() if name not in INVENTORY_NAMES}
-        return Way(connect({**others, **{name: value for name, value in told.items() if value}}), str(namespace or ""))
+        namespace = self._templar.template(known[host].get("release_namespace"))
+        of_host = self._of_host(host, {"release_train": release.get("release_train"), "release_namespace": namespace})
+        session = connect(arguments.connection(self._task.args, known[host], self._templar.template))
+        return Way(session, str(of_host["release_namespace"] or ""))

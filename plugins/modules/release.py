@@ -907,6 +907,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+cause:
+  description: Of a release that went back, why in a word, such as V(aborted), V(freeze) or V(api_server); empty otherwise.
+  returned: when the release has run
+  type: str
 outcome:
   description:
     - How the release ended, one of V(promoted), V(passed) (a shadow or an experiment), V(rolled_back), V(aborted), V(parked), V(refused).
@@ -939,6 +943,14 @@ image:
   description: The version's image reference.
   returned: unless the release is refused
   type: str
+route:
+  description: The object whose traffic would be steered; empty where none is.
+  returned: in check mode, unless the release has begun
+  type: str
+seconds:
+  description: How long the release takes at least by its plan, at today's traffic; null where nobody knows, for there is no traffic.
+  returned: in check mode, unless the release has begun
+  type: float
 steps:
   description: The steps with their times; in check mode the plan.
   returned: success

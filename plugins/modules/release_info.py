@@ -94,6 +94,10 @@ releases:
       description: The C(freeze) that was overridden, C(until) when it lasts, C(by) whom and for what C(reason); null when none was.
       type: dict
       returned: always
+    crossing:
+      description: Of a release that is one target's of a fleet, who let its wave begin, when, and on what evidence; null where there is no fleet.
+      type: dict
+      returned: always
     parked:
       description: Since and until when a parked release may be taken up again; null when it is not parked.
       type: dict
@@ -122,6 +126,23 @@ releases:
         null when it did nothing.
       type: dict
       returned: always
+    engine:
+      description: Who moves the traffic, where that is not this collection itself.
+      type: str
+      returned: where another engine does
+    warnings:
+      description: What keeps the other engine from going on, and what others have changed of its objects, in sentences.
+      type: list
+      elements: str
+      returned: where another engine moves the traffic
+    flagger:
+      description: What the Canary says of itself; null where it cannot be read.
+      type: dict
+      returned: where Flagger moves the traffic
+    rollout:
+      description: What the Rollout says of itself; null where it cannot be read.
+      type: dict
+      returned: where Argo Rollouts moves the traffic
     webhooks:
       description: The last refusals of webhooks, each with C(said), C(at), C(last_at) and C(times).
       type: list

@@ -32,8 +32,15 @@ def measure(runs: int) -> None:
             pool.submit(_one_after_another, f"bench-healthy-{number}", share, tally) for number, share in enumerate(shares) if share
         ]:
             done.result()
-    if tally["returned"] > MOST_RETURNED * max(1, runs // RUNS) or tally["otherwise"]:
-        raise RunFailed(f"{tally['returned']} of {tally['runs']} healthy versions were returned, {tally['otherwise']} ended otherwise")
+    judge(tally, runs)
+
+
+def judge(tally: JSON, runs: int) -> None:
+    """Raises RunFailed when more healthy versions were returned than chance explains, or when one of the runs ended otherwise or not at all."""
+    if tally["returned"] > MOST_RETURNED * max(1, runs // RUNS) or tally["otherwise"] or tally["runs"] < runs:
+        raise RunFailed(
+            f"{tally['returned']} of {tally['runs']} healthy versions were returned, {tally['otherwise']} ended otherwise; {runs} were wanted"
+        )
 
 
 def _one_after_another(namespace: str, runs: int, tally: JSON) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from pddemo.playbook import Playbooks
 from pddemo.traffic import steady
 
+from .processes import busiest_children, cpu_seconds, mean, memory_mb
 from .support import CLUSTER, JSON, fresh_folder, host, image, keep, say, settings, target
 
 RUNS = 1
@@ -47,18 +48,18 @@ def measure(runs: int) -> None:
 
 
 def _watched(playbook: int, runs: int) -> JSON:
-    workers = _workers(playbook)
-    before = [_cpu_seconds(worker) for worker in workers]
+    workers = busiest_children(playbook, TARGETS)
+    before = [cpu_seconds(worker) for worker in workers]
     time.sleep(WATCHED_SECONDS)
-    cpu = [100 * (_cpu_seconds(worker) - began) / WATCHED_SECONDS for worker, began in zip(workers, before, strict=True)]
-    memory = [_memory_mb(worker) for worker in workers]
+    cpu = [100 * (cpu_seconds(worker) - began) / WATCHED_SECONDS for worker, began in zip(workers, before, strict=True)]
+    memory = [memory_mb(worker) for worker in workers]
     part = {
         "targets": len(workers),
-        "mb": _mean([one["Pss"] for one in memory]),
-        "alone_mb": _mean([one["Private"] for one in memory]),
-        "rss_mb": _mean([one["Rss"] for one in memory]),
-        "cpu_percent": _mean(cpu),
-        "controller_mb": _memory_mb(playbook)["Pss"],
+        "mb": mean([one["Pss"] for one in memory]),
+        "alone_mb": mean([one["Private"] for one in memory]),
+        "rss_mb": mean([one["Rss"] for one in memory]),
+        "cpu_percent": mean(cpu),
+        "controller_mb": memory_mb(playbook)["Pss"],
         "runs": runs,
     }
     say(
@@ -71,43 +72,3 @@ def _baking(folder: Path) -> int:
     """How many of the releases bake, as their logs say."""
     lines = (line for log in folder.glob("*.jsonl") for line in log.read_text().splitlines() if line.endswith("}"))
     return sum(json.loads(line)["event"] == "bake" for line in lines)
-
-
-def _mean(values: list[float]) -> float:
-    return round(sum(values) / len(values), 2)
-
-
-def _workers(parent: int) -> list[int]:
-    """ansible-playbook's children that run a release."""
-    children = [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and _parent_of(int(entry)) == parent]
-    if len(children) < TARGETS:
-        raise RuntimeError(f"ansible-playbook has {len(children)} workers for {TARGETS} targets")
-    return sorted(children, key=_cpu_seconds)[-TARGETS:]
-
-
-def _fields(pid: int) -> list[str]:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ["X", "-1", *["0"] * 20]
-
-
-def _parent_of(pid: int) -> int:
-    return int(_fields(pid)[1])
-
-
-def _cpu_seconds(pid: int) -> float:
-    """User and system time."""
-    fields = _fields(pid)
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _memory_mb(pid: int) -> dict[str, float]:
-    """Resident, of that its share of what several use (Pss), and what no other process shares."""
-    found = {"Rss": 0, "Pss": 0, "Private": 0}
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
-        name, value = line.split(":")
-        kept = "Private" if name.startswith("Private_") and name != "Private_Hugetlb" else name
-        if kept in found:
-            found[kept] += int(value.split()[0])
-    return {name: round(kilobytes / 1024, 1) for name, kilobytes in found.items()}

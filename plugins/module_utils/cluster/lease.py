@@ -25,9 +25,21 @@ TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 class LeaseHeld(ClusterError):
     """Somebody else holds the Lease and is alive."""
 
-    def __init__(self, name: str, holder: str, renewed_seconds_ago: float) -> None:
-        super().__init__(f"Lease {name} is held by {holder}, renewed {renewed_seconds_ago:.0f} s ago")
-        self.holder = holder
+    def __init__(self, name: str, spec: dict[str, Any]) -> None:
+        super().__init__(f"Lease {name} is held by {held_by(spec)}")
+
+
+def held_by(spec: dict[str, Any]) -> str:
+    """Who holds a Lease, since when, and when that was renewed, in words; by the holder's own clock. Empty when nobody does."""
+    holder, since, renewed = spec.get("holderIdentity") or "", spec.get("acquireTime") or "", spec.get("renewTime") or ""
+    if not holder:
+        return ""
+    return holder + (f" since {_moment(since)}" if since else "") + (f", renewed {_moment(renewed)}" if renewed else "")
+
+
+def _moment(text: str) -> str:
+    """A time of a Lease to the second."""
+    return f"{text[:10]} {text[11:19]} UTC"
 
 
 def lease_name(kind: str, workload: str) -> str:
@@ -143,7 +155,7 @@ def _await_silence(
         if now is None:
             return
         if now["spec"].get("renewTime") != renewed:
-            raise LeaseHeld(name, now["spec"].get("holderIdentity") or holder, 0.0)
+            raise LeaseHeld(name, now["spec"])
 
 
 def _create(session: Session, namespace: str, name: str, holder: str, seconds: int) -> Lease:

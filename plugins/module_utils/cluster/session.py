@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ PATCH_DID_NOT_APPLY = "the server rejected our request due to an error in our re
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
 LARGEST_TEXT_BYTES = 1024 * 1024
+# Where this is imported, a playbook's process forks its workers afterwards: what OpenSSL sets up for its first context is theirs together.
+SHARED_BY_FORKS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 RETRY_PAUSES_SECONDS = (0.1, 0.3, 0.6, 1.0, 1.0, 1.0, 1.0)
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, progressive.delivery contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The verb fleet: what is done once for all targets. What is done in one of them is engine.fleet_target.
+"""The verb fleet: what is done once for all targets. What is done in one of them is engine.fleet_admit and engine.fleet_target.
 
 No command but plan and begin fails a task: ansible-playbook would take the host out of the play before it is returned. What went wrong
 is in the result, and the last task of the playbook fails the job.
@@ -14,40 +14,50 @@ from typing import Any
 
 from ..cluster import lease as leases
 from ..cluster.errors import ClusterError, Superseded, Unreachable
+from ..fleet import calendars
 from ..fleet import record as records
-from ..fleet.member import Heartbeat, Home
-from ..fleet.record import Entry, FleetRecord, Pen, Progress
-from ..fleet.spec import FleetSpec, lines
-from ..fleet.standing import BAKING, DONE, conclude, matrix, must_return, status, waves_left
-from ..release.ending import PARKED, PROMOTED, REFUSED
+from ..fleet.member import Home
+from ..fleet.people import awaits_people, has_begun, people_spec
+from ..fleet.record import BAKING, DONE, Entry, FleetRecord, Pen, Progress, waves_left
+from ..fleet.spec import FleetSpec
+from ..fleet.standing import conclude, matrix, must_return, status
+from ..fleet.train import lines
+from ..release.ending import PARKED, PROMOTED
 from ..release.plan import difference
 from ..release.record import new_release_id, now
 from ..release.spec import SpecError
 from ..release.target import Refused
 from ..release.values import Problem
 from ..traffic.route import RouteError, fence_token
+from .fleet_admission import images, not_admitted
+from .fleet_admit import admit
 from .fleet_ask import Ask, Way, holder_of
-from .fleet_outside import fleets, go_on, stop, take_lease, word
-from .fleet_target import APPROVAL_SECONDS, AtWork, admit, awaits_people
+from .fleet_border import BorderWait, crossing, how_to_approve, starters, word
+from .fleet_outside import fleets, go_on, let_go, stop, take_lease
+from .fleet_target import AtWork
 
 JSON = dict[str, Any]
 POLL_SECONDS = 1.0
 ENDING_SECONDS = 900.0
 HOME_SECONDS = 300.0
 UNFINISHED = "unfinished"
+RAISES = ("plan", "begin", "admit", "status", "stop", "let_go")
+ANSWERS = ("approve", "reject")  # who may not is told; a home that does not answer is another host's
 
 
 def run(ask: Ask) -> JSON:
-    """Do what the command says. Raises SpecError, Refused and ClusterError for plan, begin, status and stop alone."""
+    """Do what the command says. Raises SpecError, Refused and ClusterError for RAISES alone, Refused for ANSWERS."""
     command = COMMANDS[ask.command]
-    if ask.command in ("plan", "begin", "admit", "status", "stop"):
+    if ask.command in RAISES:
         return command(ask)
-    if ask.check_mode:
+    if ask.check_mode and ask.command not in ANSWERS:
         return {"changed": False, "enters": False, "returns": [], "outcome": None, "reason": "check mode: nothing was changed"}
     nothing: JSON = {"changed": False, "enters": False, "returns": [], "target": ask.target, "state": None, "outcome": UNFINISHED}
     try:
         return _patiently(ask, command)
     except (SpecError, Refused, ClusterError, RouteError) as error:
+        if isinstance(error, Refused) and ask.command in ANSWERS:
+            raise
         ask.caller.live_emit(f"{ask.target}: {ask.command}: {error}")
         return {**nothing, "reason": f"{error}; the fleet is unfinished: run it again to go on, or abort it"}
 
@@ -70,10 +80,10 @@ def _patiently(ask: Ask, command: Callable[[Ask], JSON]) -> JSON:
 def plan(ask: Ask) -> JSON:
     """Read and check what the variables say of the fleet, and print it. No cluster is asked."""
     fleet = ask.fleet()
-    for line in lines(fleet):
+    people_spec(ask.given)
+    for line in lines(fleet, ask.caller.process.clock()):
         ask.caller.live_emit(line)
-    waves = [{"group": wave.group, "targets": list(wave.targets)} for wave in fleet.waves]
-    return {"changed": False, "home": fleet.home, "waves": waves}
+    return {"changed": False, "home": fleet.home}
 
 
 def begin(ask: Ask) -> JSON:
@@ -85,32 +95,50 @@ def begin(ask: Ask) -> JSON:
     if known is not None and known.unfinished:
         _same_plan(known, fleet, admissions)
     returns = known is not None and known.unfinished and (known.stop is not None or known.progress.phase == records.RETURNING)
-    if not returns and (problems := _not_admitted(fleet, admissions)):
+    if not returns and (problems := not_admitted(fleet, admissions)):
         raise Refused(problems)
+    freezes = {wave.group: calendars.of_targets(wave.targets, admissions) for wave in fleet.waves}
+    if not (known and known.unfinished):
+        _foresee(ask, fleet, freezes)
+    nothing: JSON = {"changed": False, "runs": False, "waves": []}
     if ask.check_mode:
-        return {"changed": False, "outcome": None, "reason": "check mode: every target was checked, nothing was changed", "runs": False}
+        return {**nothing, "outcome": None, "reason": "check mode: every target was checked, nothing was changed"}
     if not (known and known.unfinished) and all(one["outcome"] == PROMOTED for one in admissions.values()):
-        image = next(iter(admissions.values()))["image"]
-        return {"changed": False, "outcome": PROMOTED, "reason": f"every target runs {image} already", "runs": False}
+        return {**nothing, "outcome": PROMOTED, "reason": f"every target runs {images(admissions)} already"}
+    waves = [
+        {"group": wave.group, "waits": wave.waits or bool(freezes[wave.group]), "freezes": freezes[wave.group]} for wave in fleet.waves
+    ]
+    last = holder_of(way, fleet.name)
     lease = take_lease(ask, way, fleet.name)
     known = records.load(way.session, way.namespace, fleet.name)
     if known is not None and known.unfinished:
-        return go_on(ask, way, known, lease)
+        return {**go_on(ask, way, known, lease, last), "waves": waves}
     progress = Progress(
         new_release_id(fleet.name),
-        next((one["image"] for one in admissions.values() if one.get("image")), ""),
-        {target: {key: one.get(key) for key in ("cluster_uid", "namespace", "plan")} for target, one in admissions.items()},
+        images(admissions),
+        {target: {key: one.get(key) for key in ("cluster_uid", "namespace", "plan", "image")} for target, one in admissions.items()},
         [{"state": records.WAITING, "started_at": None, "ended_at": None} for _wave in fleet.waves],
         by=ask.by,
     )
     token = fence_token(progress.release_id, lease.epoch)
-    records.create(way.session, way.namespace, fleet, progress, token=token, replacing=known)
+    people = {"started_by": starters(fleet, way.session, ask.by)}
+    records.create(way.session, way.namespace, fleet, progress, token=token, replacing=known, people=people)
     pen = Pen(way.session, way.namespace, fleet.name, token)
     for target, one in admissions.items():
         if not one["reachable"]:
             pen.entry(Entry(target, fleet.wave_of(target), records.SKIPPED, None, f"left out: {one['reason']}"))
     ask.caller.live_emit(f"{fleet.name}: fleet {progress.release_id} begins with {fleet.waves[0].group}")
-    return {"changed": True, "outcome": None, "reason": "", "runs": True, "release_id": progress.release_id}
+    return {"changed": True, "outcome": None, "reason": "", "runs": True, "release_id": progress.release_id, "waves": waves}
+
+
+def _foresee(ask: Ask, fleet: FleetSpec, freezes: dict[str, list[JSON]]) -> None:
+    """Say which freezes the waves would meet. Raises Refused where one of them would keep the fleet half-way."""
+    known = {group: calendars.read(found) for group, found in freezes.items()}
+    found = calendars.foresee(fleet, known, ask.caller.process.clock(), people_spec(ask.given).freeze_seconds)
+    for line in found.lines:
+        ask.caller.live_emit(line)
+    if found.problems:
+        raise Refused(list(found.problems))
 
 
 def _same_plan(known: FleetRecord, fleet: FleetSpec, admissions: dict[str, JSON]) -> None:
@@ -119,37 +147,12 @@ def _same_plan(known: FleetRecord, fleet: FleetSpec, admissions: dict[str, JSON]
     for target, one in admissions.items():
         before = known.progress.targets.get(target) or {}
         if one.get("plan") and before.get("plan") and one["plan"] != before["plan"]:
-            what = (
-                f"image {known.progress.image} -> {one['image']}" if one["image"] != known.progress.image else "another release description"
-            )
+            was = before.get("image")
+            what = f"image {was} -> {one['image']}" if one["image"] != was else "another release description"
             changed.append(f"{target}: {what}")
     if changed:
         allowed = f"the plan that fleet {known.progress.release_id} began with, or abort it first; changed: {'; '.join(changed)}"
         raise Refused([Problem("release_name", known.name, allowed)])
-
-
-def _not_admitted(fleet: FleetSpec, admissions: dict[str, JSON]) -> list[Problem]:
-    """What keeps the fleet from beginning, with the target's name."""
-    problems: list[Problem] = []
-    seen: dict[tuple[str, str], str] = {}
-    for target in fleet.targets:
-        one = admissions.get(target)
-        if one is None:
-            problems.append(Problem(target, None, "was not checked: its task failed; see above"))
-        elif not one["reachable"]:
-            if fleet.on_unreachable != "skip":
-                allowed = f"a cluster that answers ({one['reason']}); or release_on_unreachable: skip, to go on without it"
-                problems.append(Problem(target, "unreachable", allowed))
-        elif one["outcome"] == REFUSED:
-            problems += [Problem(target, None, each) for each in one["problems"]]
-        else:
-            place = (one["cluster_uid"], one["namespace"])
-            if (other := seen.setdefault(place, target)) != target:
-                allowed = f"another cluster or namespace than {other}'s: both are namespace {place[1]} of the cluster with UID {place[0]}"
-                problems.append(Problem(f"{target}: release_namespace", place[1], allowed))
-    if not any(one["reachable"] for one in admissions.values()):
-        problems.append(Problem("release_waves", [wave.group for wave in fleet.waves], "at least one target that answers"))
-    return problems
 
 
 def _write(ask: Ask, home: Home, progress: Progress) -> None:
@@ -165,17 +168,22 @@ def _write(ask: Ask, home: Home, progress: Progress) -> None:
 
 
 def enter(ask: Ask) -> JSON:
-    """Begin a wave, once the waves before it are done and, where it asks for that, somebody has agreed."""
+    """Begin a wave, once those before it are done, its hours have begun, no freeze lasts and people agree; and note who let it begin, and why."""
     home, record = ask.home()
     number = ask.wave(record)
     wave, found = record.fleet.waves[number], records.entries(home.session, record)
     if not _may_enter(record, number):
         return {"changed": False, "enters": False, "reason": f"{wave.group} is {record.progress.waves[number]['state']}"}
-    if wave.approve and (refused := _await_approval(ask, home, wave.group)):
-        return {"changed": False, "enters": False, "reason": refused}
+    state = record.progress.waves[number]
+    if not has_begun(record, wave.group):
+        if (wave.waits or ask.options.get("freezes")) and (refused := BorderWait(ask, home, record, number).alone()):
+            state["held"] = refused
+            _write(ask, home, record.progress)
+            return {"changed": False, "enters": False, "reason": refused}
+        state.pop("held", None)
+        state["crossing"] = crossing(ask, home, home.read(), number)
     touched = [target for target, entry in found.items() if entry.wave < number and entry.state == records.PROMOTED and not entry.unchanged]
     mine = [target for target in wave.targets if found[target].state != records.SKIPPED]
-    state = record.progress.waves[number]
     state.update(state=records.RUNNING, started_at=state["started_at"] or now())
     _write(ask, home, record.progress)
     share = "" if wave.share_percent is None else f", {wave.share_percent:g} % of the world with it"
@@ -186,33 +194,6 @@ def enter(ask: Ask) -> JSON:
 def _may_enter(record: FleetRecord, number: int) -> bool:
     left = waves_left(record)
     return record.progress.phase == records.RUNNING and record.stop is None and bool(left) and left[0] == number
-
-
-def _await_approval(ask: Ask, home: Home, group: str) -> str:
-    """Wait until somebody agrees to the wave; why it does not begin, empty when it may. Here release.approvals has its place."""
-    heart, said = Heartbeat(home, ask.caller.process.clock), False
-    until = ask.caller.process.clock() + float(ask.given.get("release_approval_seconds") or APPROVAL_SECONDS)
-    while True:
-        record = home.read()
-        heart.beat()
-        if record.stop is not None:
-            return f"the fleet was stopped by {record.stop['by']}: {record.stop['reason']}"
-        if (one := record.approvals.get(group)) is not None:
-            return "" if one["agrees"] else f"{group} was rejected by {one['by']}"
-        if why := ask.caller.process.why_stop():
-            return why
-        if ask.caller.process.clock() >= until:
-            return f"nobody has agreed to {group} in time (release_approval_seconds)"
-        if not said:
-            said = True
-            _tell_people(ask, group)
-        ask.caller.process.sleep(POLL_SECONDS)
-
-
-def _tell_people(ask: Ask, group: str) -> None:
-    ask.caller.live_emit(
-        f"{ask.name}: {group} waits for an approval: ansible-playbook progressive.delivery.approve -e release_name={ask.name}"
-    )
 
 
 def rest(ask: Ask) -> JSON:
@@ -229,12 +210,15 @@ def rest(ask: Ask) -> JSON:
             record.stop = records.put_stop(home.session, record, {**sign, "reason": entry.reason})
     parked = [target for target in record.fleet.waves[number].targets if found[target].outcome == PARKED]
     if record.stop is None and not parked:
-        record.progress.waves[number]["state"] = BAKING
+        since = ask.caller.process.clock()
+        wave, state = record.fleet.waves[number], record.progress.waves[number]
+        state["baking"] = state.get("baking") or {"since": since, "until": wave.bake_until(since)}
+        state["state"] = BAKING
         _write(ask, home, record.progress)
-        asks = awaits_people(record, number + 1)
-        if asks:
-            _tell_people(ask, record.fleet.waves[number + 1].group)
-        return {"changed": True, "bakes": asks or record.fleet.waves[number].bake_seconds > 0, "reason": ""}
+        following = number + 1
+        if following < len(record.fleet.waves) and awaits_people(record, following, since):
+            ask.caller.live_emit(f"{record.name}: {record.fleet.waves[following].group} will ask for approvals: {how_to_approve(ask)}")
+        return {"changed": True, "bakes": wave.bakes, "reason": ""}
     return {"changed": False, "bakes": False, "reason": record.stop["reason"] if record.stop else f"parked in {', '.join(parked)}"}
 
 
@@ -291,7 +275,7 @@ def end(ask: Ask) -> JSON:
     lease = leases.look(home.session, home.namespace, records.lease_name(record.name))
     if lease is not None and lease["spec"].get("holderIdentity") == ask.holder:
         home.session.delete("Lease", home.namespace, records.lease_name(record.name), uid=lease["metadata"]["uid"])
-    told = status(home.read(), found)
+    told = status(home.read(), found, ask.caller.process.clock())
     for line in matrix(told):
         ask.caller.live_emit(line)
     return {
@@ -312,7 +296,7 @@ def _other_ending(ask: Ask, way: Way) -> JSON:
             return {"changed": False, "outcome": None, "reason": f"there is no record of fleet {ask.name}", "fleet": None, "next": []}
         alive = holder_of(way, ask.name)
         if not record.unfinished or alive is None or alive["is_dead"] or ask.caller.process.clock() > until:
-            told = status(record, records.entries(way.session, record), alive)
+            told = status(record, records.entries(way.session, record), ask.caller.process.clock(), alive)
             return {"changed": False, "outcome": told["outcome"], "reason": told["reason"], "fleet": told, "next": []}
         ask.caller.process.sleep(POLL_SECONDS)
 
@@ -325,6 +309,7 @@ COMMANDS: dict[str, Callable[[Ask], JSON]] = {
     "plan": plan,
     "admit": admit,
     "begin": begin,
+    "border": _in_target(lambda at, ask: at.border(ask.wave(at.record))),
     "enter": enter,
     "release": _in_target(lambda at, ask: at.release(ask.wave(at.record))),
     "rest": rest,
@@ -335,6 +320,7 @@ COMMANDS: dict[str, Callable[[Ask], JSON]] = {
     "end": end,
     "status": fleets,
     "stop": stop,
+    "let_go": let_go,
     "approve": word,
     "reject": word,
 }

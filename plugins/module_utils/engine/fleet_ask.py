@@ -16,7 +16,8 @@ from ..cluster.session import Session
 from ..fleet import record as records
 from ..fleet.member import Home
 from ..fleet.record import FleetRecord
-from ..fleet.spec import FleetSpec, Inventory, parse
+from ..fleet.spec import FleetSpec, Inventory
+from ..fleet.train import for_target, parse
 from ..release.spec import SpecError
 from ..release.values import Problem
 from .assemble import Caller
@@ -45,7 +46,7 @@ class Ask:
     caller: Caller
     holder: str
     check_mode: bool = False
-    options: Mapping[str, Any] = field(default_factory=dict)  # wave, home, admissions, by
+    options: Mapping[str, Any] = field(default_factory=dict)  # wave, home, admissions, freezes, by, lost
     aside: bool = True  # the home is asked by a thread of its own; else at every look
 
     @property
@@ -69,6 +70,10 @@ class Ask:
     def fleet(self) -> FleetSpec:
         """The fleet as the variables have it. Raises SpecError."""
         return parse(self.given, self.inventory)
+
+    def release(self) -> dict[str, Any]:
+        """The variables of this target's own release. Raises SpecError."""
+        return for_target(self.given, self.target, self.inventory.groups)
 
     def where(self) -> str:
         """The host whose cluster keeps the record."""
@@ -96,14 +101,26 @@ class Ask:
         return Home(way.session, way.namespace, self.name, record.token, self.holder), record
 
 
+def is_mine(ask: Ask, record: FleetRecord) -> bool:
+    """Whether this target speaks for the fleet: of the services of a train that share the namespace of its record the home does."""
+    home = record.fleet.home
+    return home == ask.target or home not in ask.inventory.play
+
+
 def holder_of(way: Way, name: str) -> JSON | None:
-    """Who holds a fleet's Lease: its identity, when it was renewed, and whether it is certainly dead; None where nobody does."""
+    """Who holds a fleet's Lease: its identity, since when, when it was renewed, in words, and whether it is certainly dead; None: nobody."""
     found = leases.look(way.session, way.namespace, records.lease_name(name))
     spec = (found or {}).get("spec") or {}
     identity = spec.get("holderIdentity")
     if not identity:
         return None
-    return {"identity": identity, "renewed_at": spec.get("renewTime"), "is_dead": leases.is_dead(identity)}
+    return {
+        "identity": identity,
+        "since": spec.get("acquireTime"),
+        "renewed_at": spec.get("renewTime"),
+        "said": leases.held_by(spec),
+        "is_dead": leases.is_dead(identity),
+    }
 
 
 def is_alive(way: Way, name: str, sleep: Callable[[float], None], *, seconds: float) -> bool:

@@ -1,13 +1,12 @@
 # Copyright: (c) 2026, progressive.delivery contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a fleet does in one target: admit it, release it or watch it, bake it, bring it back."""
+"""What a fleet does in one target: release it or watch it, bake it, bring it back."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -15,99 +14,31 @@ from typing import Any
 from ..cluster.errors import ClusterError, Superseded, Unreachable
 from ..cluster.session import Session
 from ..fleet import record as records
-from ..fleet.member import NO_FAULT, Home, Member, note_failure
+from ..fleet.member import NO_FAULT, Home, Member, is_digest, note_failure, proven
+from ..fleet.people import has_begun
 from ..fleet.record import Entry, FleetRecord
-from ..fleet.spec import FleetSpec
+from ..fleet.spec import SKIP, STOP, WAIT
 from ..fleet.standing import must_return
 from ..fleet.vigil import Company, Vigil, bake_spec
 from ..release import record as releases
+from ..release.calendar_spec import FREEZES
 from ..release.command import Command
-from ..release.ending import PARKED, PASSED, PROMOTED, REFUSED, TurnBack
-from ..release.engine_spec import NATIVE
+from ..release.ending import PARKED, PASSED, PROMOTED, REFUSED, SILENT, TurnBack
 from ..release.saved import spec_from
 from ..release.spec import Spec, SpecError
-from ..release.spec import parse as parse_release
 from ..release.target import Refused, Target
-from ..release.values import Problem
 from ..report.live import Live
 from ..traffic.route import RouteError
 from . import commands, native
 from .assemble import Caller, source_of
+from .fleet_admit import reached, spec_of
 from .fleet_ask import Ask
-from .from_cluster import with_documents
+from .fleet_border import BorderWait
 
 JSON = dict[str, Any]
 POLL_SECONDS = 1.0
 RETURN_VERIFY_SECONDS = 10.0  # the old version is known: its pods are watched for so long before it is home
-APPROVAL_SECONDS = 3600.0
 BEGUN = "fleet"  # the command that begins a release as one of a fleet's
-
-
-def spec_of(ask: Ask, session: Session) -> Spec:
-    """The release that the variables describe. Raises SpecError and ClusterError."""
-    return parse_release(with_documents(lambda: session, ask.given))
-
-
-def admit(ask: Ask) -> JSON:
-    """Everything that the release would check in this target, with nothing changed. What is wrong is in the result: it never fails.
-
-    A target that does not answer is asked again for release_unreachable_seconds.
-    """
-    fleet = ask.fleet()
-    known: JSON = {"target": ask.target, "changed": False, "reachable": True, "problems": []}
-    try:
-        way = ask.way(ask.target)
-        uid = _reached(ask, fleet, way.session.cluster_uid)
-        spec = spec_of(ask, way.session)
-        known.update(namespace=spec.namespace, cluster_uid=uid, image=spec.image, plan=_digest(spec))
-        if problems := _cannot_return(spec):
-            raise SpecError(problems)
-        found = native.start(way.session, spec, ask.caller, check_mode=True)
-    except Unreachable as error:
-        return {**known, "reachable": False, "outcome": None, "reason": str(error)}
-    except (SpecError, Refused) as error:
-        return {**known, "outcome": REFUSED, "reason": str(error), "problems": [str(one) for one in error.problems]}
-    except (ClusterError, RouteError) as error:
-        return {**known, "outcome": REFUSED, "reason": str(error), "problems": [str(error)]}
-    return {**known, "outcome": found["outcome"], "reason": found["reason"]}
-
-
-def _reached(ask: Ask, fleet: FleetSpec, ask_it: Callable[[], str]) -> str:
-    until = ask.caller.process.clock() + fleet.unreachable_seconds
-    while True:
-        try:
-            return ask_it()
-        except Unreachable:
-            if ask.caller.process.clock() >= until or ask.caller.process.why_stop():
-                raise
-            ask.caller.process.sleep(POLL_SECONDS)
-
-
-def _digest(spec: Spec) -> str:
-    """What tells one plan of a target from another."""
-    return hashlib.sha256(json.dumps(spec.to_dict(), sort_keys=True, default=str).encode()).hexdigest()[:16]
-
-
-def _cannot_return(spec: Spec) -> list[Problem]:
-    """What a fleet could not undo in a target that was promoted long ago: its way back is the verb rollback, which knows images."""
-    allowed = "nothing in a fleet: a promoted target goes back by its image alone"
-    changed = {"release_template_patch": spec.template_patch, "release_config": spec.config, "release_manifests": spec.manifests}
-    found = [Problem(name, "given", allowed) for name, value in changed.items() if value]
-    if spec.engine != NATIVE:
-        found.append(Problem("release_engine", spec.engine, f"{NATIVE} in a fleet: a controller reads no stop sign"))
-    if spec.promotion == "swap":
-        found.append(
-            Problem("release_promotion", "swap", "twin in a fleet: after a swap only a release from the new Deployment leads back")
-        )
-    if spec.stop_after:
-        found.append(Problem("release_stop_after", spec.stop_after, "nothing in a fleet: each target runs to its ending"))
-    return found
-
-
-def awaits_people(record: FleetRecord, number: int) -> bool:
-    """Whether a wave may begin only once somebody has agreed, and nobody has said anything. release.approvals has its place here."""
-    waves = record.fleet.waves
-    return number < len(waves) and waves[number].approve and waves[number].group not in record.approvals
 
 
 class AtWork:
@@ -128,6 +59,12 @@ class AtWork:
         told = {"target": entry.target, "state": entry.state, "outcome": entry.outcome, "reason": entry.reason, "changed": False}
         return {**told, "weight_percent": 0, **more}
 
+    def _in_log(self) -> Live:
+        """Says it to people, and to the log of this target's release, from which the report is made."""
+        folder, name = self.ask.caller.log_dir, f"{self.entry.release_id}.jsonl"
+        path = os.path.join(folder, name) if folder and self.entry.release_id else None
+        return Live(self.ask.caller.live_emit, self.ask.target, clock=self.process.clock, log_path=path)
+
     def note(self, **changed: Any) -> None:
         """Write where the target is. A home that does not answer is told of; the next run finds out by the target's own record."""
         for key, value in changed.items():
@@ -142,6 +79,7 @@ class AtWork:
     def member(self, stage: str) -> Member:
         """Its place among the others, while something lasts."""
         made = Member(self.home, self.entry, self.process, self.ask.caller.live_emit, stage=stage)
+        made.no_fault = self._no_fault
         return made.start() if self.ask.aside else made
 
     def release(self, wave: int) -> JSON:
@@ -157,29 +95,42 @@ class AtWork:
             member.close()
 
     def bake(self, wave: int) -> JSON:
-        """Watch the target for the wave's time, and as long as the next wave waits for people."""
+        """Watch the target for the wave's time."""
+        until = self.record.progress.waves[wave]["baking"]["until"]
+        return self._while(f"bake:{wave}", lambda record: self.process.clock() >= until)
+
+    def border(self, wave: int) -> JSON:
+        """Watch the target until the next wave may begin: while its hours and people are waited for."""
+        if self.record.stop is not None or has_begun(self.record, self.record.fleet.waves[wave].group):
+            return self.result()
+        if any(one["state"] != records.DONE for one in self.record.progress.waves[:wave]):
+            return self.result()
+        return self._while(f"border:{wave}", BorderWait(self.ask, self.home, self.record, wave).is_over)
+
+    def _while(self, stage: str, is_over: Callable[[FleetRecord], bool]) -> JSON:
+        """Watch the target, where it has the version, until something is over."""
         if self.entry.state != records.PROMOTED or self.entry.unchanged:
             return self.result()
-        until = self.process.clock() + self.record.fleet.waves[wave].bake_seconds
-        people_until = until + float(self.ask.given.get("release_approval_seconds") or APPROVAL_SECONDS)
-        member = self.member(f"bake:{wave}")
-
-        def is_over() -> bool:
-            now = self.process.clock()
-            return now >= until and (now >= people_until or not awaits_people(member.record or self.record, wave + 1))
-
+        member = self.member(stage)
         try:
-            self._watch(member, is_over)
+            self._watch(member, lambda: is_over(member.record or self.record))
             return self.result()
         finally:
             member.close()
 
+    def _alike(self) -> list[Entry]:
+        """The targets whose versions are the same thing: all of a fleet, of a train those of the service."""
+        fleet, found = self.record.fleet, records.entries(self.home.session, self.record)
+        return [one for target, one in found.items() if fleet.service_of(target) == fleet.service_of(self.entry.target)]
+
     def _release(self, member: Member) -> JSON:
         """Run the release to its ending, and note what came of it."""
         way = self.ask.way(self.entry.target)
-        spec = spec_of(self.ask, way.session)
-        known = releases.load(way.session, spec.namespace, spec.name)
+        if (found := self._known(way.session, member)) is None:
+            return self.result()
+        spec, known = found
         if known is not None and self._is_promoted(known):  # by a runner that could not say so any more
+            self._serves(known.state.image, known.state.digest)
             self.note(state=records.PROMOTED, outcome=PROMOTED, reason=known.state.reason, release_id=known.state.release_id)
             return self.result()
         if known is not None and self._has_failed(known):
@@ -188,13 +139,23 @@ class AtWork:
         if (stopped := self._await_place(member)) is not None:
             return stopped
         self.note(state=records.RUNNING)
-        begun = {"command": BEGUN, "by": self.ask.by, "reason": "", "fleet": self.record.progress.release_id}
+        member.proven = proven(self._alike(), self.entry.wave)
+        crossing = self.record.progress.waves[self.entry.wave]["crossing"]
+        begun = {"command": BEGUN, "by": self.ask.by, "reason": "", "fleet": self.record.progress.release_id, "crossing": crossing}
         caller = replace(self.ask.caller, fleet=member)
         result = self._start(way.session, spec, caller, begun)
-        while result["outcome"] is None and self.record.fleet.on_unreachable == "wait" and self._answers_again(way.session, member):
+        while self._was_silent(result) and self._answers_again(way.session, member):
             result = self._start(way.session, spec, caller, begun)
+        if result["outcome"] == PROMOTED and result.get("release_id"):
+            self._serves(result["image"], result["digest"])
+        elif result["outcome"] == PROMOTED and known is not None and known.state.image == spec.image:
+            self._serves(known.state.image, known.state.digest)  # it was released here before the fleet came
         self._settle(result, member)
         return self.result(changed=bool(result.get("changed")), evidence=result.get("evidence") or {}, next=result.get("next"))
+
+    def _serves(self, image: str, digest: str) -> None:
+        """What its pods told of the version when the release ran."""
+        self.entry.image, self.entry.digest = image, digest if is_digest(digest) else ""
 
     @staticmethod
     def _start(session: Session, spec: Spec, caller: Caller, begun: JSON) -> JSON:
@@ -202,10 +163,35 @@ class AtWork:
         try:
             found = native.start(session, spec, caller, begun=begun)
         except (SpecError, Refused, RouteError) as error:
-            return {"outcome": REFUSED, "reason": str(error), "changed": False}
+            only_frozen = isinstance(error, Refused) and {one.field for one in error.problems} == {FREEZES}
+            return {"outcome": PARKED if only_frozen else REFUSED, "reason": str(error), "changed": False}
         except ClusterError as error:
             return {"outcome": None, "reason": str(error), "changed": True}
         return {**found, "outcome": None if found["outcome"] == "running" else found["outcome"]}
+
+    @property
+    def _no_fault(self) -> tuple[str, ...]:
+        """Causes for which a target that went back has not said no: silence is none where it does not stop the fleet."""
+        return NO_FAULT if self.record.fleet.on_unreachable == STOP else (*NO_FAULT, SILENT)
+
+    def _known(self, session: Session, member: Member) -> tuple[Spec, releases.Record | None] | None:
+        """The release and its record, if there is one; None, and noted, where the target does not tell."""
+        while True:
+            try:
+                reached(self.ask, self.record.fleet, session.cluster_uid)
+                spec = spec_of(self.ask, session)
+                return spec, releases.load(session, spec.namespace, spec.name)
+            except Unreachable as error:
+                if self.record.fleet.on_unreachable == WAIT and self._answers_again(session, member):
+                    continue
+                self._settle({"outcome": None, "reason": str(error)}, member)
+            except (SpecError, ClusterError) as error:
+                self._settle({"outcome": REFUSED, "reason": str(error)}, member)
+            return None
+
+    def _was_silent(self, result: JSON) -> bool:
+        """Whether a release has to be tried again, for its target did not answer, and is to be waited for."""
+        return self.record.fleet.on_unreachable == WAIT and (result["outcome"] is None or result.get("cause") == SILENT)
 
     def _answers_again(self, session: Session, member: Member) -> bool:
         """Wait until the target's cluster answers again; False when the fleet, or this run, stops before."""
@@ -248,7 +234,10 @@ class AtWork:
     def _settle(self, result: JSON, member: Member) -> None:
         """What the end of a release means to the fleet."""
         outcome, reason, release_id = result.get("outcome"), result.get("reason", ""), result.get("release_id", "")
-        if outcome in (PROMOTED, PASSED):
+        if result.get("cause") == SILENT and self.record.fleet.on_unreachable == SKIP:
+            self.note(state=records.SKIPPED, outcome=outcome, reason=f"left out: {reason}; it went back", release_id=release_id)
+            self.live.say("warning", f"{self.entry.target} is left out (release_on_unreachable): {reason}")
+        elif outcome in (PROMOTED, PASSED):
             unchanged = not release_id
             self.note(state=records.PROMOTED, outcome=outcome, reason=reason, release_id=release_id, unchanged=unchanged)
         elif outcome == PARKED:
@@ -273,7 +262,7 @@ class AtWork:
     def _unreachable(self, reason: str) -> None:
         """A target that does not answer, by release_on_unreachable: stop is a violation, skip and wait are not."""
         self.live.say("warning", f"{self.entry.target} cannot be reached: {reason}")
-        if self.record.fleet.on_unreachable == "stop":
+        if self.record.fleet.on_unreachable == STOP:
             self.note(failed=True)
             self._failed(f"cannot be reached: {reason}", "unreachable")
 
@@ -285,7 +274,7 @@ class AtWork:
     def _has_failed(self, known: releases.Record) -> bool:
         begun = known.state.control.get("begun") or {}
         ours = begun.get("command") == BEGUN and begun.get("fleet") == self.record.progress.release_id
-        return ours and known.state.phase == "ended" and known.state.cause not in NO_FAULT
+        return ours and known.state.phase == "ended" and known.state.cause not in self._no_fault
 
     def _wave_is_done(self, member: Member, wave: int) -> bool:
         record = member.record or self.record
@@ -299,7 +288,7 @@ class AtWork:
         """Watch a target that was promoted. A violation sets the stop sign; going back is the return's."""
         way = self.ask.way(self.entry.target)
         fleet = self.record.fleet
-        lost_after = math.inf if fleet.on_unreachable == "wait" else fleet.unreachable_seconds
+        lost_after = math.inf if fleet.on_unreachable == WAIT else fleet.unreachable_seconds
         try:
             vigil = self._vigil(way.session, member)
             vigil.linger(until, lost_after_seconds=lost_after)
@@ -310,7 +299,7 @@ class AtWork:
         except TurnBack as why:
             member.turned_back(why)
             if self.entry.failed:
-                self.live.say("VIOLATION", why.reason)
+                self._in_log().say("VIOLATION", f"while it was watched: {why.reason}")
                 self.note(reason=why.reason)
             else:
                 self.live.say("stopped", why.reason)
@@ -348,7 +337,7 @@ class AtWork:
 
     def _back(self, session: Session, namespace: str, reason: str) -> JSON:
         """The way back, from where the target's own record says that it is. is_home: the old version has all traffic."""
-        name, caller = self.record.name, self.ask.caller
+        name, caller = self.record.fleet.release_of(self.entry.target), self.ask.caller
         known = releases.load(session, namespace, name)
         if known is None:
             return {"is_home": True, "outcome": None, "reason": "it has no record of this release: nothing was changed", "changed": False}

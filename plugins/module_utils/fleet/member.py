@@ -9,9 +9,11 @@ never delays a look, and never keeps traffic from returning.
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from ..analysis.look import Look
 from ..analysis.panel import Panel, PanelState
@@ -30,8 +32,11 @@ from .record import Entry, FleetRecord, Pen
 from .spec import ALL, TARGET, WAVE
 
 TURN_SECONDS = 1.0
+POOLED_AT_ONCE = 10  # so many of all targets add up everybody's counts at each look, in turns: reading grows with the fleet, not its square
 NO_FAULT = (STOPPED, "runner_stopped")  # causes that are no fault of the target
-JSON = dict[str, object]
+HARMLESS = ("abort", "rejected", "no_approval", "freeze")  # causes of a stop sign that nobody is hurt by
+JSON = dict[str, Any]
+Proven = dict[str, dict[str, list[str]]]  # what an image is called -> its digests -> the targets that serve it
 
 
 @dataclass
@@ -92,13 +97,16 @@ class Member:
         self._heart = Heartbeat(home, process.clock)
         self._lock = threading.Lock()
         self._superseded: Superseded | None = None
-        self._pending: tuple[Rule, list[Stratum], JSON] | None = None
+        self._pending: tuple[Rule, int, JSON] | None = None
         self._failure: TurnBack | None = None
+        self._peers = 1  # whose counts were pooled the last time
         self._silent = False
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self.record: FleetRecord | None = None
+        self.proven: Proven = {}
         self.was_stopped = False  # by the stop sign
+        self.no_fault: tuple[str, ...] = NO_FAULT
 
     def start(self) -> Member:
         """Begin to look at the fleet's home, beside everything else."""
@@ -150,7 +158,18 @@ class Member:
         if (stop := self.sign) is not None and not self.entry.failed:
             reason = f"the fleet was stopped by {stop['by']}: {stop['reason']}"
             self.was_stopped = True
-            raise TurnBack(STOPPED, reason, outcome=ABORTED, gentle=stop["cause"] == "abort")
+            raise TurnBack(STOPPED, reason, outcome=ABORTED, gentle=stop["cause"] in HARMLESS)
+
+    def runs(self, image: str, digest: str) -> None:
+        """A tag that means another digest by now than in the waves before is not the version that passed there. Raises TurnBack."""
+        passed = self.proven.get(named(image), {})
+        if not passed or digest in passed:
+            return
+        words = "; ".join(f"{one} in {', '.join(targets)}" for one, targets in passed.items())
+        if is_digest(digest):
+            reason = f"{image} is {digest} here, and not what passed in the waves before: {words}"
+            raise TurnBack("digest", reason, gentle=True)
+        self._emit(f"{self.entry.target}: warning: the runtime does not tell which digest {image} is; what passed before is {words}")
 
     def looked(self, panel: Panel, state: PanelState, look: Look) -> None:
         """Keep what was counted for the next turn."""
@@ -166,11 +185,11 @@ class Member:
             "gates": {one.gate: one.to_dict() for one in strata},
         }
         with self._lock:
-            self._pending = (rule, strata, counts)
+            self._pending = (rule, look.number, counts)
 
     def turned_back(self, why: TurnBack) -> None:
         """Keep the failure for the next turn, which is made at once."""
-        if why.cause in NO_FAULT or why.outcome == PARKED:
+        if why.cause in self.no_fault or why.outcome == PARKED:
             return
         self.entry.failed, self.entry.reason = True, why.reason
         self._failure = why
@@ -198,16 +217,19 @@ class Member:
             pending, self._pending = self._pending, None
         if pending is None or self.record is None:
             return
-        rule, _strata, counts = pending
+        rule, number, counts = pending
         self.home.pen.counts(self.entry.target, counts)
-        if self.record.stop is not None:
+        place = self.record.fleet.targets.index(self.entry.target)
+        if self.record.stop is not None or not is_turn(number, place, self._peers):
             return
         others = records.entries_and_counts(self.home.session, self.record)
+        fleet, mine = self.record.fleet, self.record.fleet.service_of(self.entry.target)
         known = {
             target: [Stratum.from_dict(gate, plain) for gate, plain in told["gates"].items()]
             for target, (_entry, told) in others.items()
-            if told.get("stage") == self.stage
+            if told.get("stage") == self.stage and fleet.service_of(target) == mine
         }
+        self._peers = len(known)
         found = pool(known, rule)
         if found.is_harm:
             self._emit(f"{self.entry.target}: {found.reason}")
@@ -216,11 +238,35 @@ class Member:
             records.put_stop(self.home.session, self.record, {**sign, "scope": WAVE if sign["scope"] == TARGET else sign["scope"]})
 
 
+def proven(entries: Iterable[Entry], wave: int) -> Proven:
+    """The digests that serve in the waves before one, as their targets' pods told them."""
+    found: Proven = {}
+    for one in entries:
+        if one.wave < wave and one.state == records.PROMOTED and one.digest:
+            found.setdefault(named(one.image), {}).setdefault(one.digest, []).append(one.target)
+    return found
+
+
+def named(image: str) -> str:
+    """What an image is called wherever it lies: each environment may have a registry of its own."""
+    return image.rpartition("/")[2]
+
+
+def is_digest(text: str) -> bool:
+    """Whether the digest is known: a record may say unpinned."""
+    return text.startswith("sha256:")
+
+
+def is_turn(look: int, place: int, peers: int) -> bool:
+    """Whether the target at this place of the fleet adds up its peers' counts after a look of this number."""
+    return (look + place) % max(1, math.ceil(peers / POOLED_AT_ONCE)) == 0
+
+
 def is_meant(stop: JSON, entry: Entry) -> bool:
     """Whether a stop sign reaches a target: everybody, the targets of a wave, or one."""
     if stop["scope"] == ALL:
         return True
-    return stop["wave"] == entry.wave if stop["scope"] == WAVE else stop["target"] == entry.target
+    return entry.wave in stop["waves"] if stop["scope"] == WAVE else stop["target"] == entry.target
 
 
 def stop_sign(record: FleetRecord, entry: Entry, reason: str, cause: str) -> JSON:
@@ -233,6 +279,7 @@ def stop_sign(record: FleetRecord, entry: Entry, reason: str, cause: str) -> JSO
         "at": now(),
         "target": entry.target,
         "wave": entry.wave,
+        "waves": record.fleet.with_wave(entry.wave),
     }
 
 

@@ -10,11 +10,11 @@ of the run that holds the fleet's Lease: who was only asleep can change nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ..cluster.errors import ClusterError, Conflict, Superseded, Unreachable
+from ..cluster.errors import Conflict, Superseded, Unreachable
 from ..cluster.kinds import api_version
 from ..cluster.patch import add, expect, pointer, replace
 from ..cluster.session import Session
@@ -26,10 +26,12 @@ JSON = dict[str, Any]
 LABEL = "progressive.delivery/fleet"
 WAVE_LABEL = "progressive.delivery/wave"
 STOP = "progressive.delivery/stop"
-APPROVALS = "progressive.delivery/approvals"
+PEOPLE = "progressive.delivery/people"
 WAITING, RUNNING, PROMOTED, RETURNED, UNREACHABLE, SKIPPED = "waiting", "running", "promoted", "returned", "unreachable", "skipped"
-SETTLED = (PROMOTED, RETURNED, UNREACHABLE, SKIPPED)  # nobody is at work on it, as far as is known
+LET_GO = "let_go"  # of a target that somebody has given up: it never answers again
+SETTLED = (PROMOTED, RETURNED, UNREACHABLE, SKIPPED, LET_GO)  # nobody is at work on it, as far as is known
 RETURNING, ENDED = "returning", "ended"  # phases of a fleet, beside running
+DONE, BAKING = "done", "baking"  # states of a wave, beside waiting, running, returned and skipped
 KEPT_ENDINGS = 5
 WIDTH = {TARGET: 1, WAVE: 2, ALL: 3}
 PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0)
@@ -37,7 +39,10 @@ PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0)
 
 @dataclass
 class Progress:
-    """Where a fleet is. targets: of each its cluster's UID, its namespace and what its release would be; waves: state and times of each."""
+    """Where a fleet is. targets: of each its cluster's UID, its namespace and what its release would be.
+
+    waves: of each its state and times, crossing (who let it begin, when, and on what evidence) and baking (since and until when, Unix time).
+    """
 
     release_id: str
     image: str
@@ -54,7 +59,10 @@ class Progress:
 
 @dataclass
 class Entry:
-    """Where one target of a fleet is. failed: its own release or watch said no; unchanged: it ran the version before the fleet came."""
+    """Where one target of a fleet is. failed: its own release or watch said no; unchanged: it ran the version before the fleet came.
+
+    image and digest: what it was given, and what that was when its pods ran; empty while that is not known.
+    """
 
     target: str
     wave: int
@@ -64,6 +72,8 @@ class Entry:
     release_id: str = ""
     failed: bool = False
     unchanged: bool = False
+    image: str = ""
+    digest: str = ""
     at: str = field(default_factory=now)
 
     @property
@@ -79,7 +89,7 @@ class Entry:
 
 @dataclass
 class FleetRecord:
-    """A fleet's record as it was read."""
+    """A fleet's record as it was read. people: what they said of the waves, as release.approval_words keeps it of the steps of a release."""
 
     name: str
     namespace: str
@@ -87,12 +97,17 @@ class FleetRecord:
     progress: Progress
     token: str
     stop: JSON | None
-    approvals: dict[str, JSON]
+    people: JSON
 
     @property
     def unfinished(self) -> bool:
         """Whether a target may still be on its way."""
         return self.progress.phase != ENDED
+
+
+def waves_left(record: FleetRecord) -> list[int]:
+    """The numbers of the waves that are not done."""
+    return [number for number, one in enumerate(record.progress.waves) if one["state"] != DONE]
 
 
 def record_name(name: str) -> str:
@@ -127,7 +142,7 @@ def _parse(found: JSON) -> FleetRecord:
         Progress(**json.loads(data["progress"])),
         marks.get(EPOCH, ""),
         json.loads(marks[STOP]) if marks.get(STOP) else None,
-        json.loads(marks.get(APPROVALS) or "{}"),
+        json.loads(marks.get(PEOPLE) or "{}"),
     )
 
 
@@ -148,7 +163,9 @@ def entries_and_counts(session: Session, record: FleetRecord) -> dict[str, tuple
     }
 
 
-def create(session: Session, namespace: str, fleet: FleetSpec, progress: Progress, *, token: str, replacing: FleetRecord | None) -> None:
+def create(
+    session: Session, namespace: str, fleet: FleetSpec, progress: Progress, *, token: str, replacing: FleetRecord | None, people: JSON
+) -> None:
     """Begin a record; an ended one of the same name makes room and leaves its endings behind."""
     if replacing is not None:
         last = replacing.progress
@@ -158,7 +175,7 @@ def create(session: Session, namespace: str, fleet: FleetSpec, progress: Progres
     for one in session.list("ConfigMap", namespace, labels={LABEL: fleet.name}):
         session.delete("ConfigMap", namespace, one["metadata"]["name"])
     labels = {LABEL + "-home": "true"}
-    marks = {EPOCH: token, STOP: "", APPROVALS: "{}"}
+    marks = {EPOCH: token, STOP: "", PEOPLE: _text(people)}
     data = {"plan": _text(fleet.to_dict()), "progress": _text(asdict(progress))}
     made = session.create(_config_map(namespace, record_name(fleet.name), labels, marks, data))
     owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": record_name(fleet.name), "uid": made["metadata"]["uid"]}
@@ -259,26 +276,23 @@ def put_stop(session: Session, record: FleetRecord, sign: JSON) -> JSON:
     raise AssertionError("unreachable")
 
 
-def put_approval(session: Session, record: FleetRecord, group: str, approval: JSON) -> dict[str, JSON]:
-    """Note that somebody agrees to a wave, or does not; the approvals that stand afterwards. The first word about a wave stays."""
-    here = pointer("metadata", "annotations", APPROVALS)
-    for _pause in PAUSES_SECONDS:
-        found = session.get("ConfigMap", record.namespace, record_name(record.name))
-        text = (found["metadata"].get("annotations") or {}).get(APPROVALS) or "{}"
-        before = json.loads(text)
-        if group in before:
-            return before
+def change_people(session: Session, record: FleetRecord, change: Callable[[JSON], JSON]) -> JSON:
+    """Change what people said, whoever holds the fleet; what stands afterwards. change is called again when somebody else was faster."""
+    here = pointer("metadata", "annotations", PEOPLE)
+    for pause in (*PAUSES_SECONDS, None):
         try:
-            session.patch(
-                "ConfigMap",
-                record.namespace,
-                record_name(record.name),
-                [expect(here, text), replace(here, _text({**before, group: approval}))],
-            )
-            return {**before, group: approval}
-        except Conflict:
-            session.sleep(_pause)
-    raise ClusterError(f"the record of fleet {record.name} changes all the time; try again")
+            found = session.get("ConfigMap", record.namespace, record_name(record.name))
+            text = (found["metadata"].get("annotations") or {}).get(PEOPLE) or "{}"
+            before = json.loads(text)
+            after = change(before)
+            if after != before:
+                session.patch("ConfigMap", record.namespace, record_name(record.name), [expect(here, text), replace(here, _text(after))])
+            return after
+        except (Conflict, Unreachable):
+            if pause is None:
+                raise
+            session.sleep(pause)
+    raise AssertionError("unreachable")
 
 
 def _text(value: Any) -> str:

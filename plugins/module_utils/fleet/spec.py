@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..release import business_hours
+from ..release.approvals import ApprovalSpec, approval_from, approval_spec
 from ..release.spec import SpecError, unknown_variables
 from ..release.values import Problem, Reader
 
@@ -28,7 +30,7 @@ DEFAULTS: dict[str, Any] = {
     "release_unreachable_seconds": 300,
     "release_max_concurrent": None,
 }
-OF_A_WAVE = ("group", "share", "bake", "approve")
+OF_A_WAVE = ("group", "share", "begin", "bake", "approve")
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,42 @@ class Inventory:
 
 @dataclass(frozen=True)
 class Wave:
-    """Targets that are released together. share_percent: of the world's traffic, with the waves before it; None: not told."""
+    """Targets that are released together. share_percent: of the world's traffic, with the waves before it; None: not told.
+
+    begin: the hours in which alone it begins; bake_hours: those of which one whole opening is watched. Both as they are written, or empty.
+    """
 
     group: str
     targets: tuple[str, ...]
     share_percent: float | None = None
     bake_seconds: float = 0.0
-    approve: bool = False  # somebody has to agree before it begins; who may, and how many, is release.approvals' to say
+    approve: ApprovalSpec | None = None  # who has to agree before it begins
+    begin: str = ""
+    bake_hours: str = ""
+    part_of: str = ""  # of a train: the wave of release_waves that it is a level of
+
+    @property
+    def waits(self) -> bool:
+        """Whether something has to be waited for before it begins."""
+        return self.approve is not None or bool(self.begin)
+
+    @property
+    def bakes(self) -> bool:
+        """Whether who has the version is watched after it."""
+        return self.bake_seconds > 0 or bool(self.bake_hours)
+
+    def bake_until(self, since: float) -> float:
+        """When its bake is over that begins at a moment; both are Unix times."""
+        return business_hours.whole(business_hours.parse(self.bake_hours), since)[1] if self.bake_hours else since + self.bake_seconds
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service of a train. after: the services that serve their new version everywhere in the wave before this one begins."""
+
+    name: str
+    after: tuple[str, ...]
+    targets: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -68,6 +99,7 @@ class FleetSpec:
     on_unreachable: str
     unreachable_seconds: float
     max_concurrent: int | None  # releases at once in a wave; None: all of them
+    services: tuple[Service, ...] = ()  # of a train (fleet.train); its waves are levels
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -88,6 +120,23 @@ class FleetSpec:
                 return number
         raise KeyError(group)
 
+    def asked(self, group: str) -> str:
+        """The wave before which people are asked, by its name; of a train also by that of the wave which it is the first level of."""
+        return next((wave.group for wave in self.waves if wave.approve and wave.part_of == group), group)
+
+    def with_wave(self, number: int) -> list[int]:
+        """The numbers of the waves that go back with one: of a train all levels of its wave."""
+        mine = self.waves[number].part_of
+        return [other for other, wave in enumerate(self.waves) if other == number or (mine and wave.part_of == mine)]
+
+    def service_of(self, target: str) -> str:
+        """The service that a target runs; empty where the fleet is no train."""
+        return next((one.name for one in self.services if target in one.targets), "")
+
+    def release_of(self, target: str) -> str:
+        """The name of a target's release: the fleet's, or of a train that of its service."""
+        return release_name(self.name, self.service_of(target)) if self.services else self.name
+
     def to_dict(self) -> JSON:
         """What makes this fleet this fleet, as JSON."""
         return asdict(self)
@@ -95,8 +144,9 @@ class FleetSpec:
 
 def fleet_from(saved: Mapping[str, Any]) -> FleetSpec:
     """The fleet that a record keeps."""
-    waves = tuple(Wave(**{**one, "targets": tuple(one["targets"])}) for one in saved["waves"])
-    return FleetSpec(**{**saved, "waves": waves})
+    waves = tuple(Wave(**{**one, "targets": tuple(one["targets"]), "approve": approval_from(one["approve"])}) for one in saved["waves"])
+    services = tuple(Service(one["name"], tuple(one["after"]), tuple(one["targets"])) for one in saved.get("services") or ())
+    return FleetSpec(**{**saved, "waves": waves, "services": services})
 
 
 def parse(given: Mapping[str, Any], inventory: Inventory) -> FleetSpec:
@@ -143,16 +193,50 @@ def _waves(read: Reader, value: Any, inventory: Inventory) -> tuple[Wave, ...]:
             if one.get("group") is None:
                 read.refuse(f"{field}.group", None, "is required: a group of the inventory")
             continue
+        through = _hours(read, f"{field}.bake", one["bake"], lasts=True) if _is_hours(one.get("bake")) else ""
         made.append(
             Wave(
                 group,
                 _targets(read, f"{field}.group", group, inventory),
                 _share(read, f"{field}.share", one.get("share"), made),
-                read.seconds(f"{field}.bake", one.get("bake"), least=0, most=30 * DAY, default=0),
-                read.truth(f"{field}.approve", one.get("approve")),
+                0.0 if _is_hours(one.get("bake")) else _bake(read, f"{field}.bake", one.get("bake")),
+                approval_spec(read, f"{field}.approve", one.get("approve")),
+                _hours(read, f"{field}.begin", one.get("begin")),
+                through,
             )
         )
     return tuple(made)
+
+
+def _is_hours(value: Any) -> bool:
+    """Whether a bake is written as hours of a week, which begin with a day, and not as a duration."""
+    return isinstance(value, str) and value.strip()[:3].lower() in business_hours.DAYS
+
+
+def _bake(read: Reader, field: str, value: Any) -> float:
+    checked = Reader()
+    found = checked.seconds(field, value, least=0, most=30 * DAY, default=0)
+    read.problems += [
+        Problem(one.field, one.value, f"{one.allowed}; or hours, {business_hours.EXAMPLE}: one whole opening is watched")
+        for one in checked.problems
+    ]
+    return found
+
+
+def _hours(read: Reader, field: str, value: Any, *, lasts: bool = False) -> str:
+    """Hours of a week as they are written, empty where there are none; lasts: what is watched from their beginning to their end."""
+    text = read.text(field, value, "") or ""
+    if not text:
+        return ""
+    try:
+        found = business_hours.parse(text)
+    except ValueError as error:
+        read.refuse(field, value, f"hours of a week with their time zone, {business_hours.EXAMPLE}: {error}")
+        return ""
+    if lasts and business_hours.never_closes(found):
+        read.refuse(field, value, "hours that end now and then: one whole opening is watched; or a duration, such as 24h")
+        return ""
+    return text
 
 
 def _targets(read: Reader, field: str, group: str, inventory: Inventory) -> tuple[str, ...]:
@@ -239,16 +323,7 @@ def slug(target: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", target.lower()).strip("-")
 
 
-def lines(fleet: FleetSpec) -> list[str]:
-    """The plan of a fleet as people read it."""
-    made = [f"{fleet.name}: {len(fleet.waves)} waves, {len(fleet.targets)} targets; the record is kept with {fleet.home}"]
-    for wave in fleet.waves:
-        share = "" if wave.share_percent is None else f"{wave.share_percent:g} % of the world"
-        bake = f"bakes {wave.bake_seconds:g} s" if wave.bake_seconds else ""
-        asks = "after an approval" if wave.approve else ""
-        facts = ", ".join(part for part in (share, asks, bake) if part)
-        made.append(f"  {wave.group:<12} {', '.join(wave.targets)}{' (' + facts + ')' if facts else ''}")
-    spared = f", once more than {fleet.failure_budget} have failed" if fleet.failure_budget else ""
-    who = {ALL: "every touched target goes back", WAVE: "its wave goes back", TARGET: "that target goes back"}[fleet.on_violation]
-    made.append(f"  a violation stops the fleet{spared}; {who}. An unreachable target: {fleet.on_unreachable}")
-    return made
+def release_name(train: str, service: str) -> str:
+    """The name of a service's release in a train. A name that is one already stays as it is: it is what our messages tell to type."""
+    ending = f"-{slug(service)}"
+    return train if train.endswith(ending) else train + ending

@@ -11,10 +11,10 @@ from typing import Any
 from ..release.ending import ABORTED, PARKED, PROMOTED, ROLLED_BACK
 from . import record as records
 from .member import is_meant
-from .record import Entry, FleetRecord
+from .people import border, has_begun
+from .record import Entry, FleetRecord, waves_left
 
 JSON = dict[str, Any]
-DONE, BAKING = "done", "baking"  # states of a wave, beside waiting, running, returned and skipped
 SIGNS = {
     records.WAITING: "·",
     records.RUNNING: "…",
@@ -22,18 +22,22 @@ SIGNS = {
     records.RETURNED: "old",
     records.UNREACHABLE: "?",
     records.SKIPPED: "-",
+    records.LET_GO: "gone",
 }
 
 
-def status(record: FleetRecord, entries: Mapping[str, Entry], holder: JSON | None = None) -> JSON:
-    """A fleet as the verb returns it, and as the report reads it. holder: who has its Lease, and since when."""
+def status(record: FleetRecord, entries: Mapping[str, Entry], now: float, holder: JSON | None = None) -> JSON:
+    """A fleet as the verb returns it, and as the report reads it. holder: who has its Lease, and since when; now is Unix time."""
     progress, fleet = record.progress, record.fleet
     waves = []
-    for wave, state in zip(fleet.waves, progress.waves):
+    for number, (wave, state) in enumerate(zip(fleet.waves, progress.waves)):
         targets = [
             {
-                key: getattr(entries[target], key)
-                for key in ("target", "state", "outcome", "reason", "release_id", "failed", "unchanged", "at")
+                "service": fleet.service_of(target),
+                **{
+                    key: getattr(entries[target], key)
+                    for key in ("target", "state", "outcome", "reason", "release_id", "failed", "unchanged", "digest", "at")
+                },
             }
             for target in wave.targets
         ]
@@ -42,6 +46,9 @@ def status(record: FleetRecord, entries: Mapping[str, Entry], holder: JSON | Non
                 "group": wave.group,
                 "share_percent": wave.share_percent,
                 "bake_seconds": wave.bake_seconds,
+                "bake_hours": wave.bake_hours,
+                "begin": wave.begin,
+                "waits_for": border(record, number, now).said if record.unfinished and not has_begun(record, wave.group) else "",
                 **state,
                 "targets": targets,
             }
@@ -57,7 +64,8 @@ def status(record: FleetRecord, entries: Mapping[str, Entry], holder: JSON | Non
         "ended_at": progress.ended_at,
         "by": progress.by,
         "stopped": record.stop,
-        "approvals": record.approvals,
+        "approvals": record.people.get("approvals") or {},
+        "started_by": record.people.get("started_by") or [],
         "home": fleet.home,
         "holder": holder,
         "waves": waves,
@@ -86,7 +94,16 @@ def matrix(told: JSON) -> list[str]:
         cells = ["" if share is None else f"{share:g} %" for share in shares]
         made.append((f"{'share':<{name}}  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths))).rstrip())
     made.append((f"{'wave':<{name}}  " + "  ".join(f"{wave['state']:<{width}}" for wave, width in zip(told["waves"], widths))).rstrip())
-    made.append("new: serves the new version · old: went back · …: under way · ·: waits · ?: cannot be reached · -: left out · !: said no")
+    made += [f"{wave['group']} waits for {wave['waits_for']}" for wave in told["waves"] if wave["waits_for"]]
+    if (holder := told["holder"]) and told["phase"] != records.ENDED:
+        advice = " and is gone: the same playbook goes on, or abort brings everybody back" if holder["is_dead"] else ""
+        made.append(f"held by {holder['said']}{advice}")
+    for wave in told["waves"]:
+        gone = [one for one in wave["targets"] if one["state"] == records.LET_GO]
+        made += [f"{one['target']} was let go: {one['reason']}" for one in gone]
+    made.append(
+        "new: serves the new version · old: went back · …: under way · ·: waits · ?: cannot be reached · -: left out · gone: let go · !: said no"
+    )
     return made
 
 
@@ -95,28 +112,29 @@ def must_return(record: FleetRecord, entry: Entry) -> bool:
     return entry.is_touched and (entry.failed or (record.stop is not None and is_meant(record.stop, entry)))
 
 
-def waves_left(record: FleetRecord) -> list[int]:
-    """The numbers of the waves that are not done."""
-    return [number for number, one in enumerate(record.progress.waves) if one["state"] != DONE]
-
-
 def conclude(record: FleetRecord, entries: Mapping[str, Entry]) -> tuple[str, str, str]:
     """Phase, outcome and reason of a fleet at the end of a run."""
     progress, stop = record.progress, record.stop
     left = [entry.target for entry in entries.values() if must_return(record, entry)]
     away = [entry.target for entry in entries.values() if entry.state in (records.UNREACHABLE, records.SKIPPED)]
-    aside = f"; not reached: {', '.join(away)}" if away else ""
+    gone = [entry.target for entry in entries.values() if entry.state == records.LET_GO]
+    aside = (f"; not reached: {', '.join(away)}" if away else "") + (f"; let go: {', '.join(gone)}" if gone else "")
     if stop is not None:
         outcome = ABORTED if stop["cause"] == "abort" else ROLLED_BACK
         reason = f"stopped by {stop['by']}: {stop['reason']}"
         if left:
-            return records.RETURNING, outcome, f"{reason}; not returned yet: {', '.join(left)} (run it again)"
+            return (
+                records.RETURNING,
+                outcome,
+                f"{reason}; not returned yet: {', '.join(left)} (run it again; one that never answers again: let_go)",
+            )
         return records.ENDED, outcome, reason + aside
     if waves_left(record):
         parked = [entry.target for entry in entries.values() if entry.outcome == PARKED]
         waits = next((record.fleet.waves[number] for number in waves_left(record)), None)
         group = waits.group if waits else ""
-        why = f"parked in {', '.join(parked)}" if parked else f"{group} has not begun, or not ended"
+        held = record.progress.waves[record.fleet.number_of(group)].get("held") if group else ""
+        why = f"parked in {', '.join(parked)}" if parked else held or f"{group} has not begun, or not ended"
         return records.RUNNING, PARKED, f"{why}; run it again to go on, or abort it"
     failed = [entry.target for entry in entries.values() if entry.failed]
     spared = f"; failed within the budget: {', '.join(failed)}" if failed else ""

@@ -111,9 +111,10 @@ def _listed(text: str, place: SourceSpec, about: About, warn: Callable[[str], No
 class Places:
     """The places while one step is waited at; a webhook is asked beside the release."""
 
-    def __init__(self, context: Context, step: Step) -> None:
-        self._context = context
-        self._about = about_of(context, step)
+    def __init__(
+        self, session: Session, sources: tuple[SourceSpec, ...], about: About, clock: Callable[[], float], warn: Callable[[str], None]
+    ) -> None:
+        self._session, self._sources, self._about, self._clock, self._say = session, sources, about, clock, warn
         self._said: dict[SourceSpec, list[Approval]] = {}
         self._asking: dict[SourceSpec, Asking[tuple[list[Approval], list[str]]]] = {}
         self._next_at: dict[SourceSpec, float] = {}
@@ -122,7 +123,7 @@ class Places:
     def hear(self) -> list[Approval] | None:
         """What the places say by now; None when nothing was heard since the last time."""
         before = dict(self._said)
-        for place in self._context.spec.control.sources:
+        for place in self._sources:
             try:
                 self._poll(place)
             except Unheard as error:
@@ -132,11 +133,11 @@ class Places:
         return [one for said in self._said.values() for one in said]
 
     def _poll(self, place: SourceSpec) -> None:
-        context, moment, hook = self._context, self._context.process.clock(), place.webhook
+        moment, hook = self._clock(), place.webhook
         if moment >= self._next_at.get(place, 0.0) and place not in self._asking:
             self._next_at[place] = moment + (hook.interval_seconds if hook else POLL_SECONDS)
             if hook is None:
-                self._said[place] = ask(context.session, place, self._about, self._warn)
+                self._said[place] = ask(self._session, place, self._about, self._warn)
                 return
             self._asking[place] = Asking(lambda: self._question(place), seconds=longest_seconds(hook.timeout_seconds, 0))
         asking = self._asking.get(place)
@@ -149,12 +150,12 @@ class Places:
     def _question(self, place: SourceSpec) -> tuple[list[Approval], list[str]]:
         """Asked in a thread, which prints nothing."""
         warnings: list[str] = []
-        return ask(self._context.session, place, self._about, warnings.append), warnings
+        return ask(self._session, place, self._about, warnings.append), warnings
 
     def _warn(self, words: str) -> None:
         if words not in self._told:
             self._told.add(words)
-            self._context.live.say("warning", words)
+            self._say(words)
 
 
 def about_of(context: Context, step: Step) -> About:

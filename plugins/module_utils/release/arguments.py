@@ -30,23 +30,49 @@ CONNECTION = (
     "impersonate_groups",
 )
 
+INVENTORY_NAMES = ("kubeconfig", "context")  # what an inventory may call them
+ENVIRONMENT = "K8S_AUTH_"
+OTHER_NAMES = {"validate_certs": "verify_ssl", "ca_cert": "ssl_ca_cert", "client_cert": "cert_file", "client_key": "key_file"}
+SWITCHES = ("validate_certs", "persist_config")
+
 
 def split(task: Mapping[str, Any], variables: Mapping[str, Any], template: Callable[[Any], Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """(release arguments, connection options). What the task says wins over the variable of the same name.
 
-    Of the variables only those of a release and kubeconfig, context are read: the names that an inventory gives a target.
-    A variable that looks like a typing error of one of them is passed on, so that the spec can refuse it.
+    Of the variables only those of a release and of the connection are read. One that looks like a typing error of a release's is passed on,
+    so that the spec can refuse it.
     """
     release = {name: value for name, value in task.items() if name not in CONNECTION}
-    connection = {name: task[name] for name in CONNECTION if task.get(name) is not None}
     for name, value in variables.items():
         belongs = name in DEFAULTS or name in RESERVED or bool(unknown_variables({name: value}))
         if belongs and release.get(name) is None:
             release[name] = template(value)
-    for name in ("kubeconfig", "context"):
-        if name not in connection and variables.get(name):
-            connection[name] = template(variables[name])
-    return release, connection
+    return release, connection(task, variables, template)
+
+
+def connection(task: Mapping[str, Any], variables: Mapping[str, Any], template: Callable[[Any], Any]) -> dict[str, Any]:
+    """How a host's cluster is reached: by the task, else by the host's variables kubeconfig and context, else by those called K8S_AUTH_...
+
+    These are the names of the environment that kubernetes.core reads, which is one for all hosts; a variable is each host's own.
+    """
+    found = {}
+    for name in CONNECTION:
+        names = (*((name,) if name in INVENTORY_NAMES else ()), *(ENVIRONMENT + one.upper() for one in (name, OTHER_NAMES.get(name, name))))
+        value = task.get(name)
+        if value is None:
+            value = next((template(variables[one]) for one in names if variables.get(one) not in (None, "")), None)
+        if value is not None:
+            found[name] = _read(name, value)
+    return found
+
+
+def _read(name: str, value: Any) -> Any:
+    """A value that came as text, as from an environment."""
+    if name == "impersonate_groups" and isinstance(value, str):
+        return [one.strip() for one in value.split(",")]
+    if name in SWITCHES and isinstance(value, str):
+        return value.strip().lower() not in ("no", "false", "off", "0", "n", "f")
+    return value
 
 
 def completed(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, progressive.delivery contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Business hours in the time of a place: when they open next, and how many of their seconds have passed. Pure.
+"""Business hours in the time of a place: when they open next, and which opening is the first whole one. Pure.
 
 Such as "Mon-Fri 08:00-18:00 Europe/Dublin", or with several parts "Mon-Thu 08:00-18:00, Fri 08:00-15:00 Europe/Dublin".
 """
@@ -49,30 +49,39 @@ def parse(text: str) -> BusinessHours:
 
 def next_open(spec: BusinessHours, now: float) -> float:
     """When it is open: now, or the Unix time at which it opens next."""
-    for begin, end in _open(spec, now, 2 * WEEK + 1):
+    for begin, end in _openings(spec, now):
         if end > now:
             return max(begin, now)
     raise AssertionError("two weeks without an opening")
 
 
-def elapsed(spec: BusinessHours, since: float, now: float) -> float:
-    """How many seconds of business hours lie between two Unix times."""
-    if now <= since:
-        return 0.0
-    days = int((now - since) // 86400) + 2
-    return sum(max(0.0, min(end, now) - max(begin, since)) for begin, end in _open(spec, since, days))
+def whole(spec: BusinessHours, since: float) -> tuple[float, float]:
+    """From when to when it is open for the first time after a moment that lies before all of it, as Unix times."""
+    return next((begin, end) for begin, end in _openings(spec, since) if begin >= since)
 
 
-def _open(spec: BusinessHours, since: float, days: int) -> list[tuple[float, float]]:
-    """The openings of so many days from the day before a moment on, as Unix times."""
+def never_closes(spec: BusinessHours) -> bool:
+    """Whether it is open all the time, so that there is no whole opening."""
+    return all(sum(closes - opens for opens, closes in day) == 24 * 60 for day in spec.days)
+
+
+def _openings(spec: BusinessHours, since: float) -> list[tuple[float, float]]:
+    """The openings from the day before a moment to more than two weeks after it, as Unix times; those that touch are one."""
     first = local(since, spec.zone).date() - timedelta(days=1)
-    found = []
-    for day in (first + timedelta(days=number) for number in range(days + 2)):
+    found: list[tuple[float, float]] = []
+    for day in (first + timedelta(days=number) for number in range(2 * WEEK + 3)):
         for opens, closes in spec.days[day.weekday()]:
             begin, end = (unix(_at(day, minutes), spec.zone) for minutes in (opens, closes))
             if begin < end:
                 found.append((begin, end))
-    return sorted(found)
+    found.sort()
+    joined = found[:1]
+    for begin, end in found[1:]:
+        if begin <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((begin, end))
+    return joined
 
 
 def _at(day: date, minutes: int) -> datetime:

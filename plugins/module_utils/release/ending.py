@@ -11,6 +11,9 @@ PROMOTED, ROLLED_BACK, REFUSED, ABORTED, PARKED = "promoted", "rolled_back", "re
 PASSED = "passed"  # a shadow or an experiment is over; it changes nothing for users
 
 
+SILENT = "api_server"  # cause of a release that went back because the target's API server did not answer for long
+
+
 class TurnBack(Exception):
     """Stop going forward and return traffic.
 

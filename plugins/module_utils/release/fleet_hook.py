@@ -25,3 +25,6 @@ class Fleet(Protocol):
 
     def turned_back(self, why: TurnBack) -> None:
         """This release goes back: tell the others why, before anything else is done."""
+
+    def runs(self, image: str, digest: str) -> None:
+        """The new pods run this digest, as far as is known: raises TurnBack when it is not the one that passed in the waves before."""

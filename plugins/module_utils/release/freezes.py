@@ -30,6 +30,14 @@ def coming(spec: CalendarSpec, now: float) -> Window | None:
     return next_freeze(rules(spec), now) if spec.freezes else None
 
 
+def blocking(spec: CalendarSpec, now: float, seconds: float) -> Window | None:
+    """The freeze that lasts now, or begins before what takes so many seconds would be over (infinite: nobody knows). Raises Unreadable."""
+    freeze = None if spec.override else coming(spec, now)
+    if freeze is None or freeze.begin <= now:
+        return freeze
+    return freeze if not math.isinf(seconds) and freeze.begin < now + seconds else None
+
+
 def problems(spec: Spec, now: float, seconds: float) -> list[Problem]:
     """Why a release is not to begin now: a freeze, one that it would run into, a denied digest, or a calendar that nobody can read.
 
@@ -37,14 +45,14 @@ def problems(spec: Spec, now: float, seconds: float) -> list[Problem]:
     """
     found = _of_digest(spec.calendar, spec.image) if "@" in spec.image else []
     try:
-        freeze = None if spec.calendar.override else coming(spec.calendar, now)
+        freeze = blocking(spec.calendar, now, seconds)
     except Unreadable as error:
         return [*found, *error.problems]
     if freeze is None:
         return found
     if freeze.begin <= now:
         found.append(Problem(FREEZES, freeze.name, f"a time outside of this freeze: it lasts until {freeze.until()}; wait, or {OVERRIDE}"))
-    elif not math.isinf(seconds) and freeze.begin < now + seconds:
+    else:
         allowed = (
             f"an end before this freeze: it begins {freeze.since()}, and the release takes about {spoken_seconds(seconds)} by its plan; "
             f"the freeze lasts until {freeze.until()}; wait, shorten release_steps, or {OVERRIDE}"
@@ -62,8 +70,13 @@ def _of_digest(spec: CalendarSpec, image: str) -> list[Problem]:
 
 
 def refuse_denied(context: Context) -> None:
-    """The canary's pods have told what the tag stands for. Raises TurnBack before it gets traffic."""
+    """The canary's pods have told what the tag stands for: it may be denied, or not what passed in the waves of a fleet before.
+
+    Raises TurnBack before it gets traffic.
+    """
     digest = context.state.digest
+    if context.fleet is not None:
+        context.fleet.runs(context.spec.image, digest)
     if not context.spec.calendar.denied:
         return
     if not digest.startswith("sha256:"):
@@ -86,7 +99,8 @@ def line(spec: Spec, now: float) -> str:
         return "freeze: none in the next 400 days"
     if freeze.begin > now:
         return f"freeze: none until {freeze.since()} ({freeze.name})"
-    return f"freeze: {freeze.name} until {freeze.until()}, overridden: {spec.calendar.override}"
+    overridden = f", overridden: {spec.calendar.override}" if spec.calendar.override else ""
+    return f"freeze: {freeze.name} until {freeze.until()}{overridden}"
 
 
 def overridden(spec: Spec, now: float, seconds: float, by: str) -> JSON | None:
@@ -114,7 +128,8 @@ class CalendarWatch:
     def _digest(self) -> None:
         """New pods of a workload that rolls get traffic as soon as they are ready: all that can be done is to go back at once."""
         context = self._context
-        if self._knows_digest or not context.spec.calendar.denied or not context.state.stable_changed:
+        asked = context.spec.calendar.denied or context.fleet is not None
+        if self._knows_digest or not asked or not context.state.stable_changed:
             return
         digest = image_digest(context.twin_pods(), context.target.container)
         if digest:

@@ -16,11 +16,18 @@ RESERVED = frozenset(
         "release_on_unreachable",
         "release_unreachable_seconds",
         "release_max_concurrent",
-        "release_business_hours",
+        "release_freeze_seconds",
+        "release_train",
         "release_copy_policies",
         "release_report_dir",
         "release_reason",
         "release_log",  # of replay
+        # of the playbooks themselves: those that look like typing errors
+        "release_commanded",
+        "release_returned",
+        "release_stops",
+        "release_turn",
+        "release_turned",
         # of the playbooks that give commands
         "release_by",
         "release_command",
@@ -31,5 +38,6 @@ RESERVED = frozenset(
         "release_at_weight",
         "release_at_step",
         "release_at_wave",
+        "release_let_go",
     }
 )

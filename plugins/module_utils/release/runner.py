@@ -12,7 +12,7 @@ from ..cluster.errors import ClusterError, NotFound, Superseded, Unreachable
 from ..traffic.route import HOME, RouteError
 from . import guard_keeper, swap, webhooks
 from .context import Context
-from .ending import PARKED, StepEnded, StopHere, TurnBack
+from .ending import PARKED, SILENT, StepEnded, StopHere, TurnBack
 from .experiment import result_of, sentence_of
 from .floors import restore_floors
 from .plan import TRAFFIC, Step, ending
@@ -115,7 +115,7 @@ def _with_patience(context: Context, step: Step, watch: Watch) -> None:
                     "hold", f"the API server does not answer during {step.name}; trying again for {API_PATIENCE_SECONDS:.0f} s ({error})"
                 )
             if moment > deadline:
-                raise TurnBack("api_server", f"the API server did not answer for {API_PATIENCE_SECONDS:.0f} s: {error}") from error
+                raise TurnBack(SILENT, f"the API server did not answer for {API_PATIENCE_SECONDS:.0f} s: {error}") from error
             context.process.sleep(1.0)
             stop = context.process.why_stop()
             if stop:

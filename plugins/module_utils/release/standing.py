@@ -29,6 +29,7 @@ def standing(known: Record, now: float) -> JSON:
         "approvals": approvals(known, now),
         "started_by": control.get("started_by") or [],
         "freeze_override": control.get("freeze_override"),
+        "crossing": (control.get("begun") or {}).get("crossing"),
         "parked": _times(control.get("parked")) if known.state.phase == "parked" else None,
         "stuck": (control.get("stuck") or {}).get("reason") if known.unfinished else None,
         "commands": control.get("log") or [],

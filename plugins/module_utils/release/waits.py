@@ -15,7 +15,7 @@ from ..analysis.verdict import INCONCLUSIVE, Verdict
 from ..cluster.errors import Unreachable
 from ..cluster.patch import add
 from ..workload.kinds import SETS
-from .approval_places import Places
+from .approval_places import Places, about_of
 from .approval_words import COMMAND_LINE, asked_at, decided, is_stale, rejection, stands, with_outside
 from .approvals import ANYBODY, Standing
 from .approvals import Approval as Word
@@ -111,7 +111,13 @@ class Approval:
         self._context = context
         self._name = step.name
         self._steps = plan(context.spec)
-        self._places = Places(context, step)
+        self._places = Places(
+            context.session,
+            context.spec.control.sources,
+            about_of(context, step),
+            context.process.clock,
+            lambda words: context.live.say("warning", words),
+        )
         self._said, self._missing = "", 0
         self._ignored: list[Word] = []
         control = context.state.control

@@ -20,32 +20,42 @@ LEASE = ("Lease", "eu", "progressive-delivery-fleet-shop")
 STOP = {"scope": "all", "reason": "incident", "cause": "abort", "by": "mia", "at": "now", "target": None, "wave": None}
 
 
+def in_cluster(world, uid):
+    """The world as the cluster with that UID."""
+    world.objects["Namespace", "", "kube-system"]["metadata"]["uid"] = uid
+    return world
+
+
 class Regions:
     """Targets a, b and c: a is the first wave, b and c the second; each in a cluster of its own. The record is kept with a."""
 
     groups = {"first": ["a"], "second": ["b", "c"]}
+    home = "a"
 
     def __init__(self):
-        self.worlds = {name: MortalWorld() for name in ("a", "b", "c")}
-        for name, world in self.worlds.items():
-            for key in [key for key in world.objects if key[0] == "Namespace" and key[2] == "kube-system"]:
-                world.objects[key]["metadata"]["uid"] = f"uid-{name}"
+        self.worlds = self.build()
         self.variables = {**GIVEN, "release_waves": WAVES, "release_unreachable_seconds": 5}
         self.of_host = {}
         self.runs = 0
+        self.starter = "tom"
         self.forks = 10
+        self.log_dir = None
         self.lines = []
         self.pending = []  # the targets of the wave that have not had their turn
         self.before = {}  # command -> what happens before it
         self.waved = None
 
+    def build(self):
+        """By target: its cluster."""
+        return {name: in_cluster(MortalWorld(), f"uid-{name}") for name in ("a", "b", "c")}
+
     # -- one task
 
     def ask(self, command, target, **options):
         world = self.worlds[target]
-        caller = replace(world.caller, live_emit=self._emit(world), target_name=target)
+        caller = replace(world.caller, live_emit=self._emit(world), target_name=target, log_dir=self.log_dir)
         process = Process(world.clock, self._sleep(target), lambda: world.stop)
-        groups = {**self.groups, "all": [name for names in self.groups.values() for name in names]}
+        groups = {**self.groups, "all": list(self.worlds)}
         return Ask(
             command=command,
             given={**self.variables, **self.of_host.get(target, {})},
@@ -54,7 +64,7 @@ class Regions:
             way=lambda host: Way(self.worlds[host], "eu"),
             caller=replace(caller, process=process),
             holder=f"run-{self.runs}",
-            options=options,
+            options={"by": self.starter, **options},
             aside=False,
         )
 
@@ -75,7 +85,8 @@ class Regions:
 
         return sleep
 
-    def do(self, command, target="a", **options):
+    def do(self, command, target=None, **options):
+        target = target or self.home
         if action := self.before.pop((command, options.get("wave") or target), None):
             action()
         return fleet.run(self.ask(command, target, **options))
@@ -89,23 +100,23 @@ class Regions:
         """The ending, as the last task gets it."""
         self.runs += 1
         self.variables.update(variables)
-        waves = self.do("plan")["waves"]
-        admissions = [self.do("admit", target) for wave in waves for target in wave["targets"]]
-        begun = self.do("begin", admissions=admissions)
+        self.do("plan")
+        begun = self.do("begin", admissions=[self.do("admit", target) for target in self.worlds])
         if not begun["runs"]:
             return begun
-        for wave in waves:
-            self._wave(wave["group"])
+        for wave in begun["waves"]:
+            self._wave(**wave)
         return self.go_back()
 
-    def _wave(self, group):
-        entered = self.do("enter", wave=group)
+    def _wave(self, group, *, waits, freezes):
+        if waits:
+            for target in self.worlds:
+                self.do("border", target, wave=group, freezes=freezes)
+        entered = self.do("enter", wave=group, freezes=freezes)
         if not entered["enters"]:
             return
         self.results, self.waved = {}, group
-        self.pending = list(entered["at_work"])
-        mine = [target for target in self.pending if target in self.groups[group]]
-        self.pending = mine
+        self.pending = list(entered["targets"])
         while self.pending:
             self._release(self.pending.pop(0))
         if self.do("rest", wave=group)["bakes"]:
@@ -160,14 +171,14 @@ class Regions:
 
     @property
     def record(self):
-        return records.load(self.worlds["a"], "eu", "shop")
+        return records.load(self.worlds[self.home], "eu", "shop")
 
     def entry(self, target):
-        return records.entries(self.worlds["a"], self.record)[target]
+        return records.entries(self.worlds[self.home], self.record)[target]
 
     @property
     def states(self):
-        return {target: entry.state for target, entry in records.entries(self.worlds["a"], self.record).items()}
+        return {target: entry.state for target, entry in records.entries(self.worlds[self.home], self.record).items()}
 
     @property
     def images(self):

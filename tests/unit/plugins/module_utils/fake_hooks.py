@@ -7,16 +7,19 @@ import json
 import threading
 from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from unittest import mock
 
+from ansible_collections.progressive.delivery.plugins.module_utils.release import webhook_messages
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_people import People
 
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 60.0  # on a machine that others use, too
 
 
 class HookedWorld(People):
-    """The shop without gates. slow: do not wait for answers while time passes."""
+    """The shop without gates. slow: do not wait for answers while time passes. flush_seconds: how long an ending waits for its events."""
 
     slow = False
+    flush_seconds = PATIENCE_SECONDS
 
     def sleep(self, seconds):
         super().sleep(seconds)
@@ -25,7 +28,8 @@ class HookedWorld(People):
                 thread.join(PATIENCE_SECONDS)
 
     def release(self, *webhooks, **changed):
-        return self.start(release_webhooks=list(webhooks), **changed)
+        with mock.patch.object(webhook_messages, "FLUSH_SECONDS", self.flush_seconds):
+            return self.start(release_webhooks=list(webhooks), **changed)
 
     @property
     def record(self):

@@ -16,6 +16,7 @@ from ansible_collections.progressive.delivery.plugins.module_utils.cluster.lease
     is_dead,
     lease_name,
 )
+from ansible_collections.progressive.delivery.plugins.module_utils.cluster.lease import held_by as held_by_in_words
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_api import FakeApi
 
 NAME = "progressive-delivery-deployment-shop"
@@ -67,6 +68,14 @@ def test_a_holder_that_renews_keeps_its_lease(api):
     with pytest.raises(LeaseHeld, match=f"held by {ELSEWHERE}"):
         take(api)
     assert (spec(api)["holderIdentity"], spec(api)["leaseTransitions"]) == (ELSEWHERE, 4)
+
+
+def test_who_holds_a_lease_is_said_with_since_when():
+    times = {"acquireTime": "2026-11-22T02:11:05.123456Z", "renewTime": "2026-11-22T02:20:01.000001Z"}
+    said = f"{ELSEWHERE} since 2026-11-22 02:11:05 UTC, renewed 2026-11-22 02:20:01 UTC"
+    assert held_by_in_words({"holderIdentity": ELSEWHERE, **times}) == said
+    assert str(LeaseHeld("progressive-delivery-shop", {"holderIdentity": ELSEWHERE, **times})).endswith(f"is held by {said}")
+    assert (held_by_in_words({"holderIdentity": ELSEWHERE}), held_by_in_words(times)) == (ELSEWHERE, "")
 
 
 def test_a_silent_holder_is_replaced_only_after_its_whole_duration(api):

@@ -3,8 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A fleet of three clusters: wave after wave, back again after a violation, from the records alone after a death."""
 
+import json
+import socket
+
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.errors import Rejected, Unreachable
+from ansible_collections.progressive.delivery.plugins.module_utils.engine import native
+from ansible_collections.progressive.delivery.plugins.module_utils.engine.report import report
 from ansible_collections.progressive.delivery.plugins.module_utils.fleet import record as records
 from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_death import Killed
@@ -64,6 +69,15 @@ def test_who_goes_back_is_the_policys_to_say(regions, policy, images):
     ended = regions.play(release_on_violation=policy)
     assert (ended["outcome"], regions.images) == ("rolled_back", images)
     assert ended["fleet"]["stopped"]["reason"] == "Service shop has no ready endpoint"
+
+
+def test_a_violation_in_the_watch_stands_in_the_log_of_the_targets_release(regions, tmp_path):
+    regions.log_dir = str(tmp_path)
+    regions.before["rest", "second"] = lambda: regions.crash("b")
+    regions.before["turn", "a"] = lambda: regions.heal("b")
+    regions.play()
+    lines = [json.loads(line) for line in (tmp_path / f"{regions.entry('b').release_id}.jsonl").read_text().splitlines()]
+    assert [line["text"] for line in lines if line["event"] == "VIOLATION"] == ["while it was watched: Service shop has no ready endpoint"]
 
 
 def test_a_failure_within_the_budget_returns_its_target_alone(regions):
@@ -146,7 +160,23 @@ def test_a_living_run_is_not_disturbed_by_another(regions):
 
     world.just_before("GET", "Lease", renewed, times=50)
     [(field, allowed)] = refusal(regions)
-    assert field == "release_name" and "is held by run-1" in allowed
+    assert field == "release_name" and "is held by run-1 since 20" in allowed and "end it with: ansible-playbook" in allowed
+
+
+def test_the_status_says_who_holds_a_fleet_since_when_and_what_to_do_when_that_is_gone(regions):
+    regions.killed("enter", "second")
+    with pytest.raises(Killed):
+        regions.play()
+    lease = regions.worlds["a"].objects[LEASE]["spec"]
+    lease.update(holderIdentity="here/1/2", acquireTime="2026-11-22T02:11:05.123456Z", renewTime="2026-11-22T02:20:01.5Z")
+    [lines] = regions.do("status")["lines"]
+    assert "held by here/1/2 since 2026-11-22 02:11:05 UTC, renewed 2026-11-22 02:20:01 UTC" in lines
+    lease["holderIdentity"] = f"{socket.gethostname()}/4194999/1"
+    [lines] = regions.do("status")["lines"]
+    assert [line for line in lines if "and is gone: the same playbook goes on" in line]
+    regions.play()
+    [lines] = regions.do("status")["lines"]
+    assert not any("held by" in line for line in lines)
 
 
 def test_an_abort_from_elsewhere_brings_everybody_back(regions):
@@ -203,7 +233,7 @@ def test_a_wave_waits_until_somebody_agrees(regions):
     regions.before["enter", "second"] = lambda: regions.do("approve")
     regions.variables["release_approval_seconds"] = 5
     ended = regions.play(release_waves=waves)
-    assert (ended["outcome"], ended["fleet"]["approvals"]["second"]["agrees"]) == ("promoted", True)
+    assert ended["outcome"] == "promoted" and ended["fleet"]["approvals"]["second"]["by"] == "tom"
 
 
 def test_a_wave_that_nobody_agrees_to_does_not_begin(regions):
@@ -246,3 +276,53 @@ def test_a_target_that_falls_silent_while_it_bakes_is_the_policys_to_judge(regio
         away._faults.clear()
         ended = regions.play()
         assert (ended["outcome"], ended["fleet"]["phase"], regions.images) == ("rolled_back", "ended", OLD)
+
+
+def silence(world, reads):
+    """The API server does not answer so many reads of each kind."""
+    for kind in ("Deployment", "ConfigMap", "VirtualService", "Namespace"):
+        world.refuse("GET", kind, Unreachable("gone"), times=reads)
+
+
+def test_a_target_that_falls_silent_while_it_bakes_is_waited_for_where_that_is_the_policy(regions):
+    regions.before["rest", "second"] = lambda: silence(regions.worlds["c"], 40)
+    ended = regions.play(release_on_unreachable="wait")
+    assert (ended["outcome"], regions.images, regions.states["c"]) == ("promoted", NEW, "promoted")
+
+
+@pytest.mark.parametrize(
+    ("policy", "outcome", "images", "state"),
+    [
+        ("stop", "rolled_back", OLD, "returned"),
+        ("skip", "promoted", {**NEW, "c": "shop:1"}, "skipped"),
+        ("wait", "promoted", NEW, "promoted"),
+    ],
+)
+def test_a_release_that_went_back_for_silence_is_the_policys_to_judge(regions, policy, outcome, images, state):
+    away, times = regions.worlds["c"], iter([400])
+
+    def once():
+        silence(away, next(times, 0))
+
+    away.at["weight"] = once
+    ended = regions.play(release_on_unreachable=policy)
+    assert (ended["outcome"], regions.images, regions.states["c"]) == (outcome, images, state)
+    assert regions.entry("c").failed == (policy == "stop")
+    if policy == "skip":
+        assert "not reached: c" in ended["reason"] and "did not answer for 180 s" in regions.entry("c").reason
+
+
+def test_the_report_of_a_fleet_that_went_back_tells_what_was_released_and_what_serves_again(regions, tmp_path):
+    regions.log_dir = str(tmp_path)
+    regions.before["rest", "second"] = lambda: regions.crash("b")
+    regions.before["turn", "a"] = lambda: regions.heal("b")
+    told = regions.play()["fleet"]
+    found = {target: {"releases": native.status(world, "eu", "shop")} for target, world in regions.worlds.items()}
+    home = regions.worlds["a"]
+    given = {"releases": found, "results": regions.results, "fleet": told, "release_report_dir": str(tmp_path)}
+    said = report(lambda: home, given, home.caller)
+    summary = said["summary"].replace("\\", "")
+    assert said["said"].startswith("shop 2 was rolled back in b (second) at 100 % of the traffic")
+    assert "All traffic in a, b and c is back on 1, the version before." in summary
+    assert all(f"| {target} | {wave} | " in summary for target, wave in (("a", "first"), ("b", "second"), ("c", "second")))
+    assert "VIOLATION" in (tmp_path / told["release_id"] / "events.jsonl").read_text()

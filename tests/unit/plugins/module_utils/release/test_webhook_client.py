@@ -3,48 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The HTTP client of webhooks over TLS: who is trusted, who is let in, and what is said when not."""
 
-import datetime
-import ipaddress
-import ssl
-
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.release.webhook_client import Post, Reply, longest_seconds, post, quote
+from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_authority import Authority
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_hooks import Receiver
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
-NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-PEM = serialization.Encoding.PEM
-
-
-class Authority:
-    """A certificate authority of its own; its files are in a folder."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "ca")])
-        self.file = self._write("ca.pem", self._certificate(self.name, self.key.public_key(), is_authority=True).public_bytes(PEM))
-
-    def issue(self, name):
-        """(certificate, key), two files."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        made = self._certificate(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]), key.public_key(), is_authority=False)
-        text = key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        return self._write(f"{name}.pem", made.public_bytes(PEM)), self._write(f"{name}.key", text)
-
-    def _certificate(self, name, public, *, is_authority):
-        begun = x509.CertificateBuilder().subject_name(name).issuer_name(self.name).public_key(public)
-        dated = begun.serial_number(x509.random_serial_number()).not_valid_before(NOW).not_valid_after(NOW + datetime.timedelta(days=36500))
-        address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-        full = dated.add_extension(address, critical=False)
-        return full.add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True).sign(self.key, hashes.SHA256())
-
-    def _write(self, name, content):
-        path = self.folder / name
-        path.write_bytes(content)
-        return str(path)
 
 
 @pytest.fixture
@@ -55,11 +17,7 @@ def authority(tmp_path):
 @pytest.fixture
 def receiver(authority):
     made = Receiver()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*authority.issue("server"))
-    context.load_verify_locations(authority.file)
-    context.verify_mode = ssl.CERT_REQUIRED
-    made.socket = context.wrap_socket(made.socket, server_side=True)
+    made.socket = authority.server().wrap_socket(made.socket, server_side=True)
     made.handle_error = lambda *_arguments: None
     yield made
     made.close()

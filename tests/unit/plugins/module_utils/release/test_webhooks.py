@@ -264,8 +264,8 @@ def test_events_of_an_ending_that_goes_back_are_warnings_and_muted_refusals_are_
     assert not any("refusal 1 of 2" in message for _phase, _type, message in told)
 
 
-def test_a_receiver_of_events_that_is_slow_or_away_delays_nothing(world, receiver, monkeypatch):
-    monkeypatch.setattr("ansible_collections.progressive.delivery.plugins.module_utils.release.webhook_messages.FLUSH_SECONDS", 0.3)
+def test_a_receiver_of_events_that_is_slow_or_away_delays_nothing(world, receiver):
+    world.flush_seconds = 0.3
     over = threading.Event()
     receiver.acts["event/gate"] = lambda: over.wait(60)
     began = time.monotonic()
