@@ -19,6 +19,7 @@ from pdlab.paths import CHECKOUT, LAB
 from pdlab.shell import succeeds
 from pdlab.target import reset_target
 
+from . import fleet
 from .playbook import Playbooks, shown
 from .traffic import Load, seen, steady
 
@@ -63,12 +64,13 @@ def main() -> int:
         prog="demo", description="Four releases on a real cluster under real load: one good version, three bad ones."
     )
     parser.add_argument("--no-up", action="store_true", help="take the lab as it is")
+    parser.add_argument("--fleet", action="store_true", help="instead: three clusters as three regions, wave after wave")
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell started us with SIGINT ignored
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         with locked("demo"):
-            return run(lab_is_up=options.no_up)
+            return (fleet.run if options.fleet else run)(lab_is_up=options.no_up)
     except LabError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1

@@ -1,8 +1,9 @@
-"""Runs the collection's playbooks as a user does: ansible-playbook, by name, against one target of the lab."""
+"""Runs the collection's playbooks as a user does: ansible-playbook, by name, against one target of the lab, or over an inventory of several."""
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import os
 import shlex
@@ -30,6 +31,7 @@ class Playbooks:
         self._programs = Path(ask([CHECKOUT / "tools" / "venv"], timeout=1800).strip().splitlines()[-1])
         self._files = files
         self._variables = dict(variables or {})
+        self._inventory: list[str] = []
         tools = in_cache("bin", "x").parent
         self._env = {
             **os.environ,
@@ -39,10 +41,17 @@ class Playbooks:
             "PATH": f"{self._programs}:{tools}:{os.environ['PATH']}",
         }
 
+    def over(self, inventory: Path, clusters: Path, forks: int) -> Playbooks:
+        """The same playbooks over an inventory whose hosts are contexts of a kubeconfig; a target that a call names is not looked at."""
+        several = copy.copy(self)
+        several._inventory = ["-i", str(_short(inventory)), "--forks", str(forks)]
+        several._env = {**self._env, "KUBECONFIG": str(clusters)}
+        return several
+
     def command(self, name: str, target: str, variables: Mapping[str, Any] | None = None) -> list[str]:
         """The command line of a playbook; target is the inventory's only host."""
         given = {**self._variables, **(variables or {})}
-        words = ["ansible-playbook", f"{COLLECTION}.{name}", "-i", f"{target},"]
+        words = ["ansible-playbook", f"{COLLECTION}.{name}", *(self._inventory or ["-i", f"{target},"])]
         words += [word for file in self._files for word in ("-e", f"@{_short(file)}")]
         return words + [word for key, value in given.items() for word in ("-e", _assignment(key, value))]
 

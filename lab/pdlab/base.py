@@ -6,9 +6,10 @@ import os
 import shutil
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
-from .archive import Files, data_file, link_to, program_file
+from .archive import Entry, Files, data_file, link_to, program_file
 from .cache import artifact, key_of, log_path
 from .paths import CHECKOUT, LAB
 from .progress import step
@@ -19,6 +20,7 @@ _GLIBC = ("libc.so.6", "libm.so.6", "libdl.so.2", "librt.so.1", "libpthread.so.0
 _FIREWALL = ("/usr/sbin/xtables-nft-multi", "/usr/sbin/xtables-legacy-multi", "/usr/sbin/nft", "/usr/sbin/conntrack")
 _PYTHON = ("python3.11-minimal", "libpython3.11-minimal", "libpython3.11-stdlib")
 _OF_PYTHON = ("libz.so.1", "libexpat.so.1", "libssl.so.3", "libcrypto.so.3", "libffi.so.8", "libuuid.so.1")
+_SHELL = ("/bin/bash", "/bin/grep", "/usr/bin/curl")
 _EXTENSIONS = "/usr/lib/x86_64-linux-gnu/xtables"
 
 
@@ -86,9 +88,7 @@ def python_libraries(root: Path) -> Files:
 
 def firewall_tools(root: Path) -> Files:
     """iptables (both kinds), nft, conntrack and a shell, with their libraries and extensions."""
-    files = {name: program_file(_inside(root, name)) for name in (*_FIREWALL, "/bin/sh")}
-    for name in list(files):
-        files.update({library: program_file(_inside(root, library)) for library in _libraries_of(root, name)})
+    files = _with_libraries(root, (*_FIREWALL, "/bin/sh"))
     for extension in sorted((root / _EXTENSIONS.strip("/")).iterdir()):
         name = f"{_EXTENSIONS}/{extension.name}"
         files[name] = link_to(os.readlink(extension)) if extension.is_symlink() else data_file(extension)
@@ -98,6 +98,16 @@ def firewall_tools(root: Path) -> Files:
             files[f"/usr/sbin/{family}-nft{action}"] = link_to("xtables-nft-multi")
             files[f"/usr/sbin/{family}-legacy{action}"] = link_to("xtables-legacy-multi")
     return files
+
+
+def shell_tools(root: Path) -> Files:
+    """bash, which is sh too, grep and curl, with their libraries."""
+    return {**_with_libraries(root, _SHELL), "/bin/sh": link_to("bash")}
+
+
+def _with_libraries(root: Path, names: Sequence[str]) -> dict[str, Entry]:
+    wanted = [*names, *(library for name in names for library in _libraries_of(root, name))]
+    return {name: program_file(_inside(root, name)) for name in wanted}
 
 
 def _libraries_of(root: Path, name: str) -> list[str]:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import cluster, engine, load, network, optional, stack, target
+from . import cluster, engine, load, network, optional, several, stack, target
 from .build import build_all, workload_archives
 from .cache import locked, purge, write_atomically
 from .errors import LabError
@@ -39,6 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     up = commands.add_parser("up", help="build what is missing, start the cluster, install Istio and Prometheus")
     up.add_argument("--cluster", default=cluster.DEFAULT, metavar="NAME")
     up.add_argument(
+        "--clusters", type=int, default=1, metavar="N", help=f"so many, at most {several.MOST}: NAME, NAME-2, NAME-3, two at a time"
+    )
+    up.add_argument(
         "--gateway-port", type=int, metavar="PORT", help="host port of a new cluster's gateway (default: 31080, then the next free one)"
     )
     up.add_argument("--cluster-only", action="store_true", help="stop when the cluster has its images")
@@ -52,11 +55,19 @@ def _parser() -> argparse.ArgumentParser:
     down.add_argument("--purge", action="store_true", help="remove the cache too")
     down.set_defaults(run=_down)
 
+    halt = commands.add_parser("stop", help="stop a cluster and keep it: up starts it again in seconds")
+    halt.add_argument("--cluster", required=True, metavar="NAME")
+    halt.set_defaults(run=_stop)
+
     commands.add_parser("status", help="say what runs").set_defaults(run=_status)
 
     where = commands.add_parser("kubeconfig", help="print the path of a cluster's kubeconfig")
     where.add_argument("name", nargs="?", default=cluster.DEFAULT)
-    where.set_defaults(run=lambda options: print(kubeconfig(options.name)))
+    where.add_argument("--context", action="append", default=[], metavar="CONTEXT=NAME", help="a context of the file that --out names")
+    where.add_argument(
+        "--out", type=Path, metavar="FILE", help="write one kubeconfig with a context for each cluster, as regions have them"
+    )
+    where.set_defaults(run=_kubeconfig)
 
     pod = commands.add_parser("image", help="build images that are not loaded by default and load them")
     pod.add_argument("names", nargs="+", choices=sorted(optional.ARCHIVES), metavar=f"{{{','.join(sorted(optional.ARCHIVES))}}}")
@@ -70,17 +81,34 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(options: argparse.Namespace) -> None:
+    names = several.names(options.cluster, options.clusters)
+    if options.gateway_port:
+        cluster.choose_gateway_port(options.cluster, options.gateway_port)
+    chosen = engine.find_engine()
     with locked(f"up-{options.cluster}"):
-        if options.gateway_port:
-            cluster.choose_gateway_port(options.cluster, options.gateway_port)
-        chosen = engine.find_engine()
         build_all(chosen.own)
-        cluster.ensure_cluster(chosen, options.cluster)
-        cluster.load_images(chosen, options.cluster, workload_archives(chosen.own))
-        if not options.cluster_only:
-            stack.install(chosen, options.cluster)
-        port = cluster.gateway_port(options.cluster)
-        say(f"{options.cluster} is up: KUBECONFIG={kubeconfig(options.cluster)}, gateway at http://127.0.0.1:{port}")
+    several.all_of(names, lambda name: _up_one(chosen, name, cluster_only=options.cluster_only))
+
+
+def _up_one(chosen: engine.Engine, name: str, *, cluster_only: bool) -> None:
+    with locked(f"up-{name}"):
+        cluster.ensure_cluster(chosen, name)
+        cluster.load_images(chosen, name, workload_archives(chosen.own))
+        if not cluster_only:
+            stack.install(chosen, name)
+        say(f"{name} is up: KUBECONFIG={kubeconfig(name)}, gateway at http://127.0.0.1:{cluster.gateway_port(name)}")
+
+
+def _stop(options: argparse.Namespace) -> None:
+    cluster.stop_cluster(engine.find_engine(), options.cluster)
+
+
+def _kubeconfig(options: argparse.Namespace) -> None:
+    if not options.out:
+        print(kubeconfig(options.name))
+        return
+    several.write_kubeconfig(options.out, several.contexts_of(options.context))
+    print(options.out)
 
 
 def _image(options: argparse.Namespace) -> None:
@@ -123,6 +151,9 @@ def _status(_: argparse.Namespace) -> int:
         print(f"engine   the machine's Docker, {'running' if succeeds(['docker', 'version']) else 'not running'}")
     healthy = True
     for name in cluster.recorded():
+        if cluster.is_stopped(chosen, name):
+            print(f"cluster  {name}: stopped; lab up --cluster {name} starts it again")
+            continue
         answering = cluster.answers(chosen, name)
         healthy &= answering
         installed = "Istio and Prometheus installed" if stack.is_installed(name) else "nothing installed yet"

@@ -25,6 +25,12 @@ GATEWAY_NODE_PORT = 30080
 _FIRST_GATEWAY_PORT = 31080
 _READY_SECONDS = 120
 _REVIVE_SECONDS = 60
+# Of a control plane that has no second one: nobody to elect a leader from, no power failure to outlive. As kubeadm v1beta3 has it (kind: below 1.36).
+_AT_REST = {
+    "controllerManager": {"extraArgs": {"leader-elect": "false"}},
+    "scheduler": {"extraArgs": {"leader-elect": "false"}},
+    "etcd": {"local": {"extraArgs": {"unsafe-no-fsync": "true"}}},
+}
 
 
 def ensure_cluster(engine: Engine, name: str) -> None:
@@ -114,8 +120,24 @@ def load_images(engine: Engine, name: str, archives: dict[str, Path]) -> None:
         with step(f"Load image {what} into {name}", "5 s"):
             if archive.name != ARCHIVE:
                 raise LabError(f"{archive} is not an image archive of the lab")
-            run([program("kind"), "load", "image-archive", archive, "--name", name], env=engine.env, log=log_path(f"load-{what}"))
+            run([program("kind"), "load", "image-archive", archive, "--name", name], env=engine.env, log=log_path(f"load-{what}-{name}"))
             ask(["docker", "exec", node, "touch", f"/kind/lab-images/{key}"], env=engine.env)
+
+
+def is_stopped(engine: Engine, name: str) -> bool:
+    """Whether the cluster is there and its node was stopped."""
+    node = f"{name}-control-plane"
+    return succeeds(["docker", "inspect", node], env=engine.env) and "true" not in ask(
+        ["docker", "inspect", "--format", "{{.State.Running}}", node], env=engine.env
+    )
+
+
+def stop_cluster(engine: Engine, name: str) -> None:
+    """Stops the node; what is on it stays. Raises LabError where there is no such cluster."""
+    if name not in recorded():
+        raise LabError(f"There is no cluster {name}; there is: {', '.join(recorded()) or 'none'}.")
+    with locked(f"cluster-{name}"), step(f"Stop cluster {name}", "10 s"):
+        ask(["docker", "stop", f"{name}-control-plane"], env=engine.env)
 
 
 def delete_cluster(engine: Engine, name: str) -> None:
@@ -183,6 +205,8 @@ def _configuration(engine: Engine, name: str) -> dict[str, object]:
             }
         ],
     }
+    kubeadm: dict[str, object] = {"kind": "ClusterConfiguration", **_AT_REST}
     if engine.own:
-        configuration["kubeadmConfigPatches"] = [json.dumps({"kind": "ClusterConfiguration", "imageRepository": KUBERNETES_REPOSITORY})]
+        kubeadm["imageRepository"] = KUBERNETES_REPOSITORY
+    configuration["kubeadmConfigPatches"] = [json.dumps(kubeadm)]
     return configuration

@@ -122,6 +122,7 @@ PROGRAMS = {
             "4 min",
             keep=((_ARGO_ROLLOUTS, "manifests/install.yaml", "install.yaml"),),
         ),
+        Program("hey", "go/hey", ("github.com/rakyll/hey",), "5 s"),
         Program("wget", "go/wget", (".",), "3 s"),
         # What an upgrade starts from.
         Program("flagger-previous", "go/previous", (), "3 s", keep=((_FLAGGER, "charts/flagger", "chart"),)),

@@ -23,7 +23,7 @@ _UNITS = {"s": 1, "m": 60, "": 1}
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     run = commands.add_parser("load", help="send bounded load to a host of the gateway; SIGTERM ends it and keeps the results")
-    run.add_argument("--host", required=True, help="Host header, such as shop.example.com")
+    run.add_argument("--host", action="append", required=True, help="Host header, such as shop.example.com; several get requests in turns")
     run.add_argument("--rate", type=int, default=100, help=f"requests a second, at most {_MOST_PER_SECOND}")
     run.add_argument("--duration", type=_seconds, default="60s", help=f"such as 90s or 5m, at most {_LONGEST_SECONDS // 60}m")
     run.add_argument("--path", default="/")
@@ -50,13 +50,13 @@ def _run(options: argparse.Namespace) -> None:
         raise LabError(f"The lab sends 1 to {_MOST_PER_SECOND} requests a second for at most {_LONGEST_SECONDS // 60} minutes.")
     if not options.path.startswith("/"):
         raise LabError("--path begins with a slash.")
-    headers = [part for header in (f"Host: {options.host}", *options.header) for part in ("-header", header)]
+    headers = [part for header in options.header for part in ("-header", header)]
     url = f"http://127.0.0.1:{cluster.gateway_port(options.cluster)}{options.path}"
     limits = ["-rate", f"{options.rate}/s", "-duration", f"{options.duration}s", "-timeout", "10s", "-redirects", "-1", "-max-body", "0"]
     vegeta = program("vegeta")
     attack = subprocess.Popen([vegeta, "attack", *limits, *headers], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     assert attack.stdin is not None
-    attack.stdin.write(f"GET {url}\n".encode())
+    attack.stdin.write("\n".join(f"GET {url}\nHost: {host}\n" for host in options.host).encode())
     attack.stdin.close()
     encode = subprocess.Popen([vegeta, "encode", "-to", "json"], stdin=attack.stdout, stdout=subprocess.PIPE, start_new_session=True)
     assert encode.stdout is not None and attack.stdout is not None

@@ -10,6 +10,7 @@ from .cache import artifact, key_of
 from .gobuild import program, programs
 from .guard_image import guard
 from .images import ARCHIVE, LAB_REPOSITORY, ON_DEMAND
+from .loadtester_image import loadtester
 from .paths import LAB
 from .progress import step
 
@@ -19,7 +20,7 @@ def flagger() -> Path:
 
 
 def flagger_loadtester() -> Path:
-    return _archive("flagger-loadtester", "/loadtester", "100:101", wget=True)
+    return loadtester(_reference("flagger-loadtester"))
 
 
 def argo_rollouts() -> Path:

@@ -1,4 +1,4 @@
-"""A target namespace in its pristine state: the shop, its Service and its route, answering at the gateway."""
+"""A target namespace in its pristine state: the shop, its Service and its route, answering at the gateway; or several such services."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _DEFAULT_IMAGE = f"{LAB_REPOSITORY}/shop:1.0.0"
 _READY_SECONDS = 120
 _GOOD_ANSWERS_IN_A_ROW = 10
 _REPLACE_ATTEMPTS = 5
-_PRISTINE = {"deployment.apps/shop", "service/shop", "virtualservice.networking.istio.io/shop"}
+_SHOP = "shop"
+_PRISTINE_KINDS = ("deployment.apps", "service", "virtualservice.networking.istio.io")
 _ALWAYS_THERE = {"configmap/kube-root-ca.crt", "configmap/istio-ca-root-cert", "serviceaccount/default"}
 # Made and removed by controllers on behalf of the kinds that are reset.
 _DERIVED = {
@@ -39,6 +40,9 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument("name")
     parser.add_argument("--image", default=_DEFAULT_IMAGE, help="image of the shop, or only its tag")
     parser.add_argument("--replicas", type=int, default=3)
+    parser.add_argument(
+        "--services", default=_SHOP, metavar="A,B", help="services of the shop's kind; one called otherwise has the host A.NAME.example.com"
+    )
     parser.add_argument("--cluster", default=cluster.DEFAULT, metavar="NAME")
     parser.add_argument("--remove", action="store_true", help="delete the namespace")
     parser.set_defaults(run=_run)
@@ -49,23 +53,34 @@ def _run(options: argparse.Namespace) -> None:
         remove_target(options.cluster, options.name)
     else:
         image = options.image if "/" in options.image else f"{LAB_REPOSITORY}/shop:{options.image}"
-        reset_target(options.cluster, options.name, image, options.replicas)
+        reset_target(options.cluster, options.name, image, options.replicas, tuple(options.services.split(",")))
 
 
-def reset_target(cluster_name: str, namespace: str, image: str = _DEFAULT_IMAGE, replicas: int = 3) -> None:
+def host_of(namespace: str, service: str = _SHOP) -> str:
+    """The host by which the gateway knows a service of a target."""
+    return f"{namespace}.example.com" if service == _SHOP else f"{service}.{namespace}.example.com"
+
+
+def reset_target(
+    cluster_name: str, namespace: str, image: str = _DEFAULT_IMAGE, replicas: int = 3, services: tuple[str, ...] = (_SHOP,)
+) -> None:
     """Creates the namespace or puts it back as it was made; returns when the gateway answers with the image's version."""
     kubectl = cluster.kubectl(cluster_name)
     with step(f"Target {namespace}", "10 s"):
         _await_deletion(kubectl, namespace)
-        _delete_extras(kubectl, namespace)
-        text = string.Template((LAB / "apps" / "target.yml").read_text()).substitute(namespace=namespace, image=image, replicas=replicas)
-        manifest = cluster_folder(cluster_name) / "targets" / f"{namespace}.yml"
-        write_atomically(manifest, text)
-        # apply creates what is missing; replace also removes what others added.
-        ask([*kubectl, "apply", "-f", str(manifest)])
-        _replace(kubectl, manifest)
-        ask([*kubectl, "-n", namespace, "rollout", "status", "deployment/shop", f"--timeout={_READY_SECONDS}s"])
-        await_answer(cluster.gateway_port(cluster_name), f"{namespace}.example.com", version=image.rsplit(":", 1)[-1])
+        _delete_extras(kubectl, namespace, services)
+        template = string.Template((LAB / "apps" / "target.yml").read_text())
+        for service in services:
+            host = host_of(namespace, service)
+            text = template.substitute(namespace=namespace, service=service, host=host, image=image, replicas=replicas)
+            manifest = cluster_folder(cluster_name) / "targets" / f"{namespace}.{service}.yml"
+            write_atomically(manifest, text)
+            # apply creates what is missing; replace also removes what others added.
+            ask([*kubectl, "apply", "-f", str(manifest)])
+            _replace(kubectl, manifest)
+        for service in services:
+            ask([*kubectl, "-n", namespace, "rollout", "status", f"deployment/{service}", f"--timeout={_READY_SECONDS}s"])
+            await_answer(cluster.gateway_port(cluster_name), host_of(namespace, service), version=image.rsplit(":", 1)[-1])
 
 
 def remove_target(cluster_name: str, namespace: str) -> None:
@@ -139,13 +154,14 @@ def _await_deletion(kubectl: list[str], namespace: str, force: bool = False) -> 
         time.sleep(0.5)
 
 
-def _delete_extras(kubectl: list[str], namespace: str) -> None:
+def _delete_extras(kubectl: list[str], namespace: str, services: tuple[str, ...]) -> None:
     """Deletes every object that a pristine target does not have."""
     if not succeeds([*kubectl, "get", "namespace", namespace]):
         return
     kinds = ask([*kubectl, "api-resources", "--namespaced", "--verbs=delete,list", "-o", "name"]).split()
     wanted = ",".join(kind for kind in kinds if kind not in _DERIVED)
     found = ask([*kubectl, "-n", namespace, "get", wanted, "-o", "name", "--ignore-not-found"]).split()
-    extras = [name for name in found if name not in _PRISTINE | _ALWAYS_THERE]
+    pristine = {f"{kind}/{service}" for kind in _PRISTINE_KINDS for service in services}
+    extras = [name for name in found if name not in pristine | _ALWAYS_THERE]
     if extras:
         ask([*kubectl, "-n", namespace, "delete", "--ignore-not-found", "--wait=false", *extras])

@@ -15,6 +15,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.errors import ClusterError
 from ansible_collections.progressive.delivery.plugins.module_utils.engine.assemble import Caller
+from ansible_collections.progressive.delivery.plugins.module_utils.fleet.train import for_target
 from ansible_collections.progressive.delivery.plugins.module_utils.release import arguments
 from ansible_collections.progressive.delivery.plugins.module_utils.release.context import Process
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import SpecError
@@ -41,13 +42,18 @@ class Verb(ActionBase):
         variables = task_vars or {}
         release, connection = arguments.split(self._task.args, variables, self._templar.template)
         signs = StopSigns()
-        caller = self._caller(signs, variables, release)
         try:
+            release = self.of_target(release, variables)
+            caller = self._caller(signs, variables, release)
             return self.call(release, connection, caller)
         except (SpecError, Refused) as error:
             return refusal(error.problems)
         except (ClusterError, RouteError) as error:
             return {"failed": True, "changed": False, "outcome": "refused", "reason": str(error), "msg": str(error)}
+
+    def of_target(self, release: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        """The arguments as they are meant for this host: of a train its service's. Raises SpecError."""
+        return for_target(release, variables.get("inventory_hostname", "localhost"), variables.get("groups") or {})
 
     def call(self, release: dict[str, Any], connection: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """The verb itself."""

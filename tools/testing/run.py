@@ -17,11 +17,13 @@ import stages as plan
 from stages import REPOSITORY, Count, Stage
 
 HEARTBEAT_SECONDS = 30
-SIDE_BY_SIDE = 2  # scenarios: releases mostly wait
+SIDE_BY_SIDE = 2  # scenarios: with three the machine is starved, and the unit tests beside them end no sooner
 POLL_SECONDS = 0.5
 SHOWN_LINES = 40
 FIRST_FAILURE_LINES = 20
-FAILURE = re.compile(r"fatal: \[|^E  |Traceback")
+REASON_LINES = 6
+REASON_CHARACTERS = 1500
+FAILURE = re.compile(r"(fatal|failed): \[|^E  |Traceback")
 
 
 @dataclass
@@ -101,6 +103,10 @@ class Run:
             count = outcome.count
             total += count
             print(f"{outcome.stage.name:28}{count.passed:8}{count.failed:8}{count.skipped:9}{outcome.seconds:9.0f}  {outcome.note}")
+        for job in self.jobs:
+            ended = self.outcomes.get(job.stage.name)
+            if ended and ended.count.failed:
+                print(f"\nFAILED {job.stage.name}: {job.reason()}")
         print(f"\n{total.passed} passed, {total.failed} failed", flush=True)
         return 1 if total.failed or not total.passed else 0
 
@@ -167,9 +173,18 @@ class Job:
     def excerpt(self) -> str:
         """What explains a failure: the first lines that say so, as molecule goes on for long after them, and the end."""
         lines = self.log.read_text(errors="replace").splitlines()
-        first = next((number for number, line in enumerate(lines) if FAILURE.search(line)), len(lines))
+        first = next((number for number, line in enumerate(lines) if FAILURE.search(line)), None)
+        if first is None:
+            return "\n".join(lines[-SHOWN_LINES:])
         end = max(first + FIRST_FAILURE_LINES, len(lines) - SHOWN_LINES)
         return "\n".join([*lines[first : first + FIRST_FAILURE_LINES], "...", *lines[end:]])
+
+    def reason(self) -> str:
+        """Its first failure in one line, with the task of a playbook: who sees only the end of a run's output still learns why."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        first = next((number for number, line in enumerate(lines) if FAILURE.search(line)), len(lines) - 1)
+        task = next((line.strip(" *") for line in reversed(lines[:first]) if line.startswith("TASK [")), "")
+        return " ".join([task, *(line.strip() for line in lines[first : first + REASON_LINES])]).strip()[:REASON_CHARACTERS]
 
     def last_line(self) -> str:
         """The newest line of the log that says something."""

@@ -13,20 +13,30 @@ RESULTS = REPOSITORY / "build" / "test"
 DEEP_RESULTS = REPOSITORY / "build" / "deep"
 # The cheapest first: a mistake that breaks all of them shows soonest. What is not named here follows by name.
 LONG = (
+    "awx",
+    "borders",
     "controllers",
     "documentation",
     "engine_argo",
+    "engine_flagger",
     "fleet",
     "guard",
     "linkerd_role",
+    "load_tester",
     "matrix",
+    "outages",
     "people",
+    "roles",
     "saturation",
+    "sets",
     "slo",
+    "swap",
+    "train",
 )  # scenarios of make test-deep alone; the others play a selection of the matrix's cells
 SCENARIO_ORDER = ["bad_input", "canary_istio", "bad_versions", "control"]
-# Nothing else is played beside scenarios that take what all share away (the API server, istiod, Prometheus), install it, or measure seconds.
-ALONE = ("abort", "faults", "roles")
+# Nothing else is played beside scenarios that take away what all share (the API server, istiod, Prometheus, kinds), install it, or
+# measure seconds.
+ALONE = ("abort", "controllers", "engine_argo", "engine_flagger", "faults", "outages", "roles")
 STATE = REPOSITORY / "build" / "molecule" / "state"  # each its own: molecule's usual place is that of all scenarios, and of other checkouts
 
 # The steps of the scenarios' quick release at which a runner dies or an abort arrives; nothing is left to abort after promote.
@@ -165,11 +175,19 @@ def deep() -> list[Stage]:
     shards: dict[str, dict[str, object]] = {
         "resume": {"resume_points": points(DISTURBED_STEPS)},
         "abort": {"abort_points": points(DISTURBED_STEPS[:-1])},
-        "faults": {"faults_taken": True},
+        "bad_input": {"bad_input_every": 1},
         **{name: {} for name in LONG},
+        "fleet": {"fleet_clusters": 3},
         "matrix": {"matrix_cells": ["all"], "matrix_folder": str(DEEP_RESULTS)},
     }
-    return stages + [scenario(name, "-e", json.dumps(variables)) for name, variables in shards.items() if name in scenario_names()]
+    stages += [scenario(name, "-e", json.dumps(variables)) for name, variables in shards.items() if name in scenario_names()]
+    return [*stages, healthy_releases()]
+
+
+def healthy_releases() -> Stage:
+    """Healthy versions released 30 times on the lab; it fails when more of them are returned than chance explains."""
+    command = ["tools/with-environment", "tests/benchmarks/run", "healthy_releases", "--no-document"]
+    return Stage("healthy-releases", command, one, ("venv", "lab-up"))
 
 
 def points(steps: tuple[str, ...]) -> list[dict[str, str]]:

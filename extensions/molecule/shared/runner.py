@@ -78,6 +78,10 @@ class Runner:
         """What it has printed so far."""
         return self.log.read_text(errors="replace")
 
+    def has_ended(self) -> bool:
+        """Whether ansible-playbook has ended."""
+        return self._process.poll() is not None
+
     def end(self) -> None:
         """Whatever is left of it ends now."""
         if self._process.poll() is None:

@@ -1,8 +1,8 @@
 """Plays stories: releases in fresh targets under load, and what happens to them on the way.
 
 Reads {"folder", "kubeconfig", "prometheus", "host_template", "stories": [...]} as JSON from standard input, plays the
-stories side by side and writes FOLDER/facts.json: what the cluster and the log of the load say afterwards. It judges
-nothing: verify.yml does. A story:
+stories side by side and writes FOLDER/facts.json: what the cluster and the log of the load say afterwards, and how starved the
+machine was meanwhile ("starved", see starvation.py), which bounds in seconds are multiplied by. It judges nothing: verify.yml does. A story:
 
     name, targets (namespace -> release variables), vars (release variables of all its targets), load (requests a second),
     routes: a file of objects that replace the lab's VirtualService (${namespace} is filled in, and ${proxy_image} of the ingress
@@ -45,14 +45,16 @@ import load_log
 from await_metrics import await_metrics
 from cluster import Cluster, difference, leftovers
 from runner import Runner
+from starvation import Starvation
 
 JSON = dict[str, Any]
 CHECKOUT = Path(__file__).resolve().parents[3]
 LAB = [str(CHECKOUT / "lab" / "lab")]
 COLLECTION = "progressive.delivery"
 RECORD = f"{COLLECTION}/record"
-WAIT_SECONDS = 120.0
-LOAD_SECONDS = 420
+WAIT_SECONDS = 120.0  # times the stage's patience
+LOAD_SECONDS = 900  # likewise; every story ends before it does, on a starved machine too
+LONGEST_LOAD_SECONDS = 1800
 POLL_SECONDS = 0.05
 # kind -> what it calls its pods that are wanted, ready and of its present template, in its status
 COUNTS = {
@@ -69,6 +71,8 @@ class Story:
     def __init__(self, told: JSON, stage: JSON) -> None:
         self.told = told
         self.stage = stage
+        self.patience = float(stage.get("patience", 1))
+        self.wait = WAIT_SECONDS * self.patience
         self.folder = Path(stage["folder"])
         self.cluster = Cluster(Path(stage["kubeconfig"]))
         self.targets: dict[str, JSON] = told["targets"]
@@ -137,23 +141,23 @@ class Story:
     def _do_plan(self, name: str, extra: JSON) -> JSON:
         options = ["--check", "--diff", *_on_the_command_line(extra)]
         self._start(name, extra.get("playbook", f"{COLLECTION}.release"), options, extra.get("with", {}))
-        return {**self.runners[name].finish(WAIT_SECONDS), "output": self.runners[name].output()}
+        return {**self.runners[name].finish(self.wait), "output": self.runners[name].output()}
 
     def _do_abort(self, name: str, extra: JSON) -> JSON:
         self._start(name, f"{COLLECTION}.abort", [], {"release_reason": f"act {name}", **extra.get("with", {})})
-        return {**self.runners[name].finish(extra.get("within", WAIT_SECONDS)), "output": self.runners[name].output()}
+        return {**self.runners[name].finish(extra.get("within", self.wait)), "output": self.runners[name].output()}
 
     def _do_control(self, verb: str, extra: JSON) -> JSON:
         name = extra.get("label", verb).replace(" ", "-")
         self._start(name, f"{COLLECTION}.{verb}", [], {"release_reason": f"act {verb}", **extra.get("with", {})})
-        return {**self.runners[name].finish(extra.get("within", WAIT_SECONDS)), "output": self.runners[name].output()}
+        return {**self.runners[name].finish(extra.get("within", self.wait)), "output": self.runners[name].output()}
 
     def _do_finish(self, name: str, extra: JSON) -> JSON:
-        return {**self.runners[name].finish(extra.get("within", 2 * WAIT_SECONDS)), "output": self.runners[name].output()}
+        return {**self.runners[name].finish(extra.get("within", 2 * self.wait)), "output": self.runners[name].output()}
 
     def _do_until(self, wanted: JSON, extra: JSON) -> None:
         target = extra.get("target", self.first)
-        deadline = time.monotonic() + extra.get("within", WAIT_SECONDS)
+        deadline = time.monotonic() + extra.get("within", self.wait)
         while not self.holds(wanted, target):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{target} never came to {wanted}; the record says {self.cluster.record(target, self.release)}")
@@ -181,7 +185,7 @@ class Story:
         time.sleep(seconds)
 
     def _do_run(self, command: list[str], extra: JSON) -> JSON:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=extra.get("within", WAIT_SECONDS), check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=extra.get("within", self.wait), check=False)
         if done.returncode:
             raise RuntimeError(f"{command}: {done.stdout}{done.stderr}")
         return {"stdout": done.stdout}
@@ -192,13 +196,13 @@ class Story:
         from pdlab.engine import find_engine  # noqa: PLC0415 - the lab is no package of this folder
 
         environment = {**os.environ, **find_engine().env}
-        subprocess.run(["docker", "exec", node, "pkill", "-9", "-x", "kube-apiserver"], env=environment, check=True, timeout=WAIT_SECONDS)
+        subprocess.run(["docker", "exec", node, "pkill", "-9", "-x", "kube-apiserver"], env=environment, check=True, timeout=self.wait)
 
     def _set_stage(self) -> None:
         """Fresh targets, one after another (the lab's machine is small), then load, then what Prometheus needs to know."""
         with self.stage["lock"]:
             for target in self.targets:
-                self._do_run([*LAB, "target", target, "--replicas", str(REPLICAS)], {"within": 2 * WAIT_SECONDS})
+                self._do_run([*LAB, "target", target, "--replicas", str(REPLICAS)], {"within": 2 * self.wait})
         for target in self.targets:
             self._replace_workload(target)
             self._replace_routes(target)
@@ -220,7 +224,7 @@ class Story:
         objects = text.substitute(namespace=target, proxy_image=self.cluster.proxy_image())
         kubectl = ["kubectl", "--kubeconfig", self.stage["kubeconfig"]]
         self._do_run([*kubectl, "-n", target, "delete", "virtualservice", "shop"], {})
-        subprocess.run([*kubectl, "apply", "-f", "-"], input=objects, text=True, check=True, capture_output=True, timeout=WAIT_SECONDS)
+        subprocess.run([*kubectl, "apply", "-f", "-"], input=objects, text=True, check=True, capture_output=True, timeout=self.wait)
         version = self.told.get("stable") or (self._stable_image(target) or "").rpartition(":")[2]
         await_answer(gateway_port(DEFAULT), self.stage["host_template"].format(target), version)
 
@@ -231,9 +235,9 @@ class Story:
         kubectl = ["kubectl", "--kubeconfig", self.stage["kubeconfig"], "-n", target]
         objects = string.Template(Path(self.told["workload"]["objects"]).read_text()).substitute(namespace=target)
         self._do_run([*kubectl, "delete", "deployment", "shop", "--wait"], {})
-        subprocess.run([*kubectl, "apply", "-f", "-"], input=objects, text=True, check=True, capture_output=True, timeout=WAIT_SECONDS)
-        status = ["rollout", "status", f"{self._kind.lower()}/shop", f"--timeout={WAIT_SECONDS:.0f}s"]
-        self._do_run([*kubectl, *status], {"within": 2 * WAIT_SECONDS})
+        subprocess.run([*kubectl, "apply", "-f", "-"], input=objects, text=True, check=True, capture_output=True, timeout=self.wait)
+        status = ["rollout", "status", f"{self._kind.lower()}/shop", f"--timeout={self.wait:.0f}s"]
+        self._do_run([*kubectl, *status], {"within": 2 * self.wait})
 
     @property
     def _kind(self) -> str:
@@ -242,7 +246,7 @@ class Story:
     def _leave_stage(self) -> None:
         """Make room for others on the node; a story that broke off leaves its targets to be looked at."""
         for target in self.targets:
-            subprocess.run([*LAB, "target", target, "--remove"], check=False, capture_output=True, timeout=2 * WAIT_SECONDS)
+            subprocess.run([*LAB, "target", target, "--remove"], check=False, capture_output=True, timeout=2 * self.wait)
 
     def _start(self, name: str, playbook: str, options: list[str], extra: JSON) -> None:
         inventory = self.folder / f"{self.first}-{name}.inventory.json"
@@ -269,7 +273,7 @@ class Story:
             "--rate",
             str(self._rate(target)),
             "--duration",
-            f"{LOAD_SECONDS}s",
+            f"{min(LONGEST_LOAD_SECONDS, LOAD_SECONDS * self.patience):.0f}s",
             "--out",
             str(self._load_file(target)),
         ]
@@ -360,6 +364,7 @@ def main() -> int:
     stage = json.load(sys.stdin)
     folder = Path(stage["folder"])
     folder.mkdir(parents=True, exist_ok=True)
+    starvation = Starvation()
     stage["lock"] = threading.Semaphore(2)
     places = threading.Semaphore(int(stage.get("side_by_side", 4)))
     stories = expanded(stage["stories"])
@@ -374,7 +379,7 @@ def main() -> int:
         thread.start()
     for thread in threads:
         thread.join()
-    facts = {"stories": sorted(told, key=lambda one: one["name"]), "expected": len(stories)}
+    facts = {"stories": sorted(told, key=lambda one: one["name"]), "expected": len(stories), "starved": starvation.ratio()}
     (folder / stage.get("facts", "facts.json")).write_text(json.dumps(facts, indent=1))
     for one in facts["stories"]:
         print(f"{'BROKE OFF' if one['error'] else 'played'}: {one['name']}\n{one['error']}")

@@ -19,6 +19,7 @@ from ..release.budget_plan import lines as budget_lines
 from ..release.context import Context, Process
 from ..release.costs import Costs
 from ..release.ending import ABORTED, PROMOTED, REFUSED, TurnBack
+from ..release.gate_odds import with_time_notes
 from ..release.gates_spec import SEQUENTIAL
 from ..release.plan import TRAFFIC, difference, plan
 from ..release.preflight import already_running, preflight
@@ -61,7 +62,7 @@ def start(session: Session, spec: Spec, caller: Caller, *, check_mode: bool = Fa
             "evidence": {},
         }
     try:
-        found = people.before(session, spec, preflight(session, spec, transport(session, spec)), caller)
+        found = with_time_notes(spec, people.before(session, spec, preflight(session, spec, transport(session, spec)), caller))
     except Refused as error:
         # A release of another name that runs here may be what preflight stumbles over: say who it is, too.
         raise Refused([*with_route(error.problems, spec.origin), *_held_by_another(session, spec)]) from error
@@ -165,9 +166,10 @@ def free_lease(session: Session, spec: Spec) -> None:
 def _held_by_another(session: Session, spec: Spec) -> list[Problem]:
     name = leases.lease_name(spec.workload_kind, spec.workload)
     with contextlib.suppress(ClusterError):
-        holder = (leases.look(session, spec.namespace, name) or {}).get("spec", {}).get("holderIdentity")
-        if holder and not leases.is_dead(holder):
-            return [Problem("release_workload", spec.workload, f"a workload that no other release holds; Lease {name} is held by {holder}")]
+        held = (leases.look(session, spec.namespace, name) or {}).get("spec", {})
+        if held.get("holderIdentity") and not leases.is_dead(held["holderIdentity"]):
+            allowed = f"a workload that no other release holds; Lease {name} is held by {leases.held_by(held)}"
+            return [Problem("release_workload", spec.workload, allowed)]
     return []
 
 
@@ -310,6 +312,7 @@ def _result(context: Context) -> JSON:
         "changed": True,
         "outcome": state.outcome if state.phase in ("ended", "parked") else "running",
         "reason": state.reason,
+        "cause": state.cause,
         "weight_percent": state.weight_percent,
         "release_id": state.release_id,
         "serves": f"{context.target.workload_kind}/{state.serves or context.target.workload}",

@@ -20,7 +20,7 @@ from ..release.proceedings import JUDGED, JUDGES, PEOPLE, STEP
 from ..release.spec import SpecError
 from ..release.target import Refused
 from ..release.values import Problem, Reader
-from ..report import folder, html, junit, markdown
+from ..report import folder, html, junit, markdown, undone
 from ..report.log import LogError, read_lines
 from ..report.sentence import headline
 from ..report.story import Story
@@ -122,12 +122,16 @@ def _read(connect: Callable[[], Session], asked: Asked, caller: Caller) -> tuple
     troubles: list[str] = []
     for target in {**told, **asked.results}:
         result = asked.results.get(target)
-        record = _record_of(told.get(target), result)
-        if target in members and record is not None and not _belongs(record, members[target]):
-            record = None  # of a release before this fleet
+        listed, later = _listed(told.get(target)), None
+        if target in members:
+            record, later = undone.of_member(listed, members[target])
+        else:
+            record = _record_of(listed, result)
         if record is None and (result is None or not result.get("outcome") or result["outcome"] == native.PROMOTED):
             continue  # it had nothing to do, or nobody has released here
         lines, cut = _lines(asked.log_dir, record, troubles)
+        if later is not None:
+            lines = [*lines, *undone.way_home(target, later, _lines(asked.log_dir, later, troubles)[0])]
         found[target] = Read(record, {**asked.names, **(result or {})}, tuple(lines), cut)
     return found, troubles
 
@@ -136,19 +140,17 @@ def _with_commands(one: JSON, caller: Caller) -> JSON:
     return {**one, "next": [caller.playbook(verb, one["release_name"]) for verb in one["next_commands"]]}
 
 
-def _record_of(told: Any, result: Mapping[str, Any] | None) -> JSON | None:
+def _listed(told: Any) -> list[JSON]:
+    """The records that release_info told of one target."""
+    return list(told.get("releases", [told] if "release_id" in told else [])) if isinstance(told, Mapping) else []
+
+
+def _record_of(listed: list[JSON], result: Mapping[str, Any] | None) -> JSON | None:
     """The record that belongs to a result; the newest without one, or where it says nothing (the task crashed)."""
-    listed = told.get("releases", [told] if "release_id" in told else []) if isinstance(told, Mapping) else []
     wanted = (result or {}).get("release_id")
     if not wanted and not (result or {}).get("outcome"):
         return listed[0] if listed else None
     return next((one for one in listed if wanted and one["release_id"] == wanted), None)
-
-
-def _belongs(record: JSON, member: Mapping[str, Any]) -> bool:
-    """Whether a record is that of the fleet's release in this target, or of the release that undid it."""
-    wanted = member.get("release_id")
-    return wanted in (record["release_id"], *(one.get("release_id") for one in record.get("history") or ())) if wanted else False
 
 
 def _lines(log_dir: str, record: JSON | None, troubles: list[str]) -> tuple[list[JSON], int]:

@@ -54,7 +54,18 @@ def test_every_scenario_has_state_of_its_own_and_those_that_take_shared_things_a
     stages, _run = modules
     scenarios = [one for one in stages.standard() if one.name.startswith("scenario-")]
     assert len({one.command[1] for one in scenarios}) == len(scenarios)
-    assert [one.name for one in scenarios if one.alone] == [one.name for one in scenarios][-len(stages.ALONE) :]
+    alone = [f"scenario-{name}" for name in stages.ALONE if name not in stages.LONG]
+    assert [one.name for one in scenarios if one.alone] == [one.name for one in scenarios][-len(alone) :] == alone
+
+
+def test_every_scenario_is_played_by_one_of_the_two_and_what_is_short_in_one_is_whole_in_the_other(
+    modules: tuple[ModuleType, ModuleType],
+) -> None:
+    stages, _run = modules
+    short, deep = ({one.name: one for one in made if one.name.startswith("scenario-")} for made in (stages.standard(), stages.deep()))
+    assert {*short, *deep} == {f"scenario-{name}" for name in stages.scenario_names()}
+    assert {name for name in short if name in deep} == {"scenario-abort", "scenario-bad_input", "scenario-resume"}
+    assert deep["scenario-bad_input"].command[-1] == '{"bad_input_every": 1}'
 
 
 def test_two_that_wait_for_the_cluster_both_see_it_come(modules: tuple[ModuleType, ModuleType], tmp_path: Path) -> None:
@@ -70,3 +81,33 @@ def test_two_that_wait_for_the_cluster_both_see_it_come(modules: tuple[ModuleTyp
     assert {name: outcome.count for name, outcome in whole.outcomes.items()} == dict.fromkeys(
         ("lab-up", "prometheus", "scenario"), stages.Count(passed=1)
     )
+
+
+def test_a_failure_without_a_known_word_shows_the_end_of_its_log(modules: tuple[ModuleType, ModuleType], tmp_path: Path) -> None:
+    stages, run = modules
+    job = run.Job(stages.Stage("quiet", ["sh", "-c", "seq 1 100; echo 'gate importer FAILED'; exit 1"], stages.one), tmp_path)
+    assert job.outcome().count.failed == 1
+    assert job.excerpt().splitlines() == [*(str(number) for number in range(62, 101)), "gate importer FAILED"]
+
+
+def test_the_end_of_the_output_says_why_a_stage_failed(
+    modules: tuple[ModuleType, ModuleType], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stages, run = modules
+    log = "TASK [Play] ****\nok: [localhost]\nTASK [No request failed] ****\nfatal: [localhost]: FAILED! => {\n  failed: 3\n}\n"
+    told = f"printf '{log}'; seq 1 100; exit 1"
+    whole = run.Run(tmp_path)
+    job = run.Job(stages.Stage("scenario", ["sh", "-c", told], stages.one), tmp_path)
+    whole.jobs.append(job)
+    whole.note(job)
+    assert whole.close() == 1
+    closing = capsys.readouterr().out.splitlines()[-3:]
+    assert closing[0].startswith("FAILED scenario: TASK [No request failed] fatal: [localhost]: FAILED! => { failed: 3 } 1 2")
+    assert closing[2] == "0 passed, 1 failed"
+
+
+def test_the_deep_run_ends_with_healthy_releases_alone_on_the_lab(modules: tuple[ModuleType, ModuleType]) -> None:
+    stages, _run = modules
+    last = stages.deep()[-1]
+    assert (last.name, last.alone, last.needs, last.count(1).failed) == ("healthy-releases", True, ("venv", "lab-up"), 1)
+    assert "healthy-releases" not in {stage.name for stage in stages.standard()}

@@ -7,6 +7,7 @@ import json
 import pathlib
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.engine.report import report
@@ -190,6 +191,55 @@ def test_a_target_of_a_fleet_that_had_no_turn_is_not_told_by_its_release_before(
     page = (tmp_path / "shop-7c1a2b" / "report.html").read_text()
     assert said["outcome"] == "rolled_back"
     assert "shop-ab3aec" in page and "shop-000000" not in page
+
+
+def undone(name, **changed):
+    """The record of the release that brought the old version back, which remembers the one of the fleet."""
+    before = record_of(name)
+    kept = {key: before[key] for key in ("release_id", "outcome", "reason", "image", "digest", "started_at", "updated_at")}
+    back = {"release_id": "shop-ffffff", "image": before["stable_image"], "stable_image": before["image"], "outcome": "promoted"}
+    return {**before, **back, "looks": [], "gates": [], "history": [kept], "updated_at": "2026-11-21T18:49:10Z", **changed}
+
+
+def test_a_target_that_was_brought_back_is_told_by_the_fleets_release_and_not_by_the_one_that_undid_it(world, tmp_path):
+    (tmp_path / "shop-341ba2.jsonl").write_text((FIXTURES / "good.jsonl").read_text())
+    told = {"eu-west-1": {"releases": [record_of("bad")]}, "us-west-1": {"releases": [undone("good")]}}
+    results = {"us-west-1": {"outcome": "promoted", "state": "promoted", "reason": "serves"}}
+    world.report(releases=told, results=results, fleet=fleet(), release_report_dir=str(tmp_path))
+    folder = tmp_path / "shop-7c1a2b"
+    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    good = record_of("good")
+    old, new = (good[key].rpartition(":")[2] for key in ("stable_image", "image"))
+    [home] = [one for one in events if "by release shop-ffffff" in one.get("text", "")]
+    assert home["text"] == f"100 % stable · {old} serves again, by release shop-ffffff"
+    assert home["at"] == datetime(2026, 11, 21, 18, 49, 10, tzinfo=UTC).timestamp()
+    summary = (folder / "report.md").read_text().replace("\\", "")
+    assert f"back on {old}, the version before" in summary and f"back on {new}" not in summary
+    assert "shop-341ba2" in (folder / "report.html").read_text()
+
+
+def test_without_its_log_a_target_that_was_brought_back_still_had_all_traffic(world, tmp_path):
+    told = {"us-west-1": {"releases": [undone("good")]}}
+    said = world.report(releases=told, fleet=fleet(), release_report_dir=str(tmp_path))
+    assert "us-west-1 | wave_1 | Rolled back | 100 %" in said["summary"].replace("\\", "")
+
+
+def test_one_whose_way_back_has_not_ended_has_no_traffic_home(world, tmp_path):
+    told = {"us-west-1": {"releases": [undone("good", outcome=None, phase="running")]}}
+    world.report(releases=told, fleet=fleet(), release_report_dir=str(tmp_path))
+    assert "serves again" not in (tmp_path / "shop-7c1a2b" / "events.jsonl").read_text()
+
+
+def test_a_promoted_fleet_is_told_by_its_targets_records_whatever_its_last_tasks_returned(world, tmp_path):
+    (tmp_path / "shop-341ba2.jsonl").write_text((FIXTURES / "good.jsonl").read_text())
+    member = {"target": "eu", "state": "promoted", "outcome": "promoted", "reason": "serves", "failed": False, "release_id": "shop-341ba2"}
+    wave = {"group": "wave_1", "share_percent": 100, "bake_seconds": 5, "state": "done", "targets": [member]}
+    one_wave = fleet(outcome="promoted", reason="serves in 1 targets", stopped=None, waves=[wave])
+    watched = {"outcome": "promoted", "state": "promoted", "reason": "serves", "changed": False}  # a watch has no release of its own
+    said = world.report(releases=releases("good"), results={"eu": watched}, fleet=one_wave, release_report_dir=str(tmp_path))
+    new = record_of("good")["image"].rpartition(":")[2]
+    assert said["said"].startswith(f"shop {new} was promoted in eu") and "no JSON lines were found" not in said["summary"]
+    assert "eu | wave_1 | Promoted | 100 %" in said["summary"].replace("\\", "")
 
 
 def test_no_variable_of_the_playbooks_is_taken_for_a_typing_error_of_an_option():

@@ -157,6 +157,21 @@ def test_approvals_that_came_another_way_and_an_overridden_freeze_are_told_once(
     ]
 
 
+def test_who_let_the_wave_of_a_fleet_begin_is_told_with_its_targets():
+    ana = {"by": "ana", "reason": "CHG-7", "at": 1_795_287_000.0, "source": "the command line", "verified": True}
+    crossing = {"wave": "production", "at": "2026-11-21T18:50:00Z", "approved": {"by": "ana", "given": [ana]}}
+    [told] = [one for one in story("good", crossing=crossing).regions[0].people if one.by == "ana"]
+    assert (told.what, told.reason, told.said) == ("approve wave production", "CHG-7", "counts, by the command line")
+    assert told.at == 1_795_287_000.0
+
+
+def test_a_freeze_that_the_wave_waited_for_is_told_with_its_targets():
+    crossing = {"wave": "production", "at": "2026-11-21T18:50:00Z", "freeze": "freeze audit of eu-west-1, until Sat"}
+    assert ("wave production", "waited for freeze audit of eu-west-1, until Sat") in [
+        (one.what, one.said) for one in story("good", crossing=crossing).regions[0].people
+    ]
+
+
 def test_a_refusal_changed_nothing_and_says_what_was_wrong():
     told = refused()
     assert headline(told) == "shop was refused in eu-west-1."
