@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+SHOWN_CHARACTERS = 400
 RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
 
 
@@ -58,8 +60,11 @@ class Runner:
             _send(pid, signal.SIGCONT)
 
     def finish(self, within_seconds: float) -> dict[str, Any]:
-        """Wait for its ending: return code, the recap by host, seconds. Raises TimeoutExpired."""
-        code = self._process.wait(within_seconds)
+        """Wait for its ending: return code, the recap by host, seconds. Raises TimeoutError, which says what it was doing."""
+        try:
+            code = self._process.wait(within_seconds)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"{self.log.name} has not ended after {within_seconds:.0f} s: {self.doing()}") from None
         deadline = time.monotonic() + within_seconds
         while any(_lives(pid) for pid in self._children) and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -77,6 +82,18 @@ class Runner:
     def output(self) -> str:
         """What it has printed so far."""
         return self.log.read_text(errors="replace")
+
+    def doing(self) -> str:
+        """For somebody who wonders why it does not end: the end of its output, and of each process where it waits in the kernel."""
+        processes = []
+        for pid in self._tree():
+            with contextlib.suppress(OSError):
+                folder = Path(f"/proc/{pid}")
+                state = (folder / "stat").read_text().rpartition(")")[2].split()
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")[:60]
+                used = (int(state[11]) + int(state[12])) / os.sysconf("SC_CLK_TCK")
+                processes.append(f"{pid} of {state[1]} {state[0]} {used:.1f} s used, in {(folder / 'wchan').read_text()}: {command}")
+        return f"{self.output()[-SHOWN_CHARACTERS:]!r} {'; '.join(processes)}"
 
     def has_ended(self) -> bool:
         """Whether ansible-playbook has ended."""
