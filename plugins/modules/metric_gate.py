@@ -296,6 +296,12 @@ gates:
       description: How long that takes at least, at this weight.
       type: float
       returned: always
+    chances:
+      description: >-
+        How probably a version with 2, 5 and 10 times as many bad requests as stable is found within C(seconds), by comparing the two
+        (from 0 to 1). Null where nothing is compared.
+      type: dict
+      returned: always
     says:
       description: The same in words.
       type: str

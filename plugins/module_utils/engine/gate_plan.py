@@ -9,6 +9,7 @@ import math
 from typing import Any
 
 from ..analysis import sample_size
+from ..release import gate_odds
 from ..release.gate_lines import gate_line, samples_seconds
 from ..release.gates_spec import MANN_WHITNEY, SEQUENTIAL, THRESHOLD, GateSpec
 from ..release.values import spoken_seconds
@@ -19,7 +20,7 @@ JSON = dict[str, Any]
 
 
 def gates_of(counted: Counted, share: Share | None) -> list[JSON]:
-    """By gate: its judge, requests a minute of both versions, the requests and seconds it needs at least; null where nobody can tell."""
+    """By gate: its judge, requests a minute of both versions, requests and seconds it needs, chances; null where nobody can tell."""
     return [_gate(counted, share, gate) for gate in counted.spec.gates]
 
 
@@ -57,7 +58,11 @@ def _gate(counted: Counted, share: Share | None, gate: GateSpec) -> JSON:
         seconds = samples_seconds(counted.spec, gate)
     elif not gate.counts:
         seconds = 0.0  # a burn, restarts, or a combination of other gates: decided as soon as they are read
+    chances = _chances(counted, share, gate, canary, seconds)
     told = "" if needed is None else f", {math.ceil(needed):,} requests of the canary"
+    told += "" if seconds is None else f", about {spoken_seconds(seconds)}"
+    if chances:
+        told += f", in which {gate_odds.TIMES} times stable's are found with {gate_odds.told(list(chances.values()))}"
     return {
         "name": gate.name,
         "judge": gate.judge,
@@ -65,8 +70,18 @@ def _gate(counted: Counted, share: Share | None, gate: GateSpec) -> JSON:
         "canary_per_minute": _minutely(canary),
         "requests": None if needed is None else math.ceil(needed),
         "seconds": None if seconds is None else round(seconds, 1),
-        "says": f"{gate_line(counted.spec, gate, reading)}{told}{'' if seconds is None else f', about {spoken_seconds(seconds)}'}",
+        "chances": chances,
+        "says": f"{gate_line(counted.spec, gate, reading)}{told}",
     }
+
+
+def _chances(counted: Counted, share: Share | None, gate: GateSpec, canary: float | None, seconds: float | None) -> dict[str, float] | None:
+    """By how many times stable's rate, the chance to find such a version while a good one is certified; None where nothing is compared."""
+    if gate.judge != SEQUENTIAL or not gate.counts or share is None or share.copies or not canary or not seconds:
+        return None
+    reading, dispersion = counted.metrics.gates[gate.name], counted.dispersion.get(gate.name, 1.0)
+    found_out = gate_odds.chances(counted.spec, gate, reading.share, [(canary * seconds, share.percent)], dispersion)
+    return {f"{times:g}": round(chance, 3) for times, chance in zip(gate_odds.RATIOS, found_out, strict=True)}
 
 
 def _canary_rate(stable: float | None, share: Share | None) -> float | None:

@@ -21,6 +21,7 @@ from .target import Findings
 from .values import spoken_seconds
 
 RATIOS = (2.0, 5.0, 10.0)
+TIMES = ", ".join(f"{one:g}" for one in RATIOS)
 MOST = 0.99  # a chance is never told to be more: the prediction is not that good
 
 
@@ -74,19 +75,23 @@ def _odds_line(spec: Spec, gate: GateSpec, found: Findings, steps: list[Step]) -
     if not whole or math.isinf(whole):
         return ""
     parts = [(reading.per_second * share / 100.0 * seconds, share) for share, seconds in compared]
-    chances = [
-        chance_to_detect(
-            max(reading.share or 0.0, LEAST_SHARE),
-            times,
-            parts,
-            alpha=Rule.alpha * Rule.relative_share / len(spec.judged_by(SEQUENTIAL)),
-            dispersion=found.target.dispersion[gate.name],
-        )
-        for times in RATIOS
-    ]
-    said = ", ".join(_percent(chance) for chance in chances)
-    times = ", ".join(f"{one:g}" for one in RATIOS)
-    return f"  {EVENT_WORDS[gate.kind]} {times} times stable's return traffic in the {spoken_seconds(whole)} of a good version with a chance of {said} %"
+    found_out = chances(spec, gate, reading.share, parts, found.target.dispersion[gate.name])
+    return f"  {EVENT_WORDS[gate.kind]} {TIMES} times stable's return traffic in the {spoken_seconds(whole)} of a good version with {told(found_out)}"
+
+
+def chances(spec: Spec, gate: GateSpec, share: float | None, parts: list[tuple[float, float]], dispersion: float) -> list[float]:
+    """By RATIOS, the chance that the comparison with stable returns a version that is so many times as bad.
+
+    share: of stable's requests that are bad. parts: the canary's requests at a weight, and that weight in percent.
+    """
+    level = Rule.alpha * Rule.relative_share / len(spec.judged_by(SEQUENTIAL))
+    rate = max(share or 0.0, LEAST_SHARE)
+    return [chance_to_detect(rate, times, parts, alpha=level, dispersion=dispersion) for times in RATIOS]
+
+
+def told(found_out: list[float]) -> str:
+    """The chances in words."""
+    return f"a chance of {', '.join(_percent(chance) for chance in found_out)} %"
 
 
 def _percent(chance: float) -> str:

@@ -216,9 +216,21 @@ def test_check_mode_tells_what_each_gate_needs_and_judges_nothing():
     assert by_name["errors"]["stable_per_minute"] == pytest.approx(8100, rel=0.02)
     assert by_name["errors"]["canary_per_minute"] == pytest.approx(900, rel=0.02)
     assert by_name["errors"]["requests"] / 15 == pytest.approx(by_name["errors"]["seconds"], rel=0.05)
-    assert (by_name["rate"]["seconds"], by_name["rate"]["judge"]) == (30, "threshold")
+    assert (by_name["rate"]["seconds"], by_name["rate"]["judge"], by_name["rate"]["chances"]) == (30, "threshold", None)
     assert "at 10 % the gates need about" in result["reason"]
     assert any("plan" in line and "errors" in line for line in world.lines)
+
+
+def test_check_mode_tells_how_probably_a_worse_version_is_found_meanwhile():
+    world = Canary(stable_failing=0.005)
+    gates = {one["name"]: one for one in world.run(check_mode=True, gates=[{"name": "errors", "error_rate": {"max": "2%"}}])["gates"]}
+    chances = gates["errors"]["chances"]
+    assert list(chances) == ["2", "5", "10"]
+    assert 0.0 < chances["2"] < chances["5"] <= chances["10"] <= 1.0
+    assert "in which 2, 5, 10 times stable's are found with a chance of" in gates["errors"]["says"]
+    weak = Canary(stable_failing=0.005).run(check_mode=True, gates=[{"name": "errors", "error_rate": {"max": "1.2%"}}])["gates"][0]
+    assert weak["seconds"] > gates["errors"]["seconds"], "a limit nearer to stable takes longer,"
+    assert weak["chances"]["2"] > chances["2"], "in which more is found"
 
 
 def test_check_mode_before_there_is_a_canary_still_reads_the_gates():
