@@ -16,8 +16,12 @@ from dataclasses import dataclass, field
 import stages as plan
 from stages import REPOSITORY, Count, Stage
 
+sys.path.insert(0, str(REPOSITORY / "extensions" / "molecule" / "shared"))
+from starvation import Starvation
+
 HEARTBEAT_SECONDS = 30
 SIDE_BY_SIDE = 2  # scenarios: with three the machine is starved, and the unit tests beside them end no sooner
+STARVED = 5.0  # a machine that gives a job less than a fifth of its time plays one scenario at a time
 POLL_SECONDS = 0.5
 SHOWN_LINES = 40
 FIRST_FAILURE_LINES = 20
@@ -45,6 +49,7 @@ class Run:
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     background: Job | None = None
     jobs: list[Job] = field(default_factory=list)  # all that were started
+    starvation: Starvation = field(default_factory=Starvation)
     awaiting: threading.Lock = field(default_factory=threading.Lock)  # held by who waits for the background
 
     def say(self, text: str) -> None:
@@ -87,7 +92,10 @@ class Run:
         """A job has ended: keep and say what it came to."""
         outcome = job.outcome()
         self.outcomes[job.stage.name] = outcome
-        self.say(f"{job.stage.name}: {describe(outcome)} after {outcome.seconds:.0f} s")
+        starved = self.starvation.lately()
+        self.say(
+            f"{job.stage.name}: {describe(outcome)} after {outcome.seconds:.0f} s (a job takes {starved:.1f} times its processor time)"
+        )
         if outcome.count.failed:
             print(f"--- from {os.path.relpath(job.log, REPOSITORY)}\n{job.excerpt()}\n---", flush=True)
 
@@ -125,7 +133,7 @@ class Running:
             return True
         if any(job.stage.alone or job.stage.name in stage.needs for job in self.jobs):
             return False
-        return len(self.jobs) < SIDE_BY_SIDE and not stage.alone
+        return len(self.jobs) < SIDE_BY_SIDE and not stage.alone and self.run.starvation.lately() < STARVED
 
     def settle(self) -> None:
         """Wait a moment; note what has ended, and say now and then what is awaited."""

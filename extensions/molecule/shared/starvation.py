@@ -14,6 +14,7 @@ import time
 
 JOB = [sys.executable, "-S", "-c", "sum(range(6_000_000))"]  # some 0.2 s
 EVERY_SECONDS = 8.0
+LATELY = 4  # measurements
 
 
 class Starvation:
@@ -26,6 +27,10 @@ class Starvation:
     def ratio(self) -> float:
         """The mean of what was seen, at least 1."""
         return round(max(1.0, statistics.fmean(self._ratios or [1.0])), 2)
+
+    def lately(self) -> float:
+        """The mean of the last half minute, at least 1."""
+        return round(max(1.0, statistics.fmean(self._ratios[-LATELY:] or [1.0])), 2)
 
     def _measure(self) -> None:
         while True:
