@@ -85,6 +85,23 @@ def _history(client: Prometheus, requests: Arms, conversions: Arms) -> Conversio
     return ConversionReading(reading, dispersion(blocks).value)
 
 
+@dataclass(frozen=True)
+class Grown:
+    """What both groups have counted since the last time, and for how long each was counted (0: nobody knows)."""
+
+    a: Tally
+    b: Tally
+    a_seconds: float = 0.0
+    b_seconds: float = 0.0
+
+    def requests_of_equal_time(self) -> tuple[int, int]:
+        """(A's, B's) requests as if both had been counted for the shorter time: their pods are not scraped at the same moments."""
+        seconds = min(self.a_seconds, self.b_seconds)
+        if seconds <= 0.0:
+            return self.a.requests, self.b.requests
+        return round(self.a.requests * seconds / self.a_seconds), round(self.b.requests * seconds / self.b_seconds)
+
+
 @dataclass
 class _Counting:
     """One counter of both groups, and what has come since the last complete reading of all pods."""
@@ -103,6 +120,10 @@ class _Counting:
             self.counters.start(reading)
             self.started = True
         return reading.now_seconds
+
+    def seconds(self) -> tuple[float, float]:
+        """(A's, B's) time since the counts were taken."""
+        return self.counters.block.seconds(STABLE), self.counters.block.seconds(CANARY)
 
     def take(self) -> dict[str, int]:
         grown = {arm: round(sum(values.values())) for arm, values in self.counters.block.increases.items()}
@@ -124,8 +145,8 @@ class Measure:
         """Whether conversions are counted."""
         return self._conversions is not None
 
-    def poll(self) -> tuple[Tally, Tally] | None:
-        """(A's, B's) counts since the last ones; None until every pod has been read again. Raises MetricsError, ValueError.
+    def poll(self) -> Grown | None:
+        """What has been counted since the last time; None until every pod has been read again. Raises MetricsError, ValueError.
 
         Both counters are read at the same time: a scrape between two questions would count for one of them alone.
         """
@@ -134,9 +155,10 @@ class Measure:
             self._conversions.read(self._client, at_seconds)
         if not self._requests.whole or (self._conversions and not (self._conversions.whole or self.missing())):
             return None
+        seconds = self._requests.seconds()
         requests, conversions = (one.take() if one else {} for one in (self._requests, self._conversions))
         a, b = (Tally(requests[arm], conversions.get(arm, 0)) for arm in (STABLE, CANARY))
-        return a, b
+        return Grown(a, b, *seconds)
 
     def missing(self) -> str:
         """What has no conversion counter at all: that is not the same as no conversion. Empty when both groups have one."""

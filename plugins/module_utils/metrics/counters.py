@@ -84,10 +84,19 @@ def _bound_ms(arms: Arms, le: str) -> float:
 
 @dataclass
 class Block:
-    """Counts since every pod last had a new sample: arm -> counter -> increase; fresh names the pods with a new sample."""
+    """Counts since every pod last had a new sample: arm -> counter -> increase; fresh names the pods with a new sample.
+
+    spans: the seconds between the samples that were compared, by pod; of a new pod nobody knows them.
+    """
 
     increases: dict[str, dict[str, float]] = field(default_factory=lambda: {STABLE: {}, CANARY: {}})
     fresh: set[Key] = field(default_factory=set)
+    spans: dict[Key, float] = field(default_factory=dict)
+
+    def seconds(self, arm: str) -> float:
+        """How long an arm was counted, by its pods' average; 0 when nobody knows."""
+        known = [seconds for (one, _pod), seconds in self.spans.items() if one == arm]
+        return sum(known) / len(known) if known else 0.0
 
 
 class Counters:
@@ -121,6 +130,7 @@ class Counters:
             self._count(key, last, pod)
             if last is not None and last.at_seconds:
                 self._gaps[key] = pod.at_seconds - last.at_seconds
+                self.block.spans[key] = self.block.spans.get(key, 0.0) + self._gaps[key]
             self._last[key] = pod
             self.block.fresh.add(key)
             self.added += 1

@@ -11,9 +11,9 @@ from typing import Any
 from ..analysis import experiment as analysis
 from ..analysis import sample_ratio
 from ..analysis.evidence import as_number
-from ..analysis.experiment import Comparison, Experiment, Tally
+from ..analysis.experiment import Comparison, Experiment
 from ..analysis.sample_ratio import SampleRatio
-from ..metrics.conversions import CONVERSIONS
+from ..metrics.conversions import CONVERSIONS, Grown
 from ..metrics.prometheus import MetricsError
 from .ab_spec import AbSpec
 from .context import Context
@@ -77,7 +77,7 @@ class Trial:
         if self._first:
             self._first = False
             return
-        self._count(*found)
+        self._count(found)
         if now >= self._say_at:
             self._say_at = now + max(SAY_SECONDS, (SAY_GROWTH - 1) * self.seconds)
             context.live.say("experiment", f"{spoken_seconds(self.seconds)}: {self._sentence()}", **self._told())
@@ -98,11 +98,11 @@ class Trial:
                 "experiment", f"{result['sentence']}; stable serves all traffic", outcome=PASSED, evidence={**context.state.evidence}
             )
 
-    def _count(self, a: Tally, b: Tally) -> None:
-        self._counts = analysis.look(self._counts, a, b, self._dispersion)
+    def _count(self, grown: Grown) -> None:
+        self._counts = analysis.look(self._counts, grown.a, grown.b, self._dispersion)
         if self._ab.cookie:
-            before = self._ratio
-            self._ratio = sample_ratio.look(before, b.requests, a.requests, self._dispersion)
+            before, (a, b) = self._ratio, grown.requests_of_equal_time()
+            self._ratio = sample_ratio.look(before, b, a, self._dispersion)
             if self._ratio.alarm and not before.alarm:
                 self._context.live.say("warning", f"{self._ratio_words()}; while that stands nobody wins")
         self._keep()

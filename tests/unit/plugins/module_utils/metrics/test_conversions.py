@@ -76,21 +76,26 @@ def grow(world, **both):
         world.count(metric, **{name: pair[metric == "sales_total"] for name, pair in both.items()})
 
 
+def counts(measure):
+    found = measure.poll()
+    return found.a, found.b
+
+
 def test_what_grew_between_two_readings_of_every_pod_is_counted_by_group(world, measure):
     assert measure.poll() is None, "the first reading is the zero"
     grow(world, a=(80, 8), b=(20, 3))
-    assert measure.poll() == (Tally(80, 8), Tally(20, 3))
+    assert counts(measure) == (Tally(80, 8), Tally(20, 3))
     assert measure.poll() is None, "nothing is new"
     grow(world, a=(8, 0), b=(0, 0))
-    assert measure.poll() == (Tally(8, 0), Tally(0, 0))
+    assert counts(measure) == (Tally(8, 0), Tally(0, 0))
 
 
 def test_a_scrape_between_the_two_questions_counts_for_both_the_next_time(world, measure):
     measure.poll()
     grow(world, a=(80, 80), b=(20, 20))
     world.meanwhile = lambda: grow(world, a=(40, 40), b=(10, 10))
-    assert measure.poll() == (Tally(80, 80), Tally(20, 20))
-    assert measure.poll() == (Tally(40, 40), Tally(10, 10))
+    assert counts(measure) == (Tally(80, 80), Tally(20, 20))
+    assert counts(measure) == (Tally(40, 40), Tally(10, 10))
 
 
 def test_counts_wait_until_both_counters_of_both_groups_were_read_again(world, measure):
@@ -101,7 +106,31 @@ def test_counts_wait_until_both_counters_of_both_groups_were_read_again(world, m
     world.count("sales_total", a=1)
     assert measure.poll() is None
     world.count("sales_total", b=2)
-    assert measure.poll() == (Tally(10, 1), Tally(10, 2))
+    assert counts(measure) == (Tally(10, 1), Tally(10, 2))
+
+
+def test_a_group_that_was_scraped_later_has_no_larger_share_of_the_requests(world, measure):
+    measure.poll()
+    grow(world, a=(100, 0), b=(100, 0))
+    world.now += 5  # a starved Prometheus reads B's pod late, twenty requests a second later
+    for metric in ("visits_total", "sales_total"):
+        world.count(metric, b=100)
+    found = measure.poll()
+    assert (found.a.requests, found.b.requests) == (100, 200), "what was counted stays what was counted"
+    assert (found.a_seconds, found.b_seconds) == (6.0, 11.0)
+    a, b = found.requests_of_equal_time()
+    assert a == 100
+    assert b == pytest.approx(200 * 6 / 11, abs=1)
+
+
+def test_a_group_of_unknown_age_is_compared_as_it_was_counted(world, measure):
+    for metric in ("visits_total", "sales_total"):
+        world.counters[metric].pop(B)
+    measure.poll()
+    grow(world, a=(5, 1), b=(7, 1))
+    found = measure.poll()
+    assert found.b_seconds == 0.0, "a pod that was born meanwhile"
+    assert found.requests_of_equal_time() == (5, 7)
 
 
 def test_a_group_without_a_counter_is_named_and_is_not_a_group_without_conversions(world, measure):
@@ -109,10 +138,10 @@ def test_a_group_without_a_counter_is_named_and_is_not_a_group_without_conversio
     measure.poll()
     grow(world, a=(5, 1), b=(5, 0))
     world.counters["sales_total"].pop(B)
-    assert measure.poll() == (Tally(5, 1), Tally(5, 0))
+    assert counts(measure) == (Tally(5, 1), Tally(5, 0))
     assert measure.missing() == "B"
     grow(world, a=(5, 1), b=(5, 2))
-    assert measure.poll() == (Tally(5, 1), Tally(5, 2)), "a series born with its first conversions loses none of them"
+    assert counts(measure) == (Tally(5, 1), Tally(5, 2)), "a series born with its first conversions loses none of them"
     assert measure.missing() == ""
 
 
@@ -124,7 +153,7 @@ def test_a_prometheus_that_is_down_is_no_count_and_loses_none(world, measure):
         measure.poll()
     world.down = False
     grow(world, a=(5, 0), b=(5, 1))
-    assert measure.poll() == (Tally(10, 1), Tally(10, 2))
+    assert counts(measure) == (Tally(10, 1), Tally(10, 2))
 
 
 def test_the_query_selects_the_pods_of_both_groups_and_the_labels_asked_for():

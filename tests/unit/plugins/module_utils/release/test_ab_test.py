@@ -10,7 +10,7 @@ from ansible_collections.progressive.delivery.plugins.module_utils.analysis.expe
 from ansible_collections.progressive.delivery.plugins.module_utils.analysis.look import Counts
 from ansible_collections.progressive.delivery.plugins.module_utils.engine import assemble, native
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics import conversions
-from ansible_collections.progressive.delivery.plugins.module_utils.metrics.conversions import ConversionReading
+from ansible_collections.progressive.delivery.plugins.module_utils.metrics.conversions import ConversionReading, Grown
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.counters import Reading
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.prometheus import Unavailable
 from ansible_collections.progressive.delivery.plugins.module_utils.metrics.source import Answer, GateReading, MetricsPreflight
@@ -38,6 +38,7 @@ class Visited(World):
         super().__init__()
         self.rates = {"a": 0.10, "b": 0.10}
         self.arriving = 1.0
+        self.spans = (0.0, 0.0)  # for how long A and B were counted
         self.trouble = None
         self.absent = ""
         self.failing = 0.0  # of B's requests
@@ -75,7 +76,8 @@ class Measured:
         found = self.world.taken("measure")
         if found is None:
             return None
-        return tuple(Tally(n, round(n * self.world.rates[group]) if self.compares else 0) for n, group in zip(found, "ab", strict=True))
+        tallies = (Tally(n, round(n * self.world.rates[group]) if self.compares else 0) for n, group in zip(found, "ab", strict=True))
+        return Grown(*tallies, *self.world.spans)
 
     def missing(self):
         return self.world.absent
@@ -226,6 +228,13 @@ def test_groups_that_are_not_what_was_asked_for_have_no_winner(world):
     assert found["seconds"] >= 600
     assert "nobody wins: of" in result["reason"]
     assert len(world.said("while that stands nobody wins")) == 1
+
+
+def test_a_group_that_was_counted_for_longer_is_no_alarm(world):
+    world.rates["b"], world.arriving, world.spans = 0.15, 1.5, (5.0, 9.0)
+    found = run(world, COUNTED)["evidence"]["experiment"]
+    assert (found["winner"], found["sample_ratio"]["alarm"]) == ("b", False)
+    assert found["sample_ratio"]["arrived"] == pytest.approx(0.25, abs=0.001)
 
 
 @pytest.mark.parametrize(
