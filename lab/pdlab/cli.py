@@ -44,7 +44,11 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument(
         "--gateway-port", type=int, metavar="PORT", help="host port of a new cluster's gateway (default: 31080, then the next free one)"
     )
-    up.add_argument("--cluster-only", action="store_true", help="stop when the cluster has its images")
+    up.add_argument(
+        "--cluster-only",
+        action="store_true",
+        help="stop when the cluster has its images, and say which variables roles need there",
+    )
     up.set_defaults(run=_up)
 
     build = commands.add_parser("build", help="only fill the cache")
@@ -94,7 +98,9 @@ def _up_one(chosen: engine.Engine, name: str, *, cluster_only: bool) -> None:
     with locked(f"up-{name}"):
         cluster.ensure_cluster(chosen, name)
         cluster.load_images(chosen, name, workload_archives(chosen.own))
-        if not cluster_only:
+        if cluster_only:
+            say(f"what roles need to know is in {stack.tell(chosen, name)}")
+        else:
             stack.install(chosen, name)
         say(f"{name} is up: KUBECONFIG={kubeconfig(name)}, gateway at http://127.0.0.1:{cluster.gateway_port(name)}")
 

@@ -34,6 +34,17 @@ def install(engine: Engine, name: str) -> None:
     _await_gateway(name)
 
 
+def tell(engine: Engine, name: str) -> Path:
+    """The file with what only the lab knows, for who installs the roles on the cluster by themselves."""
+    return _keep(name, _variables(engine, name))
+
+
+def _keep(name: str, variables: dict[str, object]) -> Path:
+    file = cluster_folder(name) / "variables.json"
+    write_atomically(file, json.dumps(variables, indent=1))
+    return file
+
+
 def _await_gateway(name: str) -> None:
     """Where nobody answers, kube-proxy starts again: it then writes the addresses of all Services anew."""
     try:
@@ -104,8 +115,7 @@ def _play(name: str, variables: dict[str, object]) -> None:
     programs_folder = Path(_last_line(ask([CHECKOUT / "tools" / "venv"], timeout=1200)))
     collections = _last_line(ask([CHECKOUT / "tools" / "collection-link"]))
     own = "istio_hub" in variables
-    file = cluster_folder(name) / "variables.json"
-    write_atomically(file, json.dumps(variables, indent=1))
+    file = _keep(name, variables)
     env = {
         "ANSIBLE_COLLECTIONS_PATH": collections,
         "ANSIBLE_PYTHON_INTERPRETER": str(programs_folder / "python"),

@@ -21,6 +21,7 @@ LONG = (
     "engine_flagger",
     "fleet",
     "guard",
+    "install",
     "linkerd_role",
     "load_tester",
     "matrix",
