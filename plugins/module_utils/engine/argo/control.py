@@ -214,7 +214,7 @@ def _run(order: Order, check_mode: bool) -> JSON:
         return order.result(changed=False, said="it was promoted: there is nothing to retry")
     if known.state.phase == "returning":
         raise order.problem("a release that is not on its way back; finish that with abort")
-    if known.unfinished and not native.runner_is_dead(order.session, known):
+    if known.unfinished and native.runner_lives(order.session, known, order.caller):
         if (order.rollout or {}).get("status", {}).get("abort"):
             raise order.problem("a release that nobody returns just now: its runner has seen the abort; retry it when it has ended")
         return order.result(changed=False, said="its runner is alive and goes on with it")
@@ -247,7 +247,7 @@ def _forget(order: Order, _check: bool) -> JSON:
     """Remove the record. The Rollout owns the pods that users get: it stays, with its Services and templates."""
     known, command = order.known, order.command
     if known.unfinished:
-        if not native.runner_is_dead(order.session, known):
+        if native.runner_lives(order.session, known, order.caller):
             raise order.problem(f"a release that nobody runs: abort it first ({order.caller.next_abort})")
         _end_it(order, TurnBack("cleanup", f"cleaned up by {command.by}: {command.reason or 'no reason given'}", outcome=ABORTED))
     told = order.result(changed=True)
