@@ -71,7 +71,7 @@ def view(canary: JSON | None) -> View:
     status = canary.get("status") or {}
     phase = status.get("phase") or NEW
     condition: JSON = next((one for one in status.get("conditions") or [] if one.get("type") == "Promoted"), {})
-    begins = phase in (NEW, INITIALIZING) and UNMADE not in (canary["metadata"].get("annotations") or {})
+    begins = phase in (NEW, INITIALIZING) and not is_unmade(canary)
     held = bool(canary["spec"].get("suspend")) and (phase in MOVING or begins)
     return View(
         phase=SUSPENDED if held else phase,
@@ -84,6 +84,12 @@ def view(canary: JSON | None) -> View:
         promoted=status.get("lastPromotedSpec") or "",
         message=condition.get("message") or "",
     )
+
+
+def is_unmade(canary: JSON) -> bool:
+    """Whether an abort keeps it suspended, as Flagger had not made its primary ready."""
+    begins = ((canary.get("status") or {}).get("phase") or NEW) in (NEW, INITIALIZING)
+    return begins and UNMADE in (canary["metadata"].get("annotations") or {})
 
 
 def seconds_of(stamp: str | None) -> float:

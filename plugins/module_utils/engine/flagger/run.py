@@ -142,7 +142,7 @@ def _prepare(drive: Drive, found: Findings) -> None:
         _put(drive, body)
     if found.canary is not None:
         _put(drive, found.canary)
-        drive.amend(lambda one: annotate(one, {UNMADE: None}))
+    drive.amend(lambda one: annotate(one, {UNMADE: None}))
     let_go(drive)
     if found.canary is None:
         drive.live.say("note", f"Canary {drive.target.canary} stays as it is")

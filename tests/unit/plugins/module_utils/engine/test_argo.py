@@ -246,6 +246,32 @@ def test_a_runner_that_died_is_followed_by_one_that_watches_on(world, monkeypatc
     assert (found["outcome"], any("resume" in line for line in world.lines)) == ("promoted", True)
 
 
+@pytest.mark.parametrize("lives", [True, False])
+def test_a_runner_on_another_host_is_watched_before_its_release_is_retried(world, monkeypatch, lives):
+    class Died(BaseException):
+        pass
+
+    def dies():
+        raise Died
+
+    world.at[" 50 %  ▕"] = dies
+    with monkeypatch.context() as killed, pytest.raises(Died):
+        killed.setattr(back, "go_back", lambda held, why: "")
+        world.start()
+    (name,) = world.names("Lease")
+    world.objects["Lease", "eu", name]["spec"]["holderIdentity"] = "elsewhere/1/1"
+    pass_time = world.sleep
+
+    def renewing(seconds):
+        pass_time(seconds)
+        if lives:
+            world.objects["Lease", "eu", name]["spec"]["renewTime"] = str(world.clock())
+
+    monkeypatch.setattr(world, "sleep", renewing)
+    found = world.control("retry")
+    assert (found["changed"], found["outcome"]) == ((False, None) if lives else (True, "promoted"))
+
+
 def test_another_plan_is_refused_on_resume(world):
     def another():
         with pytest.raises(Refused, match="changed: steps"):
