@@ -157,12 +157,13 @@ def test_each_verb_once_while_it_waits_for_an_approval(world):
         told["rollback"] = refusal(world, "rollback")
         told["pause"] = world.control("pause")["changed"], world.control("pause")["changed"]
         told["status"] = world.status()
+        told["promote over it"] = refusal(world, "promote")
         told["resume"] = world.control("resume")["changed"], world.control("resume")["changed"]
         told["approve"] = world.control("approve", release_reason="fine")["changed"]
 
     world.at["waits for an approval"] = meanwhile
     found = world.start(**APPROVED)
-    assert "approve it" in told["promote"]
+    assert "approve it" in told["promote"] and "approve it" in told["promote over it"]
     assert "abort this one first" in told["rollback"]
     assert (told["pause"], told["resume"], told["approve"]) == ((True, False), (True, False), True)
     assert (told["status"]["rollout"]["phase"], told["status"]["next_commands"]) == ("paused_by_hand", ["resume", "abort"])
