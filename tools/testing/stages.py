@@ -178,6 +178,8 @@ def deep() -> list[Stage]:
         "abort": {"abort_points": points(DISTURBED_STEPS[:-1])},
         "bad_input": {"bad_input_every": 1},
         **{name: {} for name in LONG},
+        "engine_argo": {"engine_table": True},
+        "engine_flagger": {"engine_table": True},
         "fleet": {"fleet_clusters": 3},
         "matrix": {"matrix_cells": ["all"], "matrix_folder": str(DEEP_RESULTS)},
     }

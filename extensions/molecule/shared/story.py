@@ -360,7 +360,7 @@ def expanded(stories: list[JSON]) -> list[JSON]:
     return found
 
 
-def main() -> int:
+def main(kind: type[Story] = Story) -> int:
     stage = json.load(sys.stdin)
     folder = Path(stage["folder"])
     folder.mkdir(parents=True, exist_ok=True)
@@ -372,7 +372,7 @@ def main() -> int:
 
     def play(story: JSON) -> None:
         with places:
-            told.append(Story(story, stage).play())
+            told.append(kind(story, stage).play())
 
     threads = [threading.Thread(target=play, args=[story]) for story in stories]
     for thread in threads:

@@ -112,6 +112,19 @@ def look(session: Session, namespace: str, name: str) -> dict[str, Any] | None:
     return session.find("Lease", namespace, name)
 
 
+def is_held(session: Session, namespace: str, name: str, *, sleep: Callable[[float], None], emit: Callable[[str], None]) -> bool:
+    """Whether somebody else holds the Lease and is alive. Of a holder elsewhere that takes until it renews, or its whole duration."""
+    current = look(session, namespace, name)
+    holder = (current or {"spec": {}})["spec"].get("holderIdentity") or ""
+    if current is None or not holder or holder == own_identity() or is_dead(holder):
+        return False
+    try:
+        _await_silence(session, namespace, name, current, sleep=sleep, emit=emit)
+    except LeaseHeld:
+        return True
+    return False
+
+
 def acquire(
     session: Session,
     namespace: str,

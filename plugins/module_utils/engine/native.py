@@ -349,4 +349,10 @@ def runner_is_dead(session: Session, known: Record) -> bool:
     return not holder or leases.is_dead(holder)
 
 
+def runner_lives(session: Session, known: Record, caller: Caller) -> bool:
+    """Whether somebody else runs the release; one on another host, of whom nothing is certain, is watched until it renews its Lease."""
+    name = leases.lease_name(known.target.get("workload_kind", "Deployment"), known.target["workload"])
+    return leases.is_held(session, known.namespace, name, sleep=caller.process.sleep, emit=caller.live_emit)
+
+
 __all__ = ["REFUSED", "Caller", "abort", "start", "status", "summary"]

@@ -66,6 +66,8 @@ def test_every_scenario_is_played_by_one_of_the_two_and_what_is_short_in_one_is_
     assert {*short, *deep} == {f"scenario-{name}" for name in stages.scenario_names()}
     assert {name for name in short if name in deep} == {"scenario-abort", "scenario-bad_input", "scenario-resume"}
     assert deep["scenario-bad_input"].command[-1] == '{"bad_input_every": 1}'
+    tables = {name for name, one in deep.items() if one.command[-1] == '{"engine_table": true}'}
+    assert tables == {"scenario-engine_argo", "scenario-engine_flagger"}
 
 
 def test_two_that_wait_for_the_cluster_both_see_it_come(modules: tuple[ModuleType, ModuleType], tmp_path: Path) -> None:

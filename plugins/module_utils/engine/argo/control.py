@@ -27,7 +27,7 @@ from .. import native
 from ..assemble import Caller
 from ..table import NOTHING, REFUSED, Effect
 from . import api, back, engine, table
-from .phase import INCONCLUSIVE, fully_promoted, phase_of, step_index, steps_of
+from .phase import INCONCLUSIVE_REASON, PAUSED_APPROVAL, PAUSED_BY_HAND, fully_promoted, phase_of, step_index, steps_of
 from .summary import summary
 
 JSON = dict[str, Any]
@@ -69,7 +69,7 @@ def control(session: Session, command: Command, caller: Caller, *, check_mode: b
     _options(command)
     for _attempt in range(ATTEMPTS):
         rollout = session.find(api.ROLLOUT, known.namespace, known.target["rollout"])
-        effect = table.effect_of(command.command, phase_of(rollout), full=command.full)
+        effect = table.effect_of(command.command, _met(command, rollout), full=command.full)
         order = Order(session, command, caller, known, rollout, effect)
         if effect.kind == REFUSED:
             raise order.problem(effect.said)
@@ -83,6 +83,15 @@ def control(session: Session, command: Command, caller: Caller, *, check_mode: b
             session.sleep(POLL_SECONDS)
             known = native.known_release(session, command.namespace, command.name)
     raise ClusterError(f"Rollout {known.target['rollout']} changes all the time; try again")
+
+
+def _met(command: Command, rollout: JSON | None) -> str:
+    """The phase that a command meets. A pause by hand over an approval does not let promote pass that."""
+    phase = phase_of(rollout)
+    if rollout is None or phase != PAUSED_BY_HAND or command.command != "promote" or command.full:
+        return phase
+    beneath = phase_of({**rollout, "spec": {**rollout["spec"], "paused": False}})
+    return beneath if beneath == PAUSED_APPROVAL else phase
 
 
 def _options(command: Command) -> None:
@@ -122,7 +131,7 @@ def _skip(order: Order, _check: bool) -> JSON:
     """As `kubectl argo rollouts promote`: what holds it is taken off; where nothing does, the step counts as done."""
     rollout = _rollout(order)
     status = rollout.get("status") or {}
-    was_inconclusive = phase_of(rollout) == INCONCLUSIVE
+    was_inconclusive = INCONCLUSIVE_REASON in [one.get("reason") for one in status.get("pauseConditions") or []]
     if rollout["spec"].get("paused"):
         rollout = api.patch_spec(order.session, rollout, {"paused": False})
     changes: JSON = {}
@@ -214,7 +223,7 @@ def _run(order: Order, check_mode: bool) -> JSON:
         return order.result(changed=False, said="it was promoted: there is nothing to retry")
     if known.state.phase == "returning":
         raise order.problem("a release that is not on its way back; finish that with abort")
-    if known.unfinished and not native.runner_is_dead(order.session, known):
+    if known.unfinished and native.runner_lives(order.session, known, order.caller):
         if (order.rollout or {}).get("status", {}).get("abort"):
             raise order.problem("a release that nobody returns just now: its runner has seen the abort; retry it when it has ended")
         return order.result(changed=False, said="its runner is alive and goes on with it")
@@ -247,7 +256,7 @@ def _forget(order: Order, _check: bool) -> JSON:
     """Remove the record. The Rollout owns the pods that users get: it stays, with its Services and templates."""
     known, command = order.known, order.command
     if known.unfinished:
-        if not native.runner_is_dead(order.session, known):
+        if native.runner_lives(order.session, known, order.caller):
             raise order.problem(f"a release that nobody runs: abort it first ({order.caller.next_abort})")
         _end_it(order, TurnBack("cleanup", f"cleaned up by {command.by}: {command.reason or 'no reason given'}", outcome=ABORTED))
     told = order.result(changed=True)

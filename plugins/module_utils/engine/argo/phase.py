@@ -34,6 +34,7 @@ PHASES = (
     "unobserved",
     "gone",
 )
+INCONCLUSIVE_REASON = "InconclusiveAnalysisRun"  # of a pause that an analysis has made
 WORKLOAD_GENERATION = "rollout.argoproj.io/workload-generation"
 
 
@@ -52,7 +53,7 @@ def phase_of(rollout: Mapping[str, Any] | None) -> str:
     if spec.get("paused"):
         return PAUSED_BY_HAND
     reasons = [one.get("reason") for one in status.get("pauseConditions") or []]
-    if "InconclusiveAnalysisRun" in reasons:
+    if INCONCLUSIVE_REASON in reasons:
         return INCONCLUSIVE
     if reasons:
         return PAUSED_STEP if _has_duration(rollout) else PAUSED_APPROVAL

@@ -44,6 +44,7 @@ DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 HALT = re.compile(r"^Halt \S+ advancement (?P<metric>.+?) (?P<value>-?[\d.]+\S*) (?P<sign>[<>]) (?P<limit>\S+)$")
 NO_VALUES = re.compile(r"^Halt advancement no values found for (?:\S+ )?(?:custom )?metric:? (?P<metric>\S+?):?(?: |$)")
+UNMADE = "progressive.delivery/aborted-before-ready"  # annotation: kept suspended by an abort, until the next release
 COMBINED = "(combined from similar events): "  # Kubernetes' own words for many of one kind
 NO_ANSWER = ("Prometheus query failed", "Metric query failed", "Error checking metric providers")
 
@@ -70,7 +71,8 @@ def view(canary: JSON | None) -> View:
     status = canary.get("status") or {}
     phase = status.get("phase") or NEW
     condition: JSON = next((one for one in status.get("conditions") or [] if one.get("type") == "Promoted"), {})
-    held = bool(canary["spec"].get("suspend")) and (phase in MOVING or phase in (NEW, INITIALIZING))
+    begins = phase in (NEW, INITIALIZING) and not is_unmade(canary)
+    held = bool(canary["spec"].get("suspend")) and (phase in MOVING or begins)
     return View(
         phase=SUSPENDED if held else phase,
         under=phase,
@@ -82,6 +84,12 @@ def view(canary: JSON | None) -> View:
         promoted=status.get("lastPromotedSpec") or "",
         message=condition.get("message") or "",
     )
+
+
+def is_unmade(canary: JSON) -> bool:
+    """Whether an abort keeps it suspended, as Flagger had not made its primary ready."""
+    begins = ((canary.get("status") or {}).get("phase") or NEW) in (NEW, INITIALIZING)
+    return begins and UNMADE in (canary["metadata"].get("annotations") or {})
 
 
 def seconds_of(stamp: str | None) -> float:

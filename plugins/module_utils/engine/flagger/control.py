@@ -77,13 +77,14 @@ def control(session: Session, command: Command, caller: Caller, *, check_mode: b
     known = native.known_release(session, command.namespace, command.name)
     here = view(session.find("Canary", known.namespace, known.target["canary"]))
     given = Given(session, command, caller, known, here)
-    effect = table.TABLE[command.command][column(known, here)]
+    effect = table.effect_of(command.command, column(known, here), ended=not known.unfinished)
     if said := _settled(given):
         return given.answer(False, said)
+    how = "" if known.unfinished or command.command not in ("abort", *OF_A_RUNNING_ONE) else f": {known.state.outcome}"
     if effect.kind == NOTHING:
-        return given.answer(False, effect.said)
+        return given.answer(False, effect.said + how)
     if effect.kind != DOES:
-        raise given.problem(effect.said)
+        raise given.problem(effect.said + how)
     return ACTS[effect.act](given, effect, check_mode)
 
 
@@ -97,17 +98,13 @@ def column(known: Record, here: View) -> str:
 
 def _settled(given: Given) -> str:
     """What is so already by the record alone; empty where the table decides. Raises Refused."""
-    state, verb = given.known.state, given.command.command
-    if verb == "abort" and not given.known.unfinished:
-        return f"it has ended: {state.outcome}"
-    if verb in OF_A_RUNNING_ONE and not given.known.unfinished:
-        raise given.problem(f"a release that is running; this one has ended: {state.outcome}")
-    if verb in OF_A_RUNNING_ONE and given.known.abort:
+    state, verb, unfinished = given.known.state, given.command.command, given.known.unfinished
+    if verb in OF_A_RUNNING_ONE and unfinished and given.known.abort:
         raise given.problem(f"nothing but abort: {given.known.abort.get('by')} is aborting release {state.release_id}")
     if verb == "retry" and state.phase == "ended" and state.outcome in (PROMOTED, PASSED):
         return f"it was {state.outcome}: there is nothing to retry"
-    if verb == "rollback" and given.known.unfinished:
-        raise given.problem(f"a release that has ended; this one is {state.phase}: abort returns its traffic")
+    if verb == "retry" and unfinished and native.runner_lives(given.session, given.known, given.caller):
+        return "its runner is alive and goes on with it"
     return ""
 
 
@@ -252,8 +249,8 @@ def _release_earlier(given: Given, effect: Effect, check_mode: bool) -> JSON:
 def _forget(given: Given, effect: Effect, check_mode: bool) -> JSON:
     """Remove the record. The Canary owns the primary and the route: it stays."""
     known, before = given.known, summary(given.session, given.known, now=given.caller.process.clock())
-    if known.unfinished and given.here.phase in READY and column(known, given.here) == INITIALIZED:
-        raise given.problem(f"a release whose traffic is home: abort it first ({given.caller.next_abort})")
+    if known.unfinished and native.runner_lives(given.session, known, given.caller):
+        raise given.problem(f"a release that nobody runs: abort it first ({given.caller.next_abort})")
     result = {**before, "changed": True, "said": effect.said, "next_commands": []}
     if not check_mode:
         drive = run.take_over(given.session, spec_from(known.spec), known, given.caller)

@@ -18,7 +18,7 @@ from ...cluster.patch import Operation, add, replace
 from ...release.ending import ABORTED, TurnBack
 from ...workload.deployment import rollout
 from . import orphaned, route
-from .canary import FAILED, INITIALIZING, NEW, view
+from .canary import FAILED, INITIALIZING, NEW, UNMADE, view
 from .drive import PAUSED, SKIPS, Drive, annotate, put
 from .target import image_in
 
@@ -48,11 +48,28 @@ def bring_home(drive: Drive, why: TurnBack) -> list[str]:
     _empty_target(drive)
     _mark_failed(drive, why)
     _until_settled(drive, why)
+    if drive.view().under in (NEW, INITIALIZING):
+        return _keep_suspended(drive)
     _await_primary(drive)
     drive.amend(
         lambda found: [*put(found, "suspend", False), *put(found, "skipAnalysis", _skipped_before(found)), *annotate(found, _NO_MARKS)]
     )
     return []
+
+
+def _keep_suspended(drive: Drive) -> list[str]:
+    """The target serves itself. A primary that does not get ready in time makes Flagger give it all traffic and take the target's pods:
+    the Canary that we made stays suspended until the next release; what to tell of it."""
+    ours = not drive.target.adopted
+    drive.amend(
+        lambda found: [
+            *put(found, "suspend", ours),
+            *put(found, "skipAnalysis", _skipped_before(found)),
+            *annotate(found, {**_NO_MARKS, UNMADE: drive.state.release_id if ours else None}),
+        ]
+    )
+    name = drive.target.canary
+    return [f"{drive.target.workload} serves itself, and Canary {name} stays suspended until the next release"] if ours else []
 
 
 _NO_MARKS: dict[str, str | None] = {PAUSED: None, SKIPS: None}

@@ -21,7 +21,7 @@ from ...traffic.place import reverted
 from ...workload import autoscaler, twin
 from ..assemble import transport
 from . import build, fields, kinds, metrics, route, service
-from .canary import GOING, MOVING, READY, service_of, target_of, view
+from .canary import GOING, MOVING, READY, is_unmade, service_of, target_of, view
 from .metrics import PRIMARY, Metric
 from .target import FlaggerTarget, image_in
 
@@ -162,7 +162,7 @@ def _named(canaries: list[JSON], name: str) -> JSON:
 
 def _is_able(mine: JSON, problems: list[Problem]) -> None:
     name, spec = mine["metadata"]["name"], mine["spec"]
-    if spec.get("suspend"):
+    if spec.get("suspend") and not is_unmade(mine):
         fix = f'kubectl patch canary {name} --type merge -p \'{{"spec":{{"suspend":false}}}}\''
         problems.append(Problem("release_engine", f"Canary {name}: spec.suspend", f"false: a suspended Canary releases nothing; {fix}"))
     if view(mine).phase in GOING:

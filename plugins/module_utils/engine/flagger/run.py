@@ -23,7 +23,7 @@ from ..assemble import Caller
 from ..holding import parts
 from . import canary as canaries
 from . import preview
-from .canary import FAILED, READY
+from .canary import FAILED, READY, UNMADE
 from .drive import APPROVED, PAUSED, SKIPS, Drive, annotate, events_of, put
 from .home import bring_home
 from .orphaned import REPLICAS
@@ -142,6 +142,7 @@ def _prepare(drive: Drive, found: Findings) -> None:
         _put(drive, body)
     if found.canary is not None:
         _put(drive, found.canary)
+    drive.amend(lambda one: annotate(one, {UNMADE: None}))
     let_go(drive)
     if found.canary is None:
         drive.live.say("note", f"Canary {drive.target.canary} stays as it is")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, progressive.delivery contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What each verb does in each phase of a Canary of Flagger. Data alone.
+"""What each verb does in each phase of a Canary of Flagger: to a release under way (TABLE), and to one that has ended (ENDED). Data alone.
 
 Read out of Flagger 1.44 (pkg/controller/scheduler.go, pkg/canary): a suspended Canary is skipped at every interval; skipAnalysis sends
 all traffic to the primary, copies the template and ends; a new template restarts the analysis, the promoted one does not start any.
@@ -46,6 +46,9 @@ _LEAVING = "a Canary that stays: this one is being deleted, and Flagger gives it
 _STILL = "a release at work: Flagger waits for a new revision"
 _EARLY = "a Canary that Flagger has made ready: it makes the primary just now; abort ends the release before it begins"
 _LATE = "nothing any more: the primary takes the version already; let it end, or abort"
+_UNNOTED = "a release whose ending is noted: Flagger ended this one while no runner watched; retry notes that, then roll it back"
+_OVER = "a release that is running; this one has ended"
+_BUSY = "a Canary that waits for a new revision: somebody else releases through this one just now"
 
 
 def _row(own: dict[str, Effect]) -> dict[str, Effect]:
@@ -59,11 +62,12 @@ def _each(effect: Effect, *names: str) -> dict[str, Effect]:
 
 
 _RETURNS = does(RETURN, "all traffic goes to the primary, the target gets its earlier template and no pods, the Canary is marked Failed")
-_GOES_ON = does(START, "goes on watching the release from its record")
+_GOES_ON = does(START, "goes on with the release from its record, where no runner does")
 
 TABLE: Table = {
     "abort": _row(
-        _each(does(RETURN, "ends the release; the target's template was not changed yet, or gets its earlier one"), *STARTING, INITIALIZED)
+        _each(does(RETURN, "ends the release; the target serves itself, and the Canary stays suspended until the next release"), *STARTING)
+        | {INITIALIZED: does(RETURN, "ends the release; the target's template was not changed yet, or gets its earlier one")}
         | _each(_RETURNS, WAITING, PROGRESSING, WAITING_PROMOTION, SUSPENDED, FAILED)
         | {
             PROMOTING: does(
@@ -71,7 +75,11 @@ TABLE: Table = {
             )
         }
         | {FINALISING: does(RETURN, "the primary, which has all traffic, gets its earlier template, the target no pods; marked Failed")}
-        | {SUCCEEDED: refused("a release that Flagger has not promoted yet; rollback brings the earlier version back")}
+        | {
+            SUCCEEDED: refused(
+                "a release that Flagger has not promoted yet; retry notes that it is, then rollback brings the earlier version back"
+            )
+        }
         | {GONE: does(RETURN, "the Canary is gone, and the primary with it: the target serves itself again, with its earlier template")}
     ),
     "pause": _row(
@@ -111,26 +119,50 @@ TABLE: Table = {
         | _each(refused("an approval that is asked for: there is none any more; abort returns traffic"), PROMOTING, FINALISING),
     ),
     "retry": _row(
-        _each(_GOES_ON, *STARTING, WAITING, PROGRESSING, WAITING_PROMOTION, PROMOTING)
-        | _each(does(START, "releases the version again, from the record"), INITIALIZED, FAILED)
-        | {FINALISING: _GOES_ON}
-        | {SUSPENDED: does(START, "goes on watching; it stays paused until resume")}
-        | {SUCCEEDED: does(START, "releases the version again where the primary does not have it")}
-        | {GONE: does(START, "makes the Canary anew, then releases the version; one that was under way is returned first")}
+        _each(_GOES_ON, *STARTING, INITIALIZED, WAITING, PROGRESSING, WAITING_PROMOTION, PROMOTING, FINALISING)
+        | {SUSPENDED: does(START, "goes on watching, where no runner does; it stays paused until resume")}
+        | {SUCCEEDED: does(START, "notes that Flagger has promoted it")}
+        | {FAILED: does(START, "notes that Flagger has returned its traffic, and tidies up; retry it then to release it again")}
+        | {GONE: does(START, "returns the release, for its Canary is gone; retry it then to make the Canary anew")}
     ),
     "rollback": _row(
-        _each(refused("a release that has ended; abort returns its traffic"), *STARTING, WAITING, PROGRESSING, WAITING_PROMOTION)
-        | _each(refused("a release that has ended; abort returns its traffic"), PROMOTING, FINALISING, SUSPENDED)
-        | _each(does(BACK, "releases the earlier version with skipAnalysis, in two intervals"), SUCCEEDED, INITIALIZED, FAILED),
+        _each(refused("a release that has ended; abort returns its traffic"), *STARTING, INITIALIZED, WAITING, PROGRESSING)
+        | _each(refused("a release that has ended; abort returns its traffic"), WAITING_PROMOTION, PROMOTING, FINALISING, SUSPENDED, GONE)
+        | _each(refused(_UNNOTED), SUCCEEDED, FAILED),
     ),
     "cleanup": _row(
-        _each(refused("a release whose traffic is home: abort it first"), WAITING, PROGRESSING, WAITING_PROMOTION, SUSPENDED)
+        _each(refused("a release whose traffic is home: abort it first"), INITIALIZED, WAITING, PROGRESSING, WAITING_PROMOTION, SUSPENDED)
         | _each(refused("a release whose traffic is home: abort it first, or let it end"), PROMOTING, FINALISING)
-        | _each(does(FORGET, "removes the record; the Canary stays, for it owns the primary that serves"), INITIALIZED, SUCCEEDED, FAILED)
-        | {NEW: does(FORGET, "removes the record; the Canary stays, and Flagger makes it ready when it runs")}
-        | {INITIALIZING: does(FORGET, "removes the record; the Canary stays, and Flagger makes it ready when it runs")}
-        | {TERMINATING: does(FORGET, "removes the record")}
-        | {TERMINATED: does(FORGET, "removes the record")}
-        | {GONE: does(FORGET, "removes the record")}
+        | _each(does(FORGET, "removes the record; the Canary stays, and Flagger makes it ready when it runs"), *STARTING)
+        | _each(does(FORGET, "removes the record; the Canary stays, for it owns the primary that serves"), SUCCEEDED, FAILED)
+        | {GONE: refused("a release whose target serves: abort it first, for the Canary is gone, and the primary with it")}
     ),
 }
+_AGAIN = "releases the version again, unless it was promoted"
+
+ENDED: Table = {
+    "abort": dict.fromkeys(PHASES, nothing("it has ended")),
+    **{verb: dict.fromkeys(PHASES, refused(_OVER)) for verb in ("pause", "resume", "promote", "approve", "reject")},
+    "retry": _row(
+        _each(does(START, _AGAIN), *STARTING, INITIALIZED, SUCCEEDED, FAILED)
+        | _each(refused(_BUSY), WAITING, PROGRESSING, WAITING_PROMOTION, PROMOTING, FINALISING, SUSPENDED)
+        | {GONE: does(START, "makes the Canary anew, then releases the version")}
+    ),
+    "rollback": _row(
+        _each(does(BACK, "releases the earlier version with skipAnalysis, in two intervals"), INITIALIZED, SUCCEEDED, FAILED)
+        | _each(refused(_EARLY), *STARTING)
+        | _each(refused(_BUSY), WAITING, PROGRESSING, WAITING_PROMOTION, PROMOTING, FINALISING, SUSPENDED)
+    ),
+    "cleanup": _row(
+        _each(does(FORGET, "removes the record; the Canary stays, for it owns the primary that serves"), INITIALIZED, SUCCEEDED, FAILED)
+        | _each(does(FORGET, "removes the record; the Canary stays as it is"), *STARTING)
+        | _each(does(FORGET, "removes the record; the Canary stays, and who releases through it"), WAITING, PROGRESSING, WAITING_PROMOTION)
+        | _each(does(FORGET, "removes the record; the Canary stays, and who releases through it"), PROMOTING, FINALISING, SUSPENDED)
+        | _each(does(FORGET, "removes the record"), TERMINATING, TERMINATED, GONE)
+    ),
+}
+
+
+def effect_of(verb: str, phase: str, *, ended: bool = False) -> Effect:
+    """What a verb does in a phase. ended: the record has ended, whatever its Canary says."""
+    return (ENDED if ended else TABLE)[verb][phase]

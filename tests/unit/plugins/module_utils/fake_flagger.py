@@ -33,7 +33,7 @@ class FlaggerWorld(World):
 
     def __init__(self):
         super().__init__()
-        self.alive, self.bad, self.online = True, set(), True
+        self.alive, self.bad, self.online, self.room = True, set(), True, True
         self.versions = ["flagger.app/v1beta1"]
         self.kinds = ["canaries", "metrictemplates"]
         self._next_tick = self.seconds + INTERVAL
@@ -125,6 +125,12 @@ class FlaggerWorld(World):
             primary["spec"]["selector"] = {"matchLabels": {"app": "shop-primary"}}
             primary["spec"]["template"]["metadata"]["labels"] = {"app": "shop-primary"}
             self.put(primary)
+        if not self.room:  # as seen: a primary that is not ready in time is given all traffic
+            since = self.since = getattr(self, "since", self.seconds)
+            self._set(canary, phase="Initializing")
+            if self.seconds - since > canary["spec"]["progressDeadlineSeconds"]:
+                self._roll_back(canary)
+            return
         self._scale("shop", 0)
         self._write_route(canary, 0)
         applied = self._template()

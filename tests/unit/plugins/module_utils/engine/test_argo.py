@@ -157,12 +157,13 @@ def test_each_verb_once_while_it_waits_for_an_approval(world):
         told["rollback"] = refusal(world, "rollback")
         told["pause"] = world.control("pause")["changed"], world.control("pause")["changed"]
         told["status"] = world.status()
+        told["promote over it"] = refusal(world, "promote")
         told["resume"] = world.control("resume")["changed"], world.control("resume")["changed"]
         told["approve"] = world.control("approve", release_reason="fine")["changed"]
 
     world.at["waits for an approval"] = meanwhile
     found = world.start(**APPROVED)
-    assert "approve it" in told["promote"]
+    assert "approve it" in told["promote"] and "approve it" in told["promote over it"]
     assert "abort this one first" in told["rollback"]
     assert (told["pause"], told["resume"], told["approve"]) == ((True, False), (True, False), True)
     assert (told["status"]["rollout"]["phase"], told["status"]["next_commands"]) == ("paused_by_hand", ["resume", "abort"])
@@ -244,6 +245,32 @@ def test_a_runner_that_died_is_followed_by_one_that_watches_on(world, monkeypatc
     assert world.status()["phase"] == "running"
     found = world.start()
     assert (found["outcome"], any("resume" in line for line in world.lines)) == ("promoted", True)
+
+
+@pytest.mark.parametrize("lives", [True, False])
+def test_a_runner_on_another_host_is_watched_before_its_release_is_retried(world, monkeypatch, lives):
+    class Died(BaseException):
+        pass
+
+    def dies():
+        raise Died
+
+    world.at[" 50 %  ▕"] = dies
+    with monkeypatch.context() as killed, pytest.raises(Died):
+        killed.setattr(back, "go_back", lambda held, why: "")
+        world.start()
+    (name,) = world.names("Lease")
+    world.objects["Lease", "eu", name]["spec"]["holderIdentity"] = "elsewhere/1/1"
+    pass_time = world.sleep
+
+    def renewing(seconds):
+        pass_time(seconds)
+        if lives:
+            world.objects["Lease", "eu", name]["spec"]["renewTime"] = str(world.clock())
+
+    monkeypatch.setattr(world, "sleep", renewing)
+    found = world.control("retry")
+    assert (found["changed"], found["outcome"]) == ((False, None) if lives else (True, "promoted"))
 
 
 def test_another_plan_is_refused_on_resume(world):

@@ -9,7 +9,7 @@ PYTHONPATH=$(tools/collection-link) tools/with-environment python tests/unit/plu
 from pathlib import Path
 
 from ansible_collections.progressive.delivery.plugins.module_utils.engine.flagger.fields import LIMITS
-from ansible_collections.progressive.delivery.plugins.module_utils.engine.flagger.table import TABLE
+from ansible_collections.progressive.delivery.plugins.module_utils.engine.flagger.table import ENDED, TABLE
 from ansible_collections.progressive.delivery.plugins.module_utils.engine.table import REFUSED
 
 PAGE = Path(__file__).resolve().parents[6] / "docs" / "engine-flagger.md"
@@ -20,10 +20,10 @@ def refused():
     return "\n".join(["| option | what it may be |", "|---|---|", *(f"| `{one.option}` | {_sentence(one.allowed)} |" for one in LIMITS)])
 
 
-def verbs():
+def verbs(table=TABLE):
     """For each verb, what is done in which phases."""
     rows = ["| verb | in | |", "|---|---|---|"]
-    for verb, row in TABLE.items():
+    for verb, row in table.items():
         said = {}
         for phase, effect in row.items():
             text = f"refused: {effect.said}" if effect.kind == REFUSED else effect.said
@@ -32,13 +32,18 @@ def verbs():
     return "\n".join(rows)
 
 
+def ended():
+    """The same of a release that has ended."""
+    return verbs(ENDED)
+
+
 def _sentence(text):
     return (text[0].upper() + text[1:]).replace("|", "\\|")
 
 
 def page(text):
     """The page with its tables anew."""
-    for name, table in (("refused", refused), ("verbs", verbs)):
+    for name, table in (("refused", refused), ("verbs", verbs), ("ended", ended)):
         before, begin, rest = text.partition(f"<!-- begin {name} -->\n")
         _old, end, after = rest.partition(f"<!-- end {name} -->")
         if not end:

@@ -163,6 +163,23 @@ def test_abort_needs_neither_runner_nor_controller(world, phase, alive):
     world.assert_returned()
 
 
+@pytest.mark.parametrize("verb", ["abort", "reject"])
+def test_what_is_ended_before_the_primary_is_ready_leaves_a_target_that_serves_itself(world, verb):
+    world.room = False
+    begin_and_die(world, "Initializing", release_approve=["promote"])
+    began = world.seconds
+    found = world.command(verb)
+    assert "Canary shop stays suspended until the next release" in found["reason"]
+    assert world.seconds - began < 60
+    world.sleep(600)
+    assert world.stored("Deployment", "eu", "shop")["spec"]["replicas"] == 4
+    assert world.phase == "Initializing"
+    world.room = True
+    world.when("WaitingPromotion", lambda: world.command("approve"))
+    assert world.command("retry")["outcome"] == "promoted"
+    assert not world.canary["spec"].get("suspend")
+
+
 def test_a_tick_that_had_begun_before_the_abort_moves_nothing_for_good(world):
     begin_and_die(world)
 
@@ -286,6 +303,53 @@ def test_a_verb_does_it_where_no_runner_was_there(world, verb):
     assert world.command(verb)["changed"]
     assert_serves_itself(world)
     assert world.status()["outcome"] == "aborted"
+
+
+def test_a_release_whose_canary_is_gone_is_not_forgotten_before_its_target_serves(world):
+    begin_and_die(world)
+    delete_with_what_it_owned(world)
+    assert "abort it first" in refusal(lambda: world.command("cleanup"))
+    world.command("abort")
+    assert world.command("cleanup")["changed"]
+    assert_serves_itself(world)
+
+
+def hold_by_another(world):
+    """A runner elsewhere, which renews its Lease each second."""
+    sleep = world.sleep
+
+    def renewing(seconds):
+        sleep(seconds)
+        for name in world.names("Lease"):
+            world.objects["Lease", "eu", name]["spec"]["renewTime"] = str(world.clock())
+
+    world.sleep = renewing
+
+
+def test_retry_leaves_a_release_to_the_runner_elsewhere_that_lives(world):
+    begin_and_die(world)
+    hold_by_another(world)
+    found = world.command("retry")
+    assert (found["changed"], found["said"]) == (False, "its runner is alive and goes on with it")
+
+
+def test_what_flagger_ended_unseen_is_noted_by_retry_and_no_verb_leads_in_a_circle(world):
+    begin_and_die(world)
+    world.sleep(200)
+    assert world.phase == "Succeeded"
+    for verb in ("abort", "rollback"):
+        assert "retry notes" in refusal(lambda one=verb: world.command(one))
+    assert world.command("retry")["outcome"] == "promoted"
+    assert world.command("rollback")["outcome"] == "promoted"
+    assert world.primary_image == "shop:1"
+
+
+def test_a_release_that_has_ended_says_so_to_every_verb(world):
+    world.bad = {"shop:2"}
+    world.release()
+    assert world.command("abort")["said"] == "it has ended: rolled_back"
+    for verb in ("pause", "resume", "promote", "approve", "reject"):
+        assert "this one has ended: rolled_back" in refusal(lambda one=verb: world.command(one))
 
 
 def test_the_next_release_makes_the_canary_anew(world):

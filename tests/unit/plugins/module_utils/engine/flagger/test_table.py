@@ -9,22 +9,27 @@ from ansible_collections.progressive.delivery.plugins.module_utils.engine.flagge
 from ansible_collections.progressive.delivery.plugins.module_utils.engine.table import DOES, KINDS, lines
 from ansible_collections.progressive.delivery.plugins.module_utils.release.command import COMMANDS
 
-
-def test_every_verb_has_every_phase_in_order():
-    assert set(table.TABLE) == set(COMMANDS)
-    assert all(tuple(row) == PHASES for row in table.TABLE.values())
+TABLES = {"under way": table.TABLE, "ended": table.ENDED}
+CELLS = [(name, *cell) for name, one in TABLES.items() for cell in lines(one)]
 
 
-@pytest.mark.parametrize(("verb", "phase", "kind", "said"), lines(table.TABLE))
-def test_a_cell_says_what_it_does(verb, phase, kind, said):
-    effect = table.TABLE[verb][phase]
+@pytest.mark.parametrize("one", TABLES.values(), ids=TABLES)
+def test_every_verb_has_every_phase_in_order(one):
+    assert set(one) == set(COMMANDS)
+    assert all(tuple(row) == PHASES for row in one.values())
+
+
+@pytest.mark.parametrize(("name", "verb", "phase", "kind", "said"), CELLS)
+def test_a_cell_says_what_it_does(name, verb, phase, kind, said):
+    effect = table.effect_of(verb, phase, ended=name == "ended")
     assert kind in KINDS
     assert said
     assert (kind == DOES) == (effect.act in control.ACTS)
 
 
 def test_every_act_is_reached_from_some_cell():
-    assert {effect.act for row in table.TABLE.values() for effect in row.values() if effect.act} == set(control.ACTS)
+    reached = {effect.act for one in TABLES.values() for row in one.values() for effect in row.values() if effect.act}
+    assert reached == set(control.ACTS)
 
 
 @pytest.mark.parametrize("phase", ["Waiting", "Progressing", "WaitingPromotion", "Promoting", "Finalising", "Suspended"])
@@ -33,5 +38,13 @@ def test_abort_returns_traffic_wherever_the_canary_may_have_some(phase):
 
 
 def test_nothing_is_forgotten_while_traffic_may_be_away():
-    kept = {phase for phase, effect in table.TABLE["cleanup"].items() if effect.kind != DOES}
-    assert kept == {"Waiting", "Progressing", "WaitingPromotion", "Promoting", "Finalising", "Suspended"}
+    forgotten = {phase for phase, effect in table.TABLE["cleanup"].items() if effect.kind == DOES}
+    assert forgotten == {"", "Initializing", "Succeeded", "Failed"}
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_there_is_a_way_out_of_every_phase_unless_the_canary_is_just_being_deleted(phase):
+    """No verb sends people to another one that sends them back."""
+    ways = {verb for verb in ("abort", "retry") if table.TABLE[verb][phase].kind == DOES}
+    assert ways or phase in ("Terminating", "Terminated")
+    assert table.ENDED["cleanup"][phase].kind == DOES
