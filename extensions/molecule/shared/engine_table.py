@@ -212,7 +212,7 @@ class TableStory(story.Story):
         file = self.folder / f"{self.first}-{name}.answers.json"
         file.unlink(missing_ok=True)
         given = {"cells_asks": asks, "cells_file": str(file)}
-        self._start(name, str(Path(__file__).parent / "cells.yml"), ["-e", json.dumps(given)], {})
+        self._start(name, str(Path(__file__).parent / "playbooks" / "give_commands.yml"), ["-e", json.dumps(given)], {})
         return file
 
     def _read(self, name: str, file: Path) -> list[JSON]:

@@ -12,11 +12,13 @@ import copy
 import json
 from datetime import UTC, datetime
 
+import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.errors import error_for
 from ansible_collections.progressive.delivery.plugins.module_utils.engine import engines
 from ansible_collections.progressive.delivery.plugins.module_utils.engine.flagger import canary as canaries
 from ansible_collections.progressive.delivery.plugins.module_utils.release.command import parse_command
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse
+from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_world import STABLE, World
 
 GIVEN = {
@@ -26,6 +28,10 @@ GIVEN = {
 }  # fmt: skip
 INTERVAL = 10.0
 GROUP = "/apis/flagger.app"
+
+
+class Died(BaseException):
+    """The runner's own death: nothing of it runs any more."""
 
 
 class FlaggerWorld(World):
@@ -253,6 +259,24 @@ class FlaggerWorld(World):
         """Do something once, when the release is seen in a phase."""
         self.at[f"phase      {phase}"] = action
 
+    def begin_and_die(self, phase="Progressing", **changed):
+        """A release whose runner dies without a word when it sees a phase: no write of it arrives any more."""
+        request = self.request
+
+        def deaf(*args, **more):
+            raise Died
+
+        def die():
+            self.request = deaf
+            raise Died
+
+        self.when(phase, die)
+        with pytest.raises(Died):
+            self.release(**changed)
+        self.request = request
+        for lease in self.names("Lease"):
+            self.objects["Lease", "eu", lease]["spec"]["holderIdentity"] = "gone/1/1"
+
     @property
     def primary_image(self):
         return self.stored("Deployment", "eu", "shop-primary")["spec"]["template"]["spec"]["containers"][0]["image"]
@@ -266,8 +290,15 @@ class FlaggerWorld(World):
         assert self.names("Lease") == []
 
 
+def refusal(action):
+    """What an action that is refused says."""
+    with pytest.raises(Refused) as caught:
+        action()
+    return str(caught.value)
+
+
 def _snake(phase):
     return "".join("_" + one.lower() if one.isupper() and number else one.lower() for number, one in enumerate(phase))
 
 
-__all__ = ["GIVEN", "STABLE", "FlaggerWorld"]
+__all__ = ["GIVEN", "STABLE", "FlaggerWorld", "refusal"]

@@ -20,8 +20,17 @@ def refused():
     return "\n".join(["| option | what it may be |", "|---|---|", *(f"| `{one.option}` | {_sentence(one.allowed)} |" for one in LIMITS)])
 
 
-def verbs(table=TABLE):
+def verbs():
     """For each verb, what is done in which phases."""
+    return _effects(TABLE)
+
+
+def ended():
+    """The same of a release that has ended."""
+    return _effects(ENDED)
+
+
+def _effects(table):
     rows = ["| verb | in | |", "|---|---|---|"]
     for verb, row in table.items():
         said = {}
@@ -30,11 +39,6 @@ def verbs(table=TABLE):
             said.setdefault(text, []).append(phase or "(new)")
         rows += [f"| `{verb}` | {', '.join(phases)} | {_sentence(text)} |" for text, phases in said.items()]
     return "\n".join(rows)
-
-
-def ended():
-    """The same of a release that has ended."""
-    return verbs(ENDED)
 
 
 def _sentence(text):

@@ -7,8 +7,7 @@ import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.engine.flagger import approvals
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse
 from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused
-from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.engine.flagger.test_releases import begin_and_die, refusal
-from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_flagger import GIVEN, FlaggerWorld
+from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_flagger import GIVEN, FlaggerWorld, refusal
 
 STEPS = [10, {"weight": 25, "approve": True}, 50, 100]
 
@@ -65,7 +64,7 @@ def test_it_waits_at_the_weight_and_goes_on_when_people_agree():
 
 def test_nobody_passes_it_while_no_runner_is_there():
     world = FlaggerWorld()
-    begin_and_die(world, release_steps=STEPS)
+    world.begin_and_die(release_steps=STEPS)
     world.sleep(600)
     assert (world._weight(), world.phase) == (25, "WaitingPromotion")
     assert world.command("approve", by="ann")["changed"]
@@ -76,7 +75,7 @@ def test_nobody_passes_it_while_no_runner_is_there():
 
 def test_it_is_judged_while_it_waits():
     world = FlaggerWorld()
-    begin_and_die(world, release_steps=STEPS)
+    world.begin_and_die(release_steps=STEPS)
     world.sleep(60)
     world.bad = {"shop:2"}
     world.sleep(60)
@@ -85,7 +84,7 @@ def test_it_is_judged_while_it_waits():
 
 def test_a_rejection_returns_traffic():
     world = FlaggerWorld()
-    begin_and_die(world, "WaitingPromotion", release_steps=STEPS)
+    world.begin_and_die("WaitingPromotion", release_steps=STEPS)
     found = world.command("reject", release_reason="orders are odd")
     assert (found["outcome"], "approve-25 was rejected by mia: orders are odd" in found["reason"]) == ("rolled_back", True)
     world.assert_returned()
@@ -93,20 +92,20 @@ def test_a_rejection_returns_traffic():
 
 def test_a_full_promote_leaves_no_approval_out():
     world = FlaggerWorld()
-    begin_and_die(world, release_steps=STEPS)
+    world.begin_and_die(release_steps=STEPS)
     assert "approve approve-25 first" in refusal(lambda: world.command("promote", full=True))
 
 
 def test_there_must_be_something_to_approve():
     world = FlaggerWorld()
-    begin_and_die(world)
+    world.begin_and_die()
     with pytest.raises(Refused, match="asks for none"):
         world.command("approve")
 
 
 def test_who_waits_without_a_runner_is_told_since_and_until_when():
     world = FlaggerWorld()
-    begin_and_die(world, "WaitingPromotion", release_approve=["promote"])
+    world.begin_and_die("WaitingPromotion", release_approve=["promote"])
     waiting = world.status()["waiting"]
     assert (waiting["step"], world.status()["next_commands"][0]) == ("approve-promote", "approve")
     assert waiting["since"] < waiting["until"]
