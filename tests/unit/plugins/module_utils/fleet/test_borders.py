@@ -3,12 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What happens between the waves of a fleet: hours, people, the digest that goes on, and a target that is let go."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.errors import Unreachable
+from ansible_collections.progressive.delivery.plugins.module_utils.release import approval_places
 from ansible_collections.progressive.delivery.plugins.module_utils.release import record as releases
 from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused
+from ansible_collections.progressive.delivery.plugins.module_utils.release.webhook_client import Reply
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_death import Killed
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_fleet import LEASE, Regions
 
@@ -162,6 +165,27 @@ class TestPeople:
         places.write_text("[{by: ana, image: 'shop:2', decision: reject, reason: too slow}]")
         ended = regions.play(release_waves=waves(approve=TWO), release_approval_sources=[{"file": str(places)}])
         assert (ended["outcome"], regions.images) == ("rolled_back", OLD)
+
+    def test_a_webhook_is_asked_about_the_wave_until_it_has_enough_people(self, regions, monkeypatch):
+        asked = []
+
+        def answer(request, message, most_bytes):
+            asked.append((message["step"], message["release_id"]))
+            return Reply(200, "ok"), json.dumps({"approvals": [{"by": "ana"}, {"by": "ben"}][: len(asked) - 1]})
+
+        monkeypatch.setattr(approval_places, "post_for_body", answer)
+        hook = {"webhook": {"url": "http://tickets.example/secret-token", "interval": "5s"}}
+        ended = regions.play(release_waves=waves(approve=TWO), release_approval_sources=[hook])
+        assert (ended["outcome"], regions.images) == ("promoted", NEW)
+        assert asked == [("second", ended["fleet"]["release_id"])] * 3
+        given = crossing(regions, "b")["approved"]["given"]
+        assert [(one["by"], one["source"]) for one in given] == [
+            ("ana", "webhook http://tickets.example"),
+            ("ben", "webhook http://tickets.example"),
+        ]
+        assert not any(
+            "secret-token" in json.dumps(one) for (kind, *_name), one in regions.worlds["a"].objects.items() if kind == "ConfigMap"
+        )
 
     def test_at_the_deadline_everybody_goes_back_where_that_is_the_policy(self, regions):
         ended = regions.play(release_waves=waves(approve=True), release_approval_seconds=5, release_on_no_approval="roll_back")

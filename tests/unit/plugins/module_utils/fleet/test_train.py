@@ -263,3 +263,21 @@ def test_commands_reach_a_services_release_by_the_trains_name_and_by_its_own(tra
         given = for_target({**train.variables, "release_name": name}, "cart", {"all": SERVICES})
         assert given["release_image"] == "cart:2"
         assert native.status(train.worlds["cart"], "eu", given["release_name"])[0]["workload"] == "Deployment/cart"
+
+
+def test_a_service_in_a_freeze_keeps_its_level_waiting_while_those_before_it_are_watched(train):
+    train.of_host["cart"] = {"release_freezes": [{"name": "tea", "from": "1970-01-12 13:30", "to": "1970-01-12 14:10", "timezone": "UTC"}]}
+    ended = train.play(release_freeze_seconds="1h")
+    assert (ended["outcome"], train.images) == ("promoted", NEW)
+    begun = {name: release_of(train, name).state.control["begun"]["crossing"]["at"] for name in SERVICES}
+    assert begun["catalog"] < "1970-01-12T13:50"
+    assert all("1970-01-12T14:10" <= begun[name] < "1970-01-12T14:12" for name in ("cart", "front"))
+    assert any("cart+front waits for freeze tea of cart" in line for line in train.lines)
+
+
+def test_a_freeze_that_a_train_could_not_wait_for_is_refused_before_its_first_service(train):
+    train.of_host["cart"] = {"release_freezes": [{"name": "tea", "from": "1970-01-12 13:30", "to": "1970-01-12 14:10", "timezone": "UTC"}]}
+    ((field, allowed),) = refusal(train, release_freeze_seconds="5m")
+    assert field == "cart: release_freezes"
+    assert "a calendar that lets cart+front begin" in allowed
+    assert train.images == OLD
