@@ -8,6 +8,9 @@ they are compared, or a busy region with many errors would pass for a bad versio
 the targets' log-likelihood ratios, each divided by its own dispersion, are added, and the alternatives are mixed afterwards: the product of
 e-processes whose increments are conditionally fair is one, so the threshold holds whatever is looked at first and however often.
 It is one more test at the same alpha, beside those of each target; it only ever stops a fleet, and certifies nothing.
+
+Against the limit a canary's counts speak only while stable itself is within it, as in each target: where every region's machines are
+overloaded at once, no target may have traffic enough to know that of its own stable, and all of them together do.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .evidence import EXCESSES, RATIOS, as_number, log_mixture, log_weighted_mean, rate_log_ratios, relative_log_ratios
+from .incident import is_above
 from .look import Counts
 from .rule import Gate, Rule
 from .state import State
@@ -126,7 +130,7 @@ def pool(targets: Mapping[str, Sequence[Stratum]], rule: Rule) -> Pooled:
         most = max(most, len(parts))
         weight = rule.weight_of(gate)
         relative.append((weight, log_mixture([math.fsum(column) for column in zip(*(one.relative for one in parts))])))
-        absolute.append((weight, log_mixture([math.fsum(column) for column in zip(*map(_excess, parts))])))
+        absolute.append((weight, _log_absolute(parts, gate)))
         canary = sum((one.canary for one in parts), Counts(0, 0))
         baseline = sum((one.baseline for one in parts), Counts(0, 0))
         events, looks = max(events, canary.events), max(looks, sum(one.event_looks for one in parts))
@@ -151,6 +155,15 @@ def pool(targets: Mapping[str, Sequence[Stratum]], rule: Rule) -> Pooled:
 
 def _is_same(one: Stratum, gate: Gate) -> bool:
     return (one.gate, one.max_rate, one.margin) == (gate.name, gate.max_rate, gate.margin)
+
+
+def _log_absolute(parts: Sequence[Stratum], gate: Gate) -> float:
+    """Evidence that the canaries are above the limit, of targets whose stable is not known to be; 0 (no evidence) where those stables together are."""
+    quiet = [one for one in parts if not is_above(one.baseline, gate.max_rate, one.dispersion)]
+    baseline = sum((one.baseline for one in quiet), Counts(0, 0))
+    if not quiet or is_above(baseline, gate.max_rate, math.fsum(one.dispersion for one in quiet) / len(quiet)):
+        return 0.0
+    return log_mixture([math.fsum(column) for column in zip(*map(_excess, quiet))])
 
 
 def _excess(one: Stratum) -> tuple[float, ...]:
