@@ -13,7 +13,7 @@ from ansible_collections.progressive.delivery.plugins.module_utils.engine import
 from ansible_collections.progressive.delivery.plugins.module_utils.engine.argo.phase import WORKLOAD_GENERATION
 from ansible_collections.progressive.delivery.plugins.module_utils.release.command import parse_command
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse
-from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_world import World
+from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_death import MortalWorld
 
 HASH = "rollouts-pod-template-hash"
 GIVEN = {
@@ -28,7 +28,7 @@ def hash_of(template):
     return f"{zlib.crc32(json.dumps(template, sort_keys=True).encode()):x}"
 
 
-class ArgoWorld(World):
+class ArgoWorld(MortalWorld):
     """The controller obeys spec.paused, status.abort, promoteFull and pauses without a duration; alive=False: it does nothing."""
 
     def __init__(self):

@@ -34,6 +34,8 @@ class MortalWorld(World):
             self.start(**changed)
         self.bury()
 
-    def bury(self):
+    def bury(self, holder=""):
+        """Its Leases are those of a dead process of this machine, or of a holder of whom nobody knows."""
         self.dead = False
-        self.objects[LEASE]["spec"]["holderIdentity"] = ""
+        for name in self.names("Lease"):
+            self.objects["Lease", "eu", name]["spec"]["holderIdentity"] = holder

@@ -19,7 +19,8 @@ from ansible_collections.progressive.delivery.plugins.module_utils.engine.flagge
 from ansible_collections.progressive.delivery.plugins.module_utils.release.command import parse_command
 from ansible_collections.progressive.delivery.plugins.module_utils.release.spec import parse
 from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused
-from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_world import STABLE, World
+from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_death import Killed, MortalWorld
+from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_world import STABLE
 
 GIVEN = {
     "release_name": "shop", "release_namespace": "eu", "release_workload": "Deployment/shop", "release_image": "shop:2",
@@ -30,11 +31,7 @@ INTERVAL = 10.0
 GROUP = "/apis/flagger.app"
 
 
-class Died(BaseException):
-    """The runner's own death: nothing of it runs any more."""
-
-
-class FlaggerWorld(World):
+class FlaggerWorld(MortalWorld):
     """The shop of World, with Flagger."""
 
     def __init__(self):
@@ -261,21 +258,10 @@ class FlaggerWorld(World):
 
     def begin_and_die(self, phase="Progressing", **changed):
         """A release whose runner dies without a word when it sees a phase: no write of it arrives any more."""
-        request = self.request
-
-        def deaf(*args, **more):
-            raise Died
-
-        def die():
-            self.request = deaf
-            raise Died
-
-        self.when(phase, die)
-        with pytest.raises(Died):
+        self.when(phase, self.die)
+        with pytest.raises(Killed):
             self.release(**changed)
-        self.request = request
-        for lease in self.names("Lease"):
-            self.objects["Lease", "eu", lease]["spec"]["holderIdentity"] = "gone/1/1"
+        self.bury("gone/1/1")
 
     @property
     def primary_image(self):

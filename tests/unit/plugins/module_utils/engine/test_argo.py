@@ -5,7 +5,7 @@
 
 import pytest
 from ansible_collections.progressive.delivery.plugins.module_utils.cluster.errors import NotFound
-from ansible_collections.progressive.delivery.plugins.module_utils.engine.argo import back, control
+from ansible_collections.progressive.delivery.plugins.module_utils.engine.argo import control
 from ansible_collections.progressive.delivery.plugins.module_utils.release.target import Refused
 from ansible_collections.progressive.delivery.tests.unit.plugins.module_utils.fake_argo import ArgoWorld, hash_of
 
@@ -231,17 +231,8 @@ def test_another_version_that_somebody_puts_there_is_not_overwritten(world):
     assert "names shop:9" in found["reason"]
 
 
-def test_a_runner_that_died_is_followed_by_one_that_watches_on(world, monkeypatch):
-    class Died(BaseException):
-        pass
-
-    def dies():
-        raise Died
-
-    world.at[" 50 %  ▕"] = dies
-    with monkeypatch.context() as killed, pytest.raises(Died):
-        killed.setattr(back, "go_back", lambda held, why: "")  # nothing of it runs any more
-        world.start()
+def test_a_runner_that_died_is_followed_by_one_that_watches_on(world):
+    world.killed(" 50 %  ▕")
     assert world.status()["phase"] == "running"
     found = world.start()
     assert (found["outcome"], any("resume" in line for line in world.lines)) == ("promoted", True)
@@ -249,18 +240,9 @@ def test_a_runner_that_died_is_followed_by_one_that_watches_on(world, monkeypatc
 
 @pytest.mark.parametrize("lives", [True, False])
 def test_a_runner_on_another_host_is_watched_before_its_release_is_retried(world, monkeypatch, lives):
-    class Died(BaseException):
-        pass
-
-    def dies():
-        raise Died
-
-    world.at[" 50 %  ▕"] = dies
-    with monkeypatch.context() as killed, pytest.raises(Died):
-        killed.setattr(back, "go_back", lambda held, why: "")
-        world.start()
+    world.killed(" 50 %  ▕")
+    world.bury("elsewhere/1/1")
     (name,) = world.names("Lease")
-    world.objects["Lease", "eu", name]["spec"]["holderIdentity"] = "elsewhere/1/1"
     pass_time = world.sleep
 
     def renewing(seconds):
